@@ -1,0 +1,1 @@
+"""The pure engine: `step(state, records) -> events`. No Kafka, no clock, no randomness."""

@@ -1,0 +1,162 @@
+"""What the engine remembers: accounts, shards and the market, and how accounts are stored.
+
+`Account` and `Marker` are the values of the state changelog (layout 1). Everything else here is in memory and is
+rebuilt from them and from the market topics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from schemas.ids import canonical
+from schemas.records import AccountConfig, Input, Position, Status
+
+if TYPE_CHECKING:
+    from monitor.engine.book import Book
+    from monitor.engine.market import Market
+
+LAYOUT = 1  # of the stored values; a reader refuses any other
+RECENT_IDS = 64  # trade and transfer ids remembered per account: a publisher's retry comes within a few records
+MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A decoded record and where it came from; `raw` are its original bytes, for a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    record: Input
+    raw: bytes = b""
+
+    @property
+    def position(self) -> Position:
+        """Offset and index in the frame."""
+        return (self.offset, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record the engine refused, with its reason: the shell makes it a dead letter."""
+
+    source: Sourced
+    error_kind: str
+    error_text: str
+
+
+class Holding(Struct):
+    """One position: signed contracts, average entry price, realised P&L and fees in the settlement asset."""
+
+    quantity: float = 0.0
+    average_price: float = 0.0
+    realised_pnl: float = 0.0
+    fees: float = 0.0
+
+
+class Outgoing(Struct):
+    """An event that has to be on its topic: the same `body` bytes however often it is sent."""
+
+    topic: str
+    id: str
+    body: str
+
+
+class Account(Struct):
+    """One account: portfolio, status, timers, positions in its inputs, and its unsent events.
+
+    `timers` maps a timer's name to its deadline (event time). `positions` are the last records applied, by topic.
+    `epoch`, `version` and `flush` are stamped when the value is written.
+    """
+
+    config: AccountConfig
+    layout: int = LAYOUT
+    epoch: int = 0
+    version: int = 0
+    flush: int = 0
+    balances: dict[str, float] = {}
+    holdings: dict[str, Holding] = {}
+    status: Status = "healthy"
+    status_since_us: int = 0
+    data_hold: bool = False
+    called: bool = False
+    episode: int = 0
+    sequence: int = 0
+    timers: dict[str, int] = {}
+    positions: dict[str, Position] = {}
+    recent_ids: list[str] = []
+    equity_usd: float = 0.0
+    im_requirement_usd: float = 0.0
+    mm_requirement_usd: float = 0.0
+    outbox: list[Outgoing] = []
+
+    @property
+    def name(self) -> str:
+        """The account id."""
+        return self.config.account
+
+
+class Marker(Struct):
+    """One partition's progress, written last in each flush.
+
+    `positions` are the last records applied to the whole shard, by topic; `published_flush` is the newest flush
+    whose events are known to be on their topics; `partitions` is the deployment's P.
+    """
+
+    partition: int
+    partitions: int
+    layout: int = LAYOUT
+    epoch: int = 0
+    flush: int = 0
+    published_flush: int = 0
+    time_us: int = 0
+    positions: dict[str, Position] = {}
+
+
+@dataclass(slots=True)
+class Shard:
+    """The accounts of one partition, with its marker and the names of accounts that must be written."""
+
+    marker: Marker
+    accounts: dict[str, Account] = field(default_factory=dict)
+    changed: dict[str, None] = field(default_factory=dict)  # an ordered set
+
+
+@dataclass(slots=True)
+class State:
+    """The engine's whole state. Only `step` and the functions of this package change it."""
+
+    market: Market
+    book: Book
+    shards: dict[int, Shard] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+_decode_account = msgspec.json.Decoder(Account).decode
+_decode_marker = msgspec.json.Decoder(Marker).decode
+
+
+def encode(value: Account | Marker) -> bytes:
+    """Canonical bytes of a stored value."""
+    return canonical(value)
+
+
+def decode_account(data: bytes) -> Account:
+    """Read a stored account; raises `msgspec.ValidationError`/`DecodeError` or ValueError on another layout."""
+    account = _decode_account(data)
+    if account.layout != LAYOUT:
+        raise ValueError(f"stored account has layout {account.layout}, this build reads {LAYOUT}")
+    return account
+
+
+def decode_marker(data: bytes) -> Marker:
+    """Read a stored marker; raises as `decode_account`."""
+    marker = _decode_marker(data)
+    if marker.layout != LAYOUT:
+        raise ValueError(f"stored marker has layout {marker.layout}, this build reads {LAYOUT}")
+    return marker

@@ -1,0 +1,69 @@
+"""Deterministic identities: event ids, parameter hashes and digests over canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import orjson
+
+from schemas.records import ParameterSet
+
+
+def canonical(value: Any) -> bytes:
+    """Encode as canonical JSON: sorted keys, no spaces, shortest float form.
+
+    Raises ValueError on NaN or infinity, which JSON cannot carry (orjson would write null).
+    """
+    plain = msgspec.to_builtins(value)
+    _refuse_non_finite(plain)
+    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+
+
+def event_id(account: str, episode: int, sequence: int, kind: str) -> str:
+    """First 32 hex digits of SHA-256 over canonical `[account, episode, sequence, kind]`."""
+    return hashlib.sha256(orjson.dumps([account, episode, sequence, kind])).hexdigest()[:32]
+
+
+def parameter_hash(parameters: ParameterSet) -> str:
+    """First 16 hex digits of SHA-256 over the values of a parameter set.
+
+    Every value counts, defaults included, so that a changed default changes the hash; the time of publication
+    does not.
+    """
+    values = _values(parameters)
+    del values["event_time_us"]
+    return hashlib.sha256(canonical(values)).hexdigest()[:16]
+
+
+def digest(bodies: Iterable[bytes]) -> str:
+    """SHA-256 over canonical event bodies, one a line, in the order given."""
+    total = hashlib.sha256()
+    for body in bodies:
+        total.update(body)
+        total.update(b"\n")
+    return total.hexdigest()
+
+
+def _values(value: Any) -> Any:
+    """All fields of a record and of the records in it, those at their default included."""
+    if isinstance(value, msgspec.Struct):
+        return {name: _values(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {name: _values(item) for name, item in value.items()}
+    return value
+
+
+def _refuse_non_finite(value: Any) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("NaN or infinity has no canonical form")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _refuse_non_finite(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_non_finite(item)
