@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LAYOUT = 1  # of the stored values; a reader refuses any other
 RECENT_IDS = 64  # trade and transfer ids remembered per account: a publisher's retry comes within a few records
+NO_DEADLINE = 1 << 62
 MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
 
 
@@ -120,21 +121,39 @@ class Marker(Struct):
 
 @dataclass(slots=True)
 class Shard:
-    """The accounts of one partition, with its marker and the names of accounts that must be written."""
+    """The accounts of one partition, and what the next flush has to write.
+
+    `changed`, `restated` and `waiting` are ordered sets of account names: to be written, to be published as states
+    only, and recovered ahead of the market (not evaluated before the market has caught up). `timers` is a heap of
+    (deadline, account); an entry that no longer stands in the account is stale and skipped.
+    """
 
     marker: Marker
+    open: bool = False
+    marker_stale: bool = True
+    events: int = 0
     accounts: dict[str, Account] = field(default_factory=dict)
-    changed: dict[str, None] = field(default_factory=dict)  # an ordered set
+    changed: dict[str, None] = field(default_factory=dict)
+    restated: dict[str, None] = field(default_factory=dict)
+    waiting: dict[str, None] = field(default_factory=dict)
+    timers: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class State:
-    """The engine's whole state. Only `step` and the functions of this package change it."""
+    """The engine's whole state. Only `step` and the functions of this package change it.
+
+    `partition_of` maps every account here to its partition. `gated` says that some shard or account still waits for
+    the market to catch up with it.
+    """
 
     market: Market
     book: Book
     shards: dict[int, Shard] = field(default_factory=dict)
+    partition_of: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    gated: bool = False
+    next_deadline_us: int = NO_DEADLINE
 
 
 _decode_account = msgspec.json.Decoder(Account).decode

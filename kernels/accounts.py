@@ -1,0 +1,96 @@
+"""Account totals and status conditions from per-underlying columns.
+
+Rows are accounts, columns underlyings. The conditions compare u = MM/equity and v = IM/equity with the thresholds
+of the account states by cross-multiplication, so that no division decides a status.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# Threshold columns of one parameter set.
+WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
+THRESHOLDS = 6
+
+
+@njit(cache=True, error_model="numpy")
+def scatter(account, column, value, requirement, mm_factor, value_usd, im_usd, mm_usd):
+    """Write one underlying's segment results into the account columns.
+
+    account: int64[m] rows; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, columns].
+    """
+    for k in range(account.shape[0]):
+        row = account[k]
+        value_usd[row, column] = value[k]
+        im_usd[row, column] = requirement[k]
+        mm_usd[row, column] = mm_factor * requirement[k]
+
+
+@njit(cache=True, error_model="numpy")
+def conditions(equity, im, mm, has_positions, held, thresholds, bits):
+    """Return the condition bits of one account.
+
+    thresholds: float64[THRESHOLDS]; bits: int64[8], the values of the flags in the order warn enter, warn leave, call
+    enter, call leave, liquidation enter, liquidation leave, bankrupt, held. A NaN sets held and nothing else.
+    """
+    if np.isnan(equity) or np.isnan(im) or np.isnan(mm):
+        return bits[7]
+    flags = bits[7] if held else 0
+    if equity > 0.0:
+        if im >= thresholds[WARN_ENTER_V] * equity:
+            flags |= bits[0]
+        if im < thresholds[WARN_LEAVE_V] * equity:
+            flags |= bits[1]
+        if im >= thresholds[CALL_ENTER_V] * equity:
+            flags |= bits[2]
+        if im < thresholds[CALL_LEAVE_V] * equity:
+            flags |= bits[3]
+        if mm >= thresholds[LIQ_ENTER_U] * equity:
+            flags |= bits[4]
+        if im <= thresholds[LIQ_LEAVE_V] * equity:
+            flags |= bits[5]
+        return flags
+    if equity == 0.0 and not has_positions:
+        return flags | bits[1] | bits[3] | bits[5]
+    return flags | bits[0] | bits[2] | bits[4] | bits[6]
+
+
+@njit(cache=True, error_model="numpy")
+def refresh_totals(
+    rows, cash_usd, value_usd, im_usd, mm_usd, active, held_column, order, degraded, has_positions,
+    threshold_set, thresholds, bits, equity, im, mm, flags, changed,
+):  # fmt: skip
+    """Recompute equity, IM, MM and condition bits of some accounts; return how many changed their bits.
+
+    rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
+    active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
+    sums do not depend on the order in which underlyings first appeared. changed: int64[>= r] receives the rows
+    whose bits changed, in the order of `rows`.
+    """
+    count = 0
+    columns = order.shape[0]
+    for k in range(rows.shape[0]):
+        row = rows[k]
+        total_value = cash_usd[row]
+        total_im = 0.0
+        total_mm = 0.0
+        held = degraded[row]
+        for c in range(columns):
+            column = order[c]
+            if active[row, column]:
+                total_value += value_usd[row, column]
+                total_im += im_usd[row, column]
+                total_mm += mm_usd[row, column]
+                held |= held_column[column]
+        equity[row] = total_value
+        im[row] = total_im
+        mm[row] = total_mm
+        now = conditions(
+            total_value, total_im, total_mm, has_positions[row], held, thresholds[threshold_set[row]], bits
+        )
+        if now != flags[row]:
+            flags[row] = now
+            changed[count] = row
+            count += 1
+    return count

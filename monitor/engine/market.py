@@ -1,0 +1,64 @@
+"""The market: four independent folds, one per market topic, and how far each has read.
+
+A fold never reads another's state, so the market is a function of the vector of positions alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from monitor.engine.composite import TicksFold
+from monitor.engine.listing import InstrumentsFold
+from monitor.engine.parameters import ParametersFold
+from monitor.engine.state import Sourced
+from monitor.engine.surface import VolatilityFold
+from schemas.records import START, Position
+from schemas.topics import INSTRUMENTS, MARKET_TOPICS, PARAMETERS, TICKS, VOLATILITY
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChange:
+    """What one market record moved: `underlyings` (if `surface`: their listings or volatilities), or `sets`."""
+
+    underlyings: tuple[str, ...] = ()
+    surface: bool = False
+    sets: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Market:
+    """The product of the folds; `positions` maps each market topic to the last record folded."""
+
+    ticks: TicksFold = field(default_factory=TicksFold)
+    volatility: VolatilityFold = field(default_factory=VolatilityFold)
+    instruments: InstrumentsFold = field(default_factory=InstrumentsFold)
+    parameters: ParametersFold = field(default_factory=ParametersFold)
+    positions: dict[str, Position] = field(default_factory=lambda: {topic.name: START for topic in MARKET_TOPICS})
+
+    @property
+    def time_us(self) -> int:
+        """Market time: the largest event time of the ticks fold, heartbeats included (0 before any)."""
+        return self.ticks.time_us
+
+    def apply(self, source: Sourced) -> MarketChange:
+        """Fold one record of a market topic that lies beyond `positions`.
+
+        Raises `RejectedTick`, `RejectedVolatility`, `RejectedInstrument` or `RejectedParameters` with a kind and a
+        text; the position has advanced all the same, since a refused record is dealt with.
+        """
+        self.positions[source.topic] = source.position
+        record = source.record
+        if source.topic == TICKS.name:
+            return MarketChange(underlyings=self.ticks.apply(record).underlyings)
+        if source.topic == VOLATILITY.name:
+            return MarketChange(underlyings=self.volatility.apply(record), surface=True)
+        if source.topic == INSTRUMENTS.name:
+            self.instruments.apply(record)
+            return MarketChange(underlyings=(record.underlying,), surface=True)
+        if source.topic == PARAMETERS.name:
+            return MarketChange(sets=self.parameters.apply(record))
+        raise ValueError(f"{source.topic} is not a market topic")
+
+    def reached(self, positions: dict[str, Position]) -> bool:
+        """Whether every market topic is folded at least to these positions (topics not named do not count)."""
+        return all(self.positions[topic] >= positions.get(topic, START) for topic in self.positions)

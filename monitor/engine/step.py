@@ -1,0 +1,331 @@
+"""`step(state, records) -> events`: the only function that changes the engine's state.
+
+Each record is folded or applied, every account that it can concern is evaluated, and the accounts whose conditions
+changed go through the status machine. Time is market time; there is no clock, no randomness, no Kafka here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from monitor.engine import ledger, status
+from monitor.engine.book import Book, status_parameters
+from monitor.engine.column import PRICING_GRID_US
+from monitor.engine.composite import RejectedTick
+from monitor.engine.evaluation import Evaluation
+from monitor.engine.events import build_event, to_outgoing
+from monitor.engine.ledger import RejectedRecord
+from monitor.engine.listing import RejectedInstrument
+from monitor.engine.market import Market, MarketChange
+from monitor.engine.parameters import RejectedParameters
+from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
+from monitor.engine.surface import RejectedVolatility
+from schemas.records import START, AccountConfig, Cause, Heartbeat, PriceTick, Trade, Transfer
+from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
+
+TIMER_CAUSE = Cause(topic="timer")
+RECOVERY_CAUSE = Cause(topic="recovery")
+
+_IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False for topic in ACCOUNT_TOPICS}
+_REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
+
+
+def new_state() -> State:
+    """Return the state before any record: an empty market and no shards."""
+    return State(market=Market(), book=Book())
+
+
+def open_shard(
+    state: State, partition: int, marker: Marker | None, accounts: Iterable[Account], *, partitions: int, epoch: int
+) -> None:
+    """Take over a partition with what recovery found: its marker (None: a new shard) and its accounts.
+
+    The shard is evaluated once the market has reached the marker's positions. Raises ValueError if the marker was
+    written for another number of partitions: accounts would be looked for in the wrong place.
+    """
+    if marker is None:
+        marker = Marker(partition=partition, partitions=partitions)
+    if marker.partitions != partitions:
+        raise ValueError(f"state was written for {marker.partitions} partitions, this deployment has {partitions}")
+    shard = Shard(marker=marker)
+    for account in accounts:
+        shard.accounts[account.name] = account
+        if account.flush <= marker.published_flush:
+            account.outbox = []
+        # A flush whose marker was lost must not give its number to another one.
+        marker.flush = max(marker.flush, account.flush)
+        state.partition_of[account.name] = partition
+    marker.epoch = epoch
+    state.shards[partition] = shard
+    _open_gates(state, RECOVERY_CAUSE, [])
+
+
+def close_shard(state: State, partition: int) -> None:
+    """Give up a partition."""
+    shard = state.shards.pop(partition)
+    for name in shard.accounts:
+        state.book.remove(name)
+        del state.partition_of[name]
+    _find_next_deadline(state)
+
+
+def gate_open(state: State, partition: int) -> bool:
+    """Whether the market has reached the shard's positions, so that its inputs may be applied."""
+    return state.shards[partition].open
+
+
+def step(state: State, records: Sequence[Sourced]) -> list[Outgoing]:
+    """Apply records in order; return the events they cause (also kept in their accounts' outboxes).
+
+    Refused records are appended to `state.rejected`. Records at or below the positions already reached are skipped.
+    Raises KeyError for a record of a partition that is not open here, or of an unknown topic.
+    """
+    events: list[Outgoing] = []
+    for source in records:
+        if _IS_MARKET[source.topic]:
+            _market_record(state, source, events)
+        else:
+            _account_record(state, source, events)
+    return events
+
+
+def evaluate_account(state: State, name: str) -> Evaluation:
+    """Evaluate one account at present prices; raises KeyError if it is not here."""
+    return state.book.evaluation(name)
+
+
+# --- market records -------------------------------------------------------------------------------
+
+
+def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> None:
+    market = state.market
+    if source.position <= market.positions[source.topic]:
+        return
+    record = source.record
+    before_us = market.time_us
+    try:
+        if isinstance(record, PriceTick | Heartbeat):
+            market.ticks.check(record)
+            _fire_timers(state, record.event_time_us, events)
+        change = market.apply(source)
+    except _REJECTIONS as refusal:
+        state.rejected.append(Rejected(source, refusal.kind, refusal.text))
+        change = MarketChange()
+    names = _re_evaluate(state, change, before_us)
+    if names:
+        cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
+        for name in names:
+            _conditions_changed(state, name, cause, events)
+    if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+        _restate(state)
+    if state.gated:
+        cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
+        _open_gates(state, cause, events)
+
+
+def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
+    market, book = state.market, state.book
+    if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+        return book.refresh_all(market)
+    if change.sets:
+        return book.refresh_parameters(change.sets, market)
+    if change.underlyings:
+        return book.refresh(change.underlyings, market, rows=change.surface)
+    return []
+
+
+def _restate(state: State) -> None:
+    """Publish the figures of accounts in trouble again, once a pricing interval."""
+    for shard in state.shards.values():
+        if shard.open:
+            for name, account in shard.accounts.items():
+                if account.status != "healthy" and name in state.book:
+                    _take_figures(state, account)
+                    shard.restated[name] = None
+
+
+# --- account records ------------------------------------------------------------------------------
+
+
+def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> None:
+    shard = state.shards[source.partition]
+    record = source.record
+    assert isinstance(record, Trade | Transfer | AccountConfig)
+    account = shard.accounts.get(record.account)
+    reached = shard.marker.positions.get(source.topic, START)
+    if account is not None:
+        reached = max(reached, account.positions.get(source.topic, START))
+    if source.position <= reached:
+        return
+    shard.marker.positions[source.topic] = source.position
+    new = account is None
+    if account is None:
+        account = Account(config=AccountConfig(account=record.account, event_time_us=record.event_time_us))
+    try:
+        applied = _apply(state, account, record)
+    except RejectedRecord as refusal:
+        state.rejected.append(Rejected(source, refusal.kind, refusal.text))
+        return
+    if not applied:
+        return
+    if new:
+        shard.accounts[account.name] = account
+        state.partition_of[account.name] = source.partition
+    account.positions[source.topic] = source.position
+    shard.changed[account.name] = None
+    if account.name in shard.waiting:
+        return  # evaluated when the market has caught up with it
+    state.book.set_account(account, state.market)
+    _take_figures(state, account)
+    cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
+    _conditions_changed(state, account.name, cause, events)
+
+
+def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
+    """Apply an input to an account; return whether it changed anything (a duplicate does not)."""
+    if isinstance(record, Trade):
+        instrument = state.market.instruments.get(record.instrument)
+        if instrument is None:
+            raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
+        return ledger.apply_trade(account, record, instrument)
+    if isinstance(record, Transfer):
+        return ledger.apply_transfer(account, record)
+    return ledger.apply_config(account, record)
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+
+def _conditions_changed(state: State, name: str, cause: Cause, events: list[Outgoing]) -> None:
+    """Take an account's present conditions through its status machine."""
+    shard = state.shards[state.partition_of[name]]
+    account = shard.accounts[name]
+    parameters = status_parameters(state.market, account.config.parameter_set)
+    timers = dict(account.timers)
+    transitions = status.on_conditions(account, state.book.conditions(name), state.market.time_us, parameters)
+    _after(state, shard, account, timers, transitions, cause, events)
+
+
+def _fire_timers(state: State, before_us: int, events: list[Outgoing]) -> None:
+    """Fire every timer with a deadline earlier than `before_us`, in order of deadline and account."""
+    while state.next_deadline_us < before_us:
+        deadline_us = state.next_deadline_us
+        for name, shard in sorted(_due(state, deadline_us)):
+            account = shard.accounts[name]
+            parameters = status_parameters(state.market, account.config.parameter_set)
+            timers = dict(account.timers)
+            transitions = status.on_timer(account, state.book.conditions(name), deadline_us, parameters)
+            _after(state, shard, account, timers, transitions, TIMER_CAUSE, events)
+        _find_next_deadline(state)
+
+
+def _due(state: State, deadline_us: int) -> Iterator[tuple[str, Shard]]:
+    """Pop the timers that stand at exactly this deadline and are still in force."""
+    for shard in state.shards.values():
+        if not shard.open:
+            continue
+        seen = ""
+        while shard.timers and shard.timers[0][0] <= deadline_us:
+            deadline, name = heapq.heappop(shard.timers)
+            account = shard.accounts.get(name)
+            if name != seen and account is not None and status.next_deadline(account) == deadline:
+                seen = name
+                yield name, shard
+
+
+def _after(
+    state: State, shard: Shard, account: Account, timers: dict[str, int], transitions: list[status.Transition],
+    cause: Cause, events: list[Outgoing],
+) -> None:  # fmt: skip
+    """Write down what the status machine did: events, and the account if anything of it must be stored."""
+    name = account.name
+    if account.timers != timers:
+        shard.changed[name] = None
+        _push_timer(state, shard, account)
+    if not transitions:
+        return
+    shard.changed[name] = None
+    _take_figures(state, account)
+    evaluation = state.book.evaluation(name)
+    active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
+    assert active is not None, "the default set always exists"
+    positions = {**shard.marker.positions, **state.market.positions}
+    for transition in transitions:
+        event = build_event(account, transition, evaluation, cause=cause, positions=positions, parameters=active)
+        outgoing = to_outgoing(event)
+        account.outbox.append(outgoing)
+        shard.events += 1
+        events.append(outgoing)
+
+
+def _take_figures(state: State, account: Account) -> None:
+    """Keep an account's figures for its stored state; a degraded evaluation keeps the last good ones."""
+    equity, im, mm = state.book.figures(account.name)
+    if math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm):
+        account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd = equity, im, mm
+
+
+def _push_timer(state: State, shard: Shard, account: Account) -> None:
+    deadline = status.next_deadline(account)
+    if deadline is not None:
+        heapq.heappush(shard.timers, (deadline, account.name))
+        state.next_deadline_us = min(state.next_deadline_us, deadline)
+
+
+def _find_next_deadline(state: State) -> None:
+    """The earliest timer of the open shards, stale ones included (firing a stale one does nothing)."""
+    heads = [shard.timers[0][0] for shard in state.shards.values() if shard.open and shard.timers]
+    state.next_deadline_us = min(heads, default=NO_DEADLINE)
+
+
+# --- gates ----------------------------------------------------------------------------------------
+
+
+def rewind(state: State) -> None:
+    """Forget the market, to fold it again from its first record; shards keep their positions and wait for them.
+
+    This is what a worker does when it takes over a shard that is behind its market: no record is skipped for the
+    new shard, and none acts twice on the others.
+    """
+    for shard in state.shards.values():
+        if shard.open:
+            shard.marker.positions.update(state.market.positions)
+        for name, account in shard.accounts.items():
+            if name in state.book:
+                for topic, position in state.market.positions.items():
+                    account.positions[topic] = max(position, account.positions.get(topic, START))
+                state.book.remove(name)
+        shard.open = False
+        shard.waiting = {}
+    state.market = Market()
+    state.book = Book()
+    state.gated = bool(state.shards)
+    _find_next_deadline(state)
+
+
+def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
+    """Open every shard, and evaluate every waiting account, that the market has caught up with."""
+    state.gated = False
+    for shard in state.shards.values():
+        names: list[str] = []
+        if not shard.open and state.market.reached(shard.marker.positions):
+            shard.open = True
+            names = sorted(shard.accounts)
+        elif shard.open and shard.waiting:
+            names = list(shard.waiting)
+        shard.waiting = {}
+        for name in names:
+            _start_evaluating(state, shard, shard.accounts[name], cause, events)
+        state.gated |= not shard.open or bool(shard.waiting)
+    _find_next_deadline(state)
+
+
+def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause, events: list[Outgoing]) -> None:
+    if not state.market.reached(account.positions):
+        shard.waiting[account.name] = None
+        return
+    state.book.set_account(account, state.market)
+    _push_timer(state, shard, account)
+    _conditions_changed(state, account.name, cause, events)
