@@ -1,0 +1,198 @@
+"""Unit values, deltas and the risk array of one underlying.
+
+Row i is one instrument, column s one scenario; `pnl[i, s]` is the P&L in USD of one contract. Value and P&L by kind,
+with S the index, p the price of a future, F the forward of an expiry, V the undiscounted Black-76 price:
+
+| code | kind | value, USD | P&L of a move m | delta, coins | market delta, coins |
+|---|---|---|---|---|---|
+| 0 | coin | size S | size S m' | size | 0 |
+| 1 | linear future, perpetual | size p | size p m' | size p/S | size |
+| 2 | inverse future, perpetual | -size S/p | 0 | 0 | size/p |
+| 3 | linear option | size V(F) | w size (V(F(1+m), vol') - V(F)) | size V'(F) F/S | size V'(F) |
+| 4 | inverse option | size (S/F) V(F) | w size (S/F) (V(F(1+m), vol') - V(F)) | size V'(F) | size V'(F) |
+
+m' is the move held in the standard range, w the weight of an extended scenario. A move is relative and the same for
+the index and every forward: the basis p/S stays. Hence an inverse future's own row is flat (`S/p` does not move; its
+entry side is a coin quantity), and an inverse option's coin value V(F')/F' times S' is (S/F) V(F').
+
+Delta is the derivative of the USD value by the index at a fixed basis, so `delta S` is the slope of the P&L at m = 0:
+dF/dS = F/S turns V'(F) into V'(F) F/S for a linear option, and (S/F) V'(F) (dF/dS) = V'(F) for an inverse one.
+Market delta is what the expiry itself carries, for the roll shock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kernels import black76
+from kernels._jit import Bools, Floats, Ints, kernel
+
+COIN, LINEAR, INVERSE, LINEAR_OPTION, INVERSE_OPTION = range(5)
+UP, SAME, DOWN = 1, 0, -1  # direction of a volatility shock
+
+DAYS_PER_YEAR = 365.0
+TENOR_DAYS = 30.0  # the tenor at which a volatility shock has its nominal size
+
+_black_price = black76.price
+_black_delta = black76.delta
+
+
+class ScenarioTable(NamedTuple):
+    """Scenarios as columns: float64[S] move, linear_move and weight, int64[S] vol_direction."""
+
+    move: Floats
+    linear_move: Floats
+    vol_direction: Ints
+    weight: Floats
+
+
+def scenario_table(price_range: float, buckets_each_side: int, extended_moves: Sequence[float]) -> ScenarioTable:
+    """Return the scenarios of a risk matrix: the standard table, then the extended one.
+
+    With n buckets each side, scenario 3 (i + n) + v is the move i price_range/n, i = -n .. n, with the volatility up
+    (v = 0), same (1) or down (2); scenario 3 (2n + 1) + j is the j-th extended move beyond the range, in the given
+    order, volatility up. There futures are held at the end of the range and options count with weight
+    min(1, range/|move|); moves inside the range are dropped. Raises ValueError on a range outside (0, 1), fewer than
+    one bucket, or a move that is not above -1 and finite.
+    """
+    if not 0.0 < price_range < 1.0:
+        raise ValueError(f"price_range must lie in (0, 1), got {price_range}")
+    if buckets_each_side < 1:
+        raise ValueError(f"buckets_each_side must be at least 1, got {buckets_each_side}")
+    extended = np.array(extended_moves, dtype=np.float64).reshape(-1)
+    if not np.all(np.isfinite(extended) & (extended > -1.0)):
+        raise ValueError(f"extended moves must be finite and above -1, got {extended.tolist()}")
+    extended = extended[np.abs(extended) > price_range]
+    n = buckets_each_side
+    standard = np.repeat(np.arange(-n, n + 1) * price_range / n, 3)
+    move = np.concatenate([standard, extended])
+    directions = np.concatenate([np.tile([UP, SAME, DOWN], 2 * n + 1), np.full(extended.size, UP)])
+    weight = np.concatenate([np.ones(standard.size), price_range / np.abs(extended)])
+    return ScenarioTable(move, np.clip(move, -price_range, price_range), directions.astype(np.int64), weight)
+
+
+@kernel("f8, i8, f8, f8, f8, f8, f8, f8, f8")
+def shocked_vol(
+    vol: float,
+    direction: int,
+    years: float,
+    vol_up: float,
+    vol_down: float,
+    min_vol_up: float,
+    short_power: float,
+    long_power: float,
+    dte_floor_days: float,
+) -> float:
+    """Return a volatility after a shock, scaled by tenor.
+
+    m = (30 / max(days, floor))^power with the short power up to 30 days and the long one beyond;
+    up: max(vol (1 + vol_up m), min_vol_up); down: max(vol (1 - vol_down m), 0); direction 0: vol. NaN stays NaN.
+    """
+    if direction == SAME or math.isnan(vol):
+        return vol
+    days = years * DAYS_PER_YEAR
+    power = short_power if days <= TENOR_DAYS else long_power
+    scale = (TENOR_DAYS / max(days, dte_floor_days)) ** power
+    if direction > 0:
+        return max(vol * (1.0 + vol_up * scale), min_vol_up)
+    return vol * max(1.0 - vol_down * scale, 0.0)
+
+
+@kernel(
+    "i8[::1], b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8,"
+    "f8[::1], f8[::1], i8[::1], f8[::1], f8, f8, f8, f8, f8, f8, f8[:, ::1], f8[::1], f8[::1], f8[::1]"
+)
+def risk_array(
+    kind: Ints,
+    is_call: Bools,
+    size: Floats,
+    strike: Floats,
+    price_or_forward: Floats,
+    years: Floats,
+    vol: Floats,
+    index_price: float,
+    move: Floats,
+    linear_move: Floats,
+    vol_direction: Ints,
+    weight: Floats,
+    vol_up: float,
+    vol_down: float,
+    min_vol_up: float,
+    short_power: float,
+    long_power: float,
+    dte_floor_days: float,
+    out_pnl: Floats,
+    out_value: Floats,
+    out_delta: Floats,
+    out_market_delta: Floats,
+) -> None:
+    """Write value, deltas and the P&L of every scenario for one contract of n instruments.
+
+    Per row (n): kind, is_call, size (coins, or USD of face for inverse futures), strike, price_or_forward (p of a
+    future, F of an option, unread for a coin), years, vol (options only). Per scenario (S): move, linear_move,
+    vol_direction, weight. Outputs: out_pnl float64[n, S] and out_value in USD, out_delta and out_market_delta in
+    coins. Formulas: module docstring and `shocked_vol`. A negative time counts as 0: an expired option is intrinsic.
+    A row is NaN throughout when its price, index, size, strike, time or volatility is NaN or infinite, its price or
+    the index is not positive, its volatility is negative, or its kind is unknown. Raises ValueError on other shapes.
+    """
+    n = kind.shape[0]
+    scenarios = move.shape[0]
+    if not (is_call.shape[0] == size.shape[0] == strike.shape[0] == price_or_forward.shape[0] == n):
+        raise ValueError("arrays of one risk_array call must have one length")
+    if not (years.shape[0] == vol.shape[0] == out_value.shape[0] == out_delta.shape[0] == n):
+        raise ValueError("arrays of one risk_array call must have one length")
+    if not (out_market_delta.shape[0] == out_pnl.shape[0] == n and out_pnl.shape[1] == scenarios):
+        raise ValueError("outputs of risk_array do not fit rows and scenarios")
+    if not (linear_move.shape[0] == vol_direction.shape[0] == weight.shape[0] == scenarios):
+        raise ValueError("scenario columns must have one length")
+    usable_index = math.isfinite(index_price) and index_price > 0.0
+    for i in range(n):
+        code = kind[i]
+        pnl = out_pnl[i]
+        p = price_or_forward[i]
+        q = size[i]
+        usable = usable_index and math.isfinite(q) and (code == COIN or (math.isfinite(p) and p > 0.0))
+        if usable and code == COIN:
+            out_value[i] = q * index_price
+            out_delta[i] = q
+            out_market_delta[i] = 0.0
+            for s in range(scenarios):
+                pnl[s] = q * index_price * linear_move[s]
+        elif usable and code == LINEAR:
+            out_value[i] = q * p
+            out_delta[i] = q * p / index_price
+            out_market_delta[i] = q
+            for s in range(scenarios):
+                pnl[s] = q * p * linear_move[s]
+        elif usable and code == INVERSE:
+            out_value[i] = -q * index_price / p
+            out_delta[i] = 0.0
+            out_market_delta[i] = q / p
+            for s in range(scenarios):
+                pnl[s] = 0.0
+        elif usable and (code == LINEAR_OPTION or code == INVERSE_OPTION):
+            t = max(years[i], 0.0) if math.isfinite(years[i]) else math.nan
+            root = math.sqrt(t)
+            v0 = _black_price(is_call[i], p, strike[i], vol[i] * root, 1.0)
+            slope = _black_delta(is_call[i], p, strike[i], vol[i] * root, 1.0)
+            unit = q * index_price / p if code == INVERSE_OPTION else q
+            out_value[i] = unit * v0
+            out_delta[i] = unit * slope * (p / index_price)
+            out_market_delta[i] = q * slope
+            up = shocked_vol(vol[i], UP, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
+            down = shocked_vol(vol[i], DOWN, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
+            for s in range(scenarios):
+                direction = vol_direction[s]
+                shocked = up if direction > 0 else (down if direction < 0 else vol[i])
+                v1 = _black_price(is_call[i], p * (1.0 + move[s]), strike[i], shocked * root, 1.0)
+                pnl[s] = weight[s] * unit * (v1 - v0)
+        else:
+            out_value[i] = math.nan
+            out_delta[i] = math.nan
+            out_market_delta[i] = math.nan
+            for s in range(scenarios):
+                pnl[s] = math.nan
