@@ -1,0 +1,234 @@
+"""Start and stop one local Apache Kafka."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from monitor.brokers.interface import BrokerError, PortTaken, StartFailed, StorageUnusable, Unreachable
+from monitor.brokers.kafka.jars import KAFKA_VERSION, ensure_jars
+from monitor.brokers.kafka.java import find_java
+from monitor.brokers.kafka.properties import HOST, Node, render, server_properties
+from monitor.brokers.probe import probe
+
+_SUPERVISOR = Path(__file__).with_name("supervise.py")
+# Kafka's orderly stop takes 1 to 2 s with a few hundred partitions; a stop that hangs must not hang us.
+_STOP_GRACE_S = 15.0
+# Free ports are found by binding and releasing; another process may take one in between.
+_PORT_ATTEMPTS = 3
+
+
+class LocalKafka:
+    """Apache Kafka, one KRaft node on 127.0.0.1, in a child process.
+
+    `port` 0 takes a free one. `data_dir` None uses a temporary folder that is removed at `stop`; a named folder is
+    kept and can be started again, on any port. `overrides` are broker settings that win over ours.
+    """
+
+    name = "local Apache Kafka"
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        data_dir: Path | None = None,
+        heap_mb: int = 768,
+        start_timeout_s: float = 90.0,
+        overrides: Mapping[str, str] | None = None,
+    ) -> None:
+        self._asked_port = port
+        self._data_dir = data_dir.expanduser().absolute() if data_dir else None
+        self._heap_mb = heap_mb
+        self._start_timeout_s = start_timeout_s
+        self._overrides = dict(overrides or {})
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self.port = 0
+        self.pid = 0
+
+    @property
+    def durable(self) -> bool:
+        """Whether the data outlives `stop`: only in a folder that the user named."""
+        return self._data_dir is not None
+
+    @property
+    def log_path(self) -> Path | None:
+        """Where the broker writes its log, None before `start`."""
+        return self._folder / "broker.log" if self._folder else None
+
+    def describe(self) -> str:
+        """One line with version, address and data folder."""
+        where = f"data in {self._data_dir}, kept" if self._data_dir else "data in a temporary folder"
+        at = f" at {HOST}:{self.port}" if self.port else ""
+        return f"{self.name} {KAFKA_VERSION}{at}, {where}"
+
+    def start(self) -> str:
+        """Return `host:port` once the broker answers a metadata request; raise BrokerError."""
+        if self._supervisor is not None:
+            return f"{HOST}:{self.port}"
+        java = find_java()
+        jars = ensure_jars()
+        if self._asked_port:
+            require_free(self._asked_port)
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            try:
+                return self._start_once(java, jars)
+            except PortTaken:
+                if self._asked_port or attempt == _PORT_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def stop(self) -> None:
+        """End the broker: SIGTERM, SIGKILL after a grace time; remove a temporary folder."""
+        self._stop_process()
+        if self._data_dir is None and self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder, self.port = None, 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start_once(self, java: str, jars: Path) -> str:
+        folder = self._folder = self._make_folder()
+        try:
+            port, controller_port = self._asked_port or free_port(), free_port()
+            node = Node(1, port, controller_port, folder / "data", overrides=self._overrides)
+            config = folder / "server.properties"
+            config.write_text(render(server_properties(node)))
+            run = [java, "-cp", f"{jars}/*", "-Dorg.apache.logging.log4j.level=WARN"]
+            if not (node.log_dir / "meta.properties").exists():
+                self._format(run, config, folder)
+            self._launch(run, config, folder)
+            address = f"{HOST}:{port}"
+            self._await_answer(address, folder)
+        except BaseException as error:
+            self._stop_process()
+            if self._data_dir is None:
+                # The error names the log, so the log stays.
+                shutil.rmtree(folder / "data" if isinstance(error, StartFailed) else folder, ignore_errors=True)
+            self._folder = None
+            raise
+        self.port = port
+        return address
+
+    def _make_folder(self) -> Path:
+        try:
+            if self._data_dir is None:
+                return Path(tempfile.mkdtemp(prefix="liqmon-kafka-"))
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._data_dir):
+                return self._data_dir
+        except OSError as error:
+            folder = self._data_dir or Path(tempfile.gettempdir())
+            raise StorageUnusable(
+                f"data folder {folder} cannot be written ({error.strerror})", "name another one, or free its disk"
+            ) from error
+
+    def _format(self, run: list[str], config: Path, folder: Path) -> None:
+        # Kafka's cluster ids are 16 random bytes in URL-safe base64 without padding.
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = [*run, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(config)]
+        with (folder / "broker.log").open("ab") as log:
+            # Half a second less than the server compiler takes to get warm in a program of two seconds.
+            tool[1:1] = ["-XX:TieredStopAtLevel=1", "-Xmx256m"]
+            code = subprocess.run(tool, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode
+        if code != 0:
+            raise start_error(folder, "Apache Kafka could not format its data folder")
+
+    def _launch(self, run: list[str], config: Path, folder: Path) -> None:
+        initial_mb = min(256, self._heap_mb)
+        command = [*run, "kafka.Kafka", str(config)]
+        command[1:1] = [f"-Xms{initial_mb}m", f"-Xmx{self._heap_mb}m"]
+        remove = str(folder) if self._data_dir is None else "-"
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(os.getpid()), str(_STOP_GRACE_S), remove,
+             str(folder / "broker.log"), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            # A session of its own: Ctrl-C is for us, and we stop the broker after those who use it.
+            start_new_session=True,
+        )  # fmt: skip
+        assert self._supervisor.stdout is not None  # noqa: S101 (narrows the type)
+        with self._supervisor.stdout as line:
+            self.pid = int(line.readline() or 0)
+
+    def _await_answer(self, address: str, folder: Path) -> None:
+        deadline = time.monotonic() + self._start_timeout_s
+        while True:
+            if self._supervisor is None or self._supervisor.poll() is not None:
+                raise start_error(folder, "Apache Kafka ended while starting")
+            try:
+                probe(address, timeout_s=2.0)
+            except Unreachable as error:
+                if time.monotonic() > deadline:
+                    what = f"Apache Kafka did not answer within {self._start_timeout_s:.0f} s"
+                    raise start_error(folder, what) from error
+                time.sleep(0.1)
+            else:
+                return
+
+    def _stop_process(self) -> None:
+        supervisor, self._supervisor = self._supervisor, None
+        self.pid = 0
+        if supervisor is None:
+            return
+        supervisor.terminate()
+        try:
+            supervisor.wait(_STOP_GRACE_S + 5.0)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()  # takes the broker with it
+            supervisor.wait()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+def require_free(port: int) -> None:
+    """Raise PortTaken if another process listens on `port` of 127.0.0.1, or we may not."""
+    with socket.socket() as listener:
+        # As the broker does, so that connections of a stopped broker in TIME_WAIT do not count.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise PortTaken(
+                f"port {port} of {HOST} cannot be used ({error.strerror})",
+                "choose another with --port, or stop the process that holds it",
+            ) from error
+
+
+def start_error(folder: Path, what: str) -> BrokerError:
+    """Return the error of a start that failed, from what the broker's log says."""
+    log = folder / "broker.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    if "Address already in use" in text:
+        return PortTaken(f"{what}: its port was taken meanwhile", "start it again, or choose a port with --port")
+    if "Failed to acquire lock on file" in text:
+        return StorageUnusable(f"{what}: another broker uses {folder}", "stop it, or name another data folder")
+    if "No space left on device" in text:
+        return StorageUnusable(f"{what}: no space left for {folder}", "free some disk, or name another data folder")
+    told = re.findall(r"(?:ERROR|FATAL|Exception in thread|Error:|[a-z.]+Exception:) ?(.+)", text)
+    reason = f" ({told[-1].strip()[:160]})" if told else ""
+    return StartFailed(f"{what}{reason}", f"read {log}")

@@ -1,0 +1,77 @@
+"""Ask a broker for its metadata: the only proof that one is there and ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from monitor.brokers.interface import BadAddress, Unreachable
+
+# The client logs each failed attempt as an error. While a broker starts, failed attempts are what we wait for,
+# so lines from inside a probe are dropped; the client's other lines are not.
+_probing: contextvars.ContextVar[bool] = contextvars.ContextVar("probing", default=False)
+_CLIENT_LOGGERS = ("aiokafka", "aiokafka.client", "aiokafka.conn")
+
+
+def _outside_probe(_record: logging.LogRecord) -> bool:
+    return not _probing.get()
+
+
+for _name in _CLIENT_LOGGERS:
+    logging.getLogger(_name).addFilter(_outside_probe)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterInfo:
+    """Brokers of a cluster as `host:port`, by node id, and the number of topics visible to us."""
+
+    brokers: dict[int, str]
+    topics: int
+
+
+def parse_address(url: str) -> str:
+    """Return `host:port[,host:port...]` from an address with or without `kafka://`; raise BadAddress."""
+    remedy = "give it as host:port, several separated by commas, for example BROKER_URL=127.0.0.1:9092"
+    servers = []
+    for part in url.strip().split(","):
+        server = part.strip().removeprefix("kafka://")
+        host, colon, port = server.rpartition(":")
+        if not colon or not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise BadAddress(f"broker address {url!r} is not valid", remedy)
+        servers.append(f"{host}:{port}")
+    return ",".join(servers)
+
+
+async def cluster_info(address: str, timeout_s: float = 10.0) -> ClusterInfo:
+    """Return what the broker at `address` answers to one metadata request; raise Unreachable."""
+    token = _probing.set(True)
+    client = AIOKafkaClient(
+        bootstrap_servers=address, client_id="liqmon-probe", request_timeout_ms=max(100, int(timeout_s * 1000))
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.bootstrap()
+            brokers = {b.nodeId: f"{b.host}:{b.port}" for b in client.cluster.brokers()}
+            if not brokers:
+                raise Unreachable(f"{address} answers without naming a broker", "wait until the cluster has formed")
+            return ClusterInfo(brokers, len(client.cluster.topics(exclude_internal_topics=False)))
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unreachable(
+            f"no Kafka broker answers at {address}",
+            "check BROKER_URL and that the broker runs, or unset BROKER_URL to start a local Apache Kafka",
+        ) from error
+    finally:
+        await client.close()
+        _probing.reset(token)
+
+
+def probe(address: str, timeout_s: float = 10.0) -> ClusterInfo:
+    """Run `cluster_info` from blocking code, also where this thread already runs an event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, cluster_info(address, timeout_s)).result()
