@@ -1,0 +1,360 @@
+"""Trades, transfers and account settings folded into holdings and balances, and what the book needs of them.
+
+Nothing here knows a price that is not in the record: the ledger is a function of the account's own records, so a
+position equals the sum of the accepted trades whatever the market did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Literal
+
+from monitor.engine.state import RECENT_IDS, Account, Holding
+from schemas.records import AccountConfig, Instrument, Trade, Transfer
+
+RejectionKind = Literal[
+    "unknown_instrument",
+    "account_closed",
+    "instrument_delisted",
+    "instrument_expired",
+    "quanto_not_modelled",
+    "zero_quantity",
+    "amount_out_of_range",
+    "account_not_empty",
+]
+
+DOLLAR = "USD"
+DOLLAR_TOKENS = frozenset({"USDT", "USDC"})  # worth their index where one is published, else one dollar
+
+# A record's amounts are bounded by 1e18. A sum beyond that is a broken sender, and above 2**53 a double no longer
+# counts whole units, so accepting it would lose contracts silently.
+MAX_AMOUNT = 1e18
+
+# What is left after closing is rounding, not a position, below this part of the larger of the two quantities that
+# were netted. Ten times larger and a dust position of 1 USD against 0.1 trillion would be dropped; a thousandth of
+# it and a few ten fills with 17 digits each could leave a position that nobody holds.
+RESIDUE = 1e-12
+
+_EXACT = Context(prec=60)  # own context: the thread's default may be changed by any other code
+
+
+class RejectedRecord(Exception):
+    """A record that cannot be applied; the account is as it was before.
+
+    `kind` is the dead letter's error kind and `text` its explanation.
+    """
+
+    def __init__(self, kind: RejectionKind, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind: RejectionKind = kind
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Exposures:
+    """What one account brings to the book, in a fixed order.
+
+    `usd`: dollars that no index moves: the USD balance, dollar tokens at par, the entry side of linear futures.
+    `tokens`: the dollar tokens among them, sorted; `par_correction` says what their index adds.
+    `rows`: by underlying, sorted, the rows `(instrument or None for COIN, quantity)`, COIN first, then by name.
+    `unlisted`: holdings whose instrument is not in the listing, so that they cannot be valued.
+    """
+
+    usd: float
+    tokens: tuple[tuple[str, float], ...]
+    rows: dict[str, list[tuple[str | None, float]]]
+    unlisted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cash:
+    """Value of balances: dollars, coin quantities that the book revalues, and flags for what is doubtful."""
+
+    usd: float
+    coins: tuple[tuple[str, float], ...]
+    flags: tuple[str, ...]
+
+
+def apply_trade(account: Account, trade: Trade, instrument: Instrument) -> bool:
+    """Book a fill: position, average price, realised P&L, premium or spot legs, and fee.
+
+    Returns False for a duplicate, which changes nothing. Raises RejectedRecord, with the account unchanged. The
+    caller has found `instrument` by the trade's name.
+    """
+    if trade.account != account.name or trade.instrument != instrument.instrument:
+        raise ValueError(f"trade of {trade.account}/{trade.instrument} given to {account.name}/{instrument.instrument}")
+    key = f"t:{trade.instrument}:{trade.trade_id}"
+    if key in account.recent_ids:
+        return False
+    _refuse_trade(account, trade, instrument)
+    if instrument.type == "spot":
+        _book_spot(account, trade, instrument)
+    else:
+        _book_contract(account, trade, instrument)
+    _remember(account, key)
+    return True
+
+
+def apply_transfer(account: Account, transfer: Transfer) -> bool:
+    """Add a deposit or subtract a withdrawal.
+
+    Returns False for a duplicate. Raises RejectedRecord, with the account unchanged. A balance may become negative:
+    that is a loan, and it counts against equity.
+    """
+    if transfer.account != account.name:
+        raise ValueError(f"transfer of {transfer.account} given to {account.name}")
+    key = f"x:{transfer.transfer_id}"
+    if key in account.recent_ids:
+        return False
+    if account.config.closed:
+        raise RejectedRecord("account_closed", f"account {account.name} is closed")
+    _store(account, {transfer.asset: _bounded(_netted(account.balances.get(transfer.asset, 0.0), transfer.amount))})
+    _remember(account, key)
+    return True
+
+
+def apply_config(account: Account, config: AccountConfig) -> bool:
+    """Put an account's settings in force; the last record on the topic wins.
+
+    Returns False where nothing changes. Raises RejectedRecord where an account with positions or debts would be closed: closing refuses later records,
+    and then nothing could ever be reduced or repaid.
+    """
+    if config.account != account.name:
+        raise ValueError(f"settings of {config.account} given to {account.name}")
+    if config == account.config:
+        return False
+    if config.closed and (account.holdings or any(amount < 0.0 for amount in account.balances.values())):
+        raise RejectedRecord("account_not_empty", f"account {account.name} still has positions or debts")
+    account.config = config
+    return True
+
+
+def exposures(account: Account, listing: Mapping[str, Instrument]) -> Exposures:
+    """Return the account's constants and rows for the book; sums run in sorted instrument order.
+
+    A linear future adds `-q size average` to `usd`; an inverse one `+q size / average` coins to its underlying's
+    COIN row; options add their row only, because their premium has been paid.
+    """
+    usd = account.balances.get(DOLLAR, 0.0)
+    tokens = tuple((asset, account.balances[asset]) for asset in sorted(DOLLAR_TOKENS & account.balances.keys()))
+    for _, amount in tokens:
+        usd += amount
+    coins = {asset: amount for asset, amount in account.balances.items() if not _is_dollar(asset)}
+    rows: dict[str, list[tuple[str | None, float]]] = {}
+    unlisted: list[str] = []
+    for name in sorted(account.holdings):
+        instrument = listing.get(name)
+        if instrument is None:
+            unlisted.append(name)
+            continue
+        holding = account.holdings[name]
+        entry_usd, entry_coins = entry_constant(holding, instrument)
+        usd += entry_usd
+        if entry_coins != 0.0:
+            coins[instrument.underlying] = coins.get(instrument.underlying, 0.0) + entry_coins
+        rows.setdefault(instrument.underlying, []).append((name, holding.quantity))
+    joined: dict[str, list[tuple[str | None, float]]] = {}
+    for underlying in sorted(rows.keys() | coins.keys()):
+        coin = coins.get(underlying, 0.0)
+        first: list[tuple[str | None, float]] = [(None, coin)] if coin != 0.0 else []
+        joined[underlying] = first + rows.get(underlying, [])
+    return Exposures(usd=usd, tokens=tokens, rows={name: found for name, found in joined.items() if found},
+                     unlisted=tuple(unlisted))  # fmt: skip
+
+
+def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, float]:
+    """Return the entry side of a holding: USD of a linear future, coins of an inverse one, (0, 0) of an option."""
+    if instrument.type == "option":
+        return 0.0, 0.0
+    size = holding.quantity * instrument.contract_size
+    if instrument.contract == "inverse":
+        return 0.0, size / holding.average_price
+    return -size * holding.average_price, 0.0
+
+
+def par_correction(
+    tokens: Sequence[tuple[str, float]], price_of: Callable[[str], float | None]
+) -> tuple[float, tuple[str, ...]]:
+    """Return what dollar tokens are worth beyond par, USD, and a flag `assumed_par:X` for each without an index."""
+    correction = 0.0
+    flags: list[str] = []
+    for asset, amount in tokens:
+        price = _usable(price_of(asset))
+        if price is None:
+            flags.append(f"assumed_par:{asset}")
+        else:
+            correction += amount * (price - 1.0)
+    return correction, tuple(flags)
+
+
+def cash_usd(balances: Mapping[str, float], price_of: Callable[[str], float | None]) -> Cash:
+    """Value balances: USD at one, dollar tokens at their index or at par, other assets as coins of their index.
+
+    A token at par is flagged `assumed_par:X`; an asset without a price is in no sum and flagged `no_price:X`, so
+    that it is never worth zero in silence. `price_of` gives the index in USD, or None (NaN counts as None).
+    """
+    usd = balances.get(DOLLAR, 0.0)
+    tokens = [(asset, balances[asset]) for asset in sorted(DOLLAR_TOKENS & balances.keys())]
+    for _, amount in tokens:
+        usd += amount
+    correction, flags = par_correction(tokens, price_of)
+    coins: list[tuple[str, float]] = []
+    unpriced: list[str] = []
+    for asset in sorted(balances):
+        if not _is_dollar(asset):
+            if _usable(price_of(asset)) is None:
+                unpriced.append(f"no_price:{asset}")
+            else:
+                coins.append((asset, balances[asset]))
+    return Cash(usd=usd + correction, coins=tuple(coins), flags=(*flags, *unpriced))
+
+
+def _is_dollar(asset: str) -> bool:
+    return asset == DOLLAR or asset in DOLLAR_TOKENS
+
+
+def _usable(price: float | None) -> float | None:
+    return price if price is not None and math.isfinite(price) and price > 0.0 else None
+
+
+def _refuse_trade(account: Account, trade: Trade, instrument: Instrument) -> None:
+    name = instrument.instrument
+    if account.config.closed:
+        raise RejectedRecord("account_closed", f"account {account.name} is closed")
+    if instrument.expiry_us is not None and trade.event_time_us >= instrument.expiry_us:
+        raise RejectedRecord("instrument_expired", f"{name} expired at {instrument.expiry_us} us")
+    # A fill from before the delisting may come late and is still a fill.
+    if instrument.delisted and trade.event_time_us >= instrument.event_time_us:
+        raise RejectedRecord("instrument_delisted", f"{name} is delisted since {instrument.event_time_us} us")
+    if trade.quantity == 0.0:
+        raise RejectedRecord("zero_quantity", f"trade {trade.trade_id} fills no contracts")
+    if instrument.type != "spot" and instrument.contract == "linear" and not _is_dollar(instrument.settlement):
+        raise RejectedRecord("quanto_not_modelled", f"{name} is linear and settles in {instrument.settlement}")
+
+
+def _book_spot(account: Account, trade: Trade, instrument: Instrument) -> None:
+    """Swap the two legs; there is no holding, the coins are a balance."""
+    base, quote = instrument.underlying, instrument.settlement
+    coins = _product(trade.quantity, instrument.contract_size)
+    paid = _product(trade.quantity, instrument.contract_size, trade.price)
+    changed = {quote: _bounded(_netted(account.balances.get(quote, 0.0), -_bounded(paid + trade.fee)))}
+    before = changed[base] if base in changed else account.balances.get(base, 0.0)
+    changed[base] = _bounded(_netted(before, _bounded(coins)))
+    _store(account, changed)
+
+
+def _book_contract(account: Account, trade: Trade, instrument: Instrument) -> None:
+    """Change the holding, and the settlement balance by realised P&L or premium and by the fee."""
+    old = account.holdings.get(trade.instrument, Holding())
+    quantity = _bounded(_netted(old.quantity, trade.quantity))
+    opened = _opened(old.quantity, trade.quantity, quantity)
+    average = _average(old, trade, quantity, opened, instrument)
+    realised = _realised(_closed(old.quantity, trade.quantity, quantity), old, trade, instrument)
+    premium = _product(trade.quantity, instrument.contract_size, trade.price) if instrument.type == "option" else 0.0
+    # The premium style pays everything at the trade: booking realised P&L as well would count it twice.
+    cash = -premium if instrument.type == "option" else realised
+    settlement = instrument.settlement
+    balance = _bounded(_netted(account.balances.get(settlement, 0.0), _bounded(cash - trade.fee)))
+    new = Holding(
+        quantity=quantity,
+        average_price=average,
+        realised_pnl=_bounded(old.realised_pnl + realised),
+        fees=_bounded(old.fees + trade.fee),
+    )
+    _store(account, {settlement: balance})
+    if quantity == 0.0:
+        account.holdings.pop(trade.instrument, None)
+    else:
+        account.holdings[trade.instrument] = new
+
+
+def _opened(old: float, traded: float, new: float) -> bool:
+    """Whether the trade adds to a position in its direction or opens one from nothing."""
+    return new != 0.0 and (old == 0.0 or (old > 0.0) == (traded > 0.0))
+
+
+def _closed(old: float, traded: float, new: float) -> float:
+    """Signed part of the old position that the trade closes."""
+    if old == 0.0 or (old > 0.0) == (traded > 0.0):
+        return 0.0
+    if new != 0.0 and (new > 0.0) == (old > 0.0):
+        return -traded
+    return old
+
+
+def _average(old: Holding, trade: Trade, quantity: float, opened: bool, instrument: Instrument) -> float:
+    """Average entry price after the trade.
+
+    Inverse futures average harmonically: coins are linear in 1/price, so only the harmonic average keeps
+    `face (1/average - 1/price)` equal to the sum over the fills.
+    """
+    if quantity == 0.0:
+        return 0.0
+    if not opened:
+        flipped = (quantity > 0.0) != (old.quantity > 0.0)
+        return trade.price if flipped else old.average_price
+    if old.quantity == 0.0 or trade.price == old.average_price:
+        return trade.price
+    # Weights instead of sums of products: the result stays between the two prices in floating point too.
+    weight = trade.quantity / quantity
+    if instrument.type != "option" and instrument.contract == "inverse":
+        average = 1.0 / ((1.0 - weight) / old.average_price + weight / trade.price)
+    else:
+        average = old.average_price + weight * (trade.price - old.average_price)
+    if not (math.isfinite(average) and average > 0.0):
+        raise RejectedRecord("amount_out_of_range", f"average price of {instrument.instrument} is not a number")
+    return average
+
+
+def _realised(closed: float, old: Holding, trade: Trade, instrument: Instrument) -> float:
+    """P&L of the closed part in the settlement asset."""
+    if closed == 0.0:
+        return 0.0
+    size = closed * instrument.contract_size
+    if instrument.type != "option" and instrument.contract == "inverse":
+        return _bounded(size / old.average_price - size / trade.price)
+    return _bounded(size * (trade.price - old.average_price))
+
+
+def _netted(amount: float, change: float) -> float:
+    """Return the decimal sum of two amounts, rounded once; what is left of netting by rounding is zero.
+
+    Venues count in decimal lots. Adding the decimals that the doubles stand for gives 0.1 + 0.2 - 0.3 = 0 and keeps
+    a large position that is closed in small lots exact, which no tolerance on a binary sum can do.
+    """
+    total = amount + change
+    if not (amount.is_integer() and change.is_integer() and abs(total) < 2.0**53):
+        total = float(_EXACT.add(Decimal(repr(amount)), Decimal(repr(change))))
+    if abs(total) <= RESIDUE * max(abs(amount), abs(change)):
+        return 0.0
+    return total
+
+
+def _product(*factors: float) -> float:
+    """Return the decimal product, rounded once, so that equal lots bought and sold cancel exactly."""
+    product = Decimal(1)
+    for factor in factors:
+        product = _EXACT.multiply(product, Decimal(repr(factor)))
+    return float(product)
+
+
+def _bounded(amount: float) -> float:
+    if not abs(amount) <= MAX_AMOUNT:  # also true of NaN
+        raise RejectedRecord("amount_out_of_range", f"amount {amount!r} is beyond {MAX_AMOUNT:g}")
+    return amount
+
+
+def _store(account: Account, changed: Mapping[str, float]) -> None:
+    for asset, amount in changed.items():
+        if amount == 0.0:
+            account.balances.pop(asset, None)
+        else:
+            account.balances[asset] = amount
+
+
+def _remember(account: Account, key: str) -> None:
+    account.recent_ids.append(key)
+    del account.recent_ids[:-RECENT_IDS]
