@@ -19,7 +19,7 @@ def canonical(value: Any) -> bytes:
     Raises ValueError on NaN or infinity, which JSON cannot carry (orjson would write null).
     """
     plain = msgspec.to_builtins(value)
-    _refuse_non_finite(plain)
+    refuse_non_finite(plain)
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
 
 
@@ -57,13 +57,14 @@ def _values(value: Any) -> Any:
     return value
 
 
-def _refuse_non_finite(value: Any) -> None:
+def refuse_non_finite(value: Any) -> None:
+    """Raise ValueError on NaN or infinity anywhere in plain values."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("NaN or infinity has no canonical form")
     elif isinstance(value, dict):
         for item in value.values():
-            _refuse_non_finite(item)
+            refuse_non_finite(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            _refuse_non_finite(item)
+            refuse_non_finite(item)

@@ -20,60 +20,86 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-# Limits. They bound what one record may cost, so that no sender can exhaust a worker.
-MAX_RECORD_BYTES = 1_048_576  # a frame's bound; Kafka's own default for a message is the same
-MAX_FRAME_ROWS = 1_000  # about 130 bytes a row keeps a full frame well inside the byte bound
-MIN_TIME_US = 946_684_800_000_000  # 2000-01-01: smaller numbers are seconds or milliseconds by mistake
-MAX_TIME_US = 4_102_444_800_000_000  # 2100-01-01: larger numbers are nanoseconds by mistake
-
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,63}$", max_length=64)]
-Asset = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Za-z0-9.]{0,15}$", max_length=16)]
-Text = Annotated[str, Meta(max_length=512)]
-TimeUs = Annotated[int, Meta(ge=MIN_TIME_US, le=MAX_TIME_US)]
-Price = Annotated[float, Meta(gt=0.0, le=1e12)]
-Quantity = Annotated[float, Meta(ge=-1e15, le=1e15)]
-Money = Annotated[float, Meta(ge=-1e18, le=1e18)]
-Volatility = Annotated[float, Meta(gt=0.0, le=5.0)]  # above 500 % a feed is broken, not a market
-Ratio = Annotated[float, Meta(ge=-1.0, le=10.0)]
-Count = Annotated[int, Meta(ge=0)]
-Version = Literal[1]
-Position = tuple[int, int]  # (offset, index in its frame) of the last record applied; (-1, 0) before any
-
-START: Position = (-1, 0)
-
+from schemas.fields import (
+    MAX_FRAME_ROWS,
+    MAX_RECORD_BYTES,
+    MAX_TIME_US,
+    MIN_TIME_US,
+    SEEN_ASSETS,
+    SEEN_NAMES,
+    START,
+    Asset,
+    Count,
+    HotAsset,
+    HotName,
+    Identifier,
+    InvalidRecord,
+    Money,
+    Name,
+    Position,
+    Price,
+    Quantity,
+    Ratio,
+    Text,
+    TimeUs,
+    Version,
+    Volatility,
+    admit_asset,
+    admit_name,
+)
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of all records: immutable, keyword-only, unknown fields refused, defaults left out on the wire."""
 
 
+class Tombstone(Struct, frozen=True):
+    """A null value on a compacted topic: what `key` named is gone."""
+
+    key: str
+
+
 # --- account inputs -----------------------------------------------------------------------------
 
 
-class Trade(Record, kw_only=True):
+class Trade(Record, frozen=True, kw_only=True, gc=False):
     """A fill. `fee` is a cost in the settlement asset (negative for a rebate)."""
 
-    trade_id: Name
-    account: Name
-    instrument: Name
+    trade_id: Identifier
+    account: HotName
+    instrument: HotName
     quantity: Quantity
     price: Price
     event_time_us: TimeUs
     fee: Money = 0.0
     v: Version = 1
 
+    def __post_init__(self) -> None:
+        """Refuse a fill of nothing and an illegal name (raises InvalidRecord)."""
+        if self.account not in SEEN_NAMES:
+            admit_name(self.account)
+        if self.instrument not in SEEN_NAMES:
+            admit_name(self.instrument)
+        if self.quantity == 0.0:
+            raise InvalidRecord("quantity is zero", "out_of_range")
 
-class Transfer(Record, kw_only=True):
+
+class Transfer(Record, frozen=True, kw_only=True, gc=False):
     """A deposit (positive) or withdrawal (negative) of one asset."""
 
-    transfer_id: Name
+    transfer_id: Identifier
     account: Name
     asset: Asset
     amount: Money
     event_time_us: TimeUs
     v: Version = 1
 
+    def __post_init__(self) -> None:
+        """Refuse a transfer of nothing (raises InvalidRecord)."""
+        if self.amount == 0.0:
+            raise InvalidRecord("amount is zero", "out_of_range")
 
-class AccountConfig(Record, kw_only=True):
+
+class AccountConfig(Record, frozen=True, kw_only=True):
     """How an account is margined, and to whom it belongs."""
 
     account: Name
@@ -89,7 +115,7 @@ class AccountConfig(Record, kw_only=True):
 # --- market data --------------------------------------------------------------------------------
 
 
-class Instrument(Record, kw_only=True):
+class Instrument(Record, frozen=True, kw_only=True):
     """A listed contract. Spot, perpetuals and futures carry no strike; only futures and options expire."""
 
     instrument: Name
@@ -106,18 +132,18 @@ class Instrument(Record, kw_only=True):
     v: Version = 1
 
     def __post_init__(self) -> None:
-        """Refuse combinations that no pricing rule covers (raises ValueError)."""
+        """Refuse combinations that no pricing rule covers (raises InvalidRecord)."""
         dated = self.type in ("future", "option")
         if dated != (self.expiry_us is not None):
-            raise ValueError("futures and options need expiry_us, other types have none")
+            raise InvalidRecord("futures and options need expiry_us, other types have none")
         option = self.type == "option"
         if option != (self.strike is not None) or option != (self.option_type is not None):
-            raise ValueError("options need strike and option_type, other types have neither")
+            raise InvalidRecord("options need strike and option_type, other types have neither")
         if self.contract == "inverse" and (self.type == "spot" or self.settlement != self.underlying):
-            raise ValueError("an inverse contract is a derivative settled in its underlying")
+            raise InvalidRecord("an inverse contract is a derivative settled in its underlying")
 
 
-class PriceTick(Record, kw_only=True, tag_field="kind", tag="price"):
+class PriceTick(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="price"):
     """One price of one source.
 
     `source` names the feed (venue, or venue and symbol). `instrument` is what was priced; null for a pure
@@ -126,30 +152,36 @@ class PriceTick(Record, kw_only=True, tag_field="kind", tag="price"):
     `max_age_ms` says how long this source stays fresh (a one-minute bar feed: three bars).
     """
 
-    underlying: Asset
-    source: Name
+    underlying: HotAsset
+    source: HotName
     price_kind: Literal["trade", "mark", "index", "quote"]
     event_time_us: TimeUs
     price: Price | None = None
     bid: Price | None = None
     ask: Price | None = None
-    instrument: Name | None = None
+    instrument: HotName | None = None
     index_source: bool = False
     max_age_ms: Annotated[int, Meta(ge=100, le=86_400_000)] | None = None
     received_time_us: TimeUs | None = None
     v: Version = 1
 
     def __post_init__(self) -> None:
-        """Refuse a tick without a usable price (raises ValueError)."""
+        """Refuse a tick without a usable price and an illegal name (raises InvalidRecord)."""
+        if self.underlying not in SEEN_ASSETS:
+            admit_asset(self.underlying)
+        if self.source not in SEEN_NAMES:
+            admit_name(self.source)
+        if self.instrument is not None and self.instrument not in SEEN_NAMES:
+            admit_name(self.instrument)
         if self.price_kind == "quote":
             if self.bid is None or self.ask is None or self.price is not None:
-                raise ValueError("a quote carries bid and ask and no price")
+                raise InvalidRecord("a quote carries bid and ask and no price")
             if self.bid > self.ask:
-                raise ValueError("crossed quote: bid above ask")
+                raise InvalidRecord("crossed quote: bid above ask", "crossed_quote")
         elif self.price is None or self.bid is not None or self.ask is not None:
-            raise ValueError("a tick carries price, and bid and ask only if it is a quote")
+            raise InvalidRecord("a tick carries price, and bid and ask only if it is a quote")
         if self.instrument is None and self.price_kind != "index":
-            raise ValueError("only an index tick has no instrument")
+            raise InvalidRecord("only an index tick has no instrument")
 
     @property
     def value_usd(self) -> float:
@@ -160,7 +192,7 @@ class PriceTick(Record, kw_only=True, tag_field="kind", tag="price"):
         return 0.5 * (self.bid + self.ask)
 
 
-class Heartbeat(Record, kw_only=True, tag_field="kind", tag="heartbeat"):
+class Heartbeat(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="heartbeat"):
     """Time goes on: published every second so that timers and staleness live through silence."""
 
     source: Name
@@ -171,12 +203,12 @@ class Heartbeat(Record, kw_only=True, tag_field="kind", tag="heartbeat"):
 Tick = PriceTick | Heartbeat
 
 
-class InstrumentVolatility(Record, kw_only=True, tag_field="kind", tag="instrument"):
+class InstrumentVolatility(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="instrument"):
     """Mark volatility of one option; `forward_basis` is F/S - 1 of its expiry."""
 
-    underlying: Asset
-    source: Name
-    instrument: Name
+    underlying: HotAsset
+    source: HotName
+    instrument: HotName
     vol_annual: Volatility
     event_time_us: TimeUs
     expiry_us: TimeUs | None = None
@@ -184,8 +216,17 @@ class InstrumentVolatility(Record, kw_only=True, tag_field="kind", tag="instrume
     received_time_us: TimeUs | None = None
     v: Version = 1
 
+    def __post_init__(self) -> None:
+        """Refuse an illegal name (raises InvalidRecord)."""
+        if self.underlying not in SEEN_ASSETS:
+            admit_asset(self.underlying)
+        if self.source not in SEEN_NAMES:
+            admit_name(self.source)
+        if self.instrument not in SEEN_NAMES:
+            admit_name(self.instrument)
 
-class ExpiryVolatility(Record, kw_only=True, tag_field="kind", tag="expiry"):
+
+class ExpiryVolatility(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="expiry"):
     """Smile of one expiry: vol(x) = atm + slope x + curvature x^2, x = ln(K/F)/sqrt(T).
 
     `x` is held at `x_min` and `x_max`: the volatility is flat outside the quoted strikes.
@@ -205,7 +246,7 @@ class ExpiryVolatility(Record, kw_only=True, tag_field="kind", tag="expiry"):
     v: Version = 1
 
 
-class SviVolatility(Record, kw_only=True, tag_field="kind", tag="svi"):
+class SviVolatility(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="svi"):
     """Raw SVI of one expiry in total variance: w(k) = a + b (rho (k-m) + sqrt((k-m)^2 + sigma^2)), k = ln(K/F)."""
 
     underlying: Asset
@@ -224,9 +265,9 @@ class SviVolatility(Record, kw_only=True, tag_field="kind", tag="svi"):
     v: Version = 1
 
     def __post_init__(self) -> None:
-        """Refuse a slice whose smallest total variance is negative (raises ValueError)."""
+        """Refuse a slice whose smallest total variance is negative (raises InvalidRecord)."""
         if self.a + self.b * self.sigma * (1.0 - self.rho * self.rho) ** 0.5 < 0.0:
-            raise ValueError("svi slice has negative total variance")
+            raise InvalidRecord("svi slice has negative total variance")
 
 
 VolatilityUpdate = InstrumentVolatility | ExpiryVolatility | SviVolatility
@@ -235,7 +276,7 @@ VolatilityUpdate = InstrumentVolatility | ExpiryVolatility | SviVolatility
 # --- parameters ---------------------------------------------------------------------------------
 
 
-class RiskMatrixParameters(Record, kw_only=True):
+class RiskMatrixParameters(Record, frozen=True, kw_only=True):
     """Model A, one underlying: the values of a risk matrix (defaults: BTC as its venue publishes them)."""
 
     price_range: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.16
@@ -255,7 +296,7 @@ class RiskMatrixParameters(Record, kw_only=True):
     mm_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.8
 
 
-class StatusParameters(Record, kw_only=True):
+class StatusParameters(Record, frozen=True, kw_only=True):
     """Thresholds and dwell times of the account states; u = MM/equity, v = IM/equity."""
 
     warning_enter_v: float = 0.90
@@ -271,7 +312,7 @@ class StatusParameters(Record, kw_only=True):
     event_validity_ms: Count = 60_000
 
 
-class ParameterSet(Record, kw_only=True):
+class ParameterSet(Record, frozen=True, kw_only=True):
     """A named, versioned set of parameters; `underlyings` overrides `risk_matrix` by underlying."""
 
     name: Name
@@ -288,7 +329,7 @@ Status = Literal["healthy", "warning", "margin_call", "liquidation", "bankrupt",
 EventKind = Literal["warning", "margin_call", "recovered", "resolved", "liquidation", "bankrupt", "data_hold"]
 
 
-class Cause(Record, kw_only=True):
+class Cause(Record, frozen=True, kw_only=True):
     """The record that made an account cross: a topic position, or a timer at its deadline."""
 
     topic: Text
@@ -297,7 +338,7 @@ class Cause(Record, kw_only=True):
     index: int = 0
 
 
-class UnderlyingRisk(Record, kw_only=True):
+class UnderlyingRisk(Record, frozen=True, kw_only=True):
     """One underlying's part of a requirement, with its worst scenario."""
 
     underlying: Asset
@@ -314,14 +355,14 @@ class UnderlyingRisk(Record, kw_only=True):
     scenario_pnl_usd: float
 
 
-class AttributionPart(Record, kw_only=True):
+class AttributionPart(Record, frozen=True, kw_only=True):
     """Part of the change of IM since the account's previous event that is due to one group."""
 
     group: Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
     change_usd: float
 
 
-class PlanLine(Record, kw_only=True):
+class PlanLine(Record, frozen=True, kw_only=True):
     """One proposed reduction or hedge of a liquidation plan."""
 
     instrument: Name
@@ -331,7 +372,7 @@ class PlanLine(Record, kw_only=True):
     shadow_price_usd: float
 
 
-class AccountEvent(Record, kw_only=True):
+class AccountEvent(Record, frozen=True, kw_only=True):
     """One transition of one account: what, how short, why, and computed at which positions.
 
     `id` is fixed before the event is sent (see `schemas.ids`); a second delivery has the same bytes.
@@ -369,7 +410,7 @@ class AccountEvent(Record, kw_only=True):
     v: Version
 
 
-class AccountState(Record, kw_only=True):
+class AccountState(Record, frozen=True, kw_only=True):
     """Latest state of one account, compacted by account: for late joiners and for a bot's re-check."""
 
     account: Name
@@ -390,7 +431,7 @@ class AccountState(Record, kw_only=True):
     v: Version
 
 
-class RegimeChange(Record, kw_only=True):
+class RegimeChange(Record, frozen=True, kw_only=True):
     """A change of correlation regime over a set of underlyings, with the digest of the matrices in force."""
 
     regime: Name
@@ -402,7 +443,7 @@ class RegimeChange(Record, kw_only=True):
     v: Version
 
 
-class RiskArray(Record, kw_only=True):
+class RiskArray(Record, frozen=True, kw_only=True):
     """P&L of one long contract in each scenario of a parameter set, in USD."""
 
     instrument: Name
@@ -415,7 +456,7 @@ class RiskArray(Record, kw_only=True):
     v: Version
 
 
-class MarketSnapshotPart(Record, kw_only=True):
+class MarketSnapshotPart(Record, frozen=True, kw_only=True):
     """One chunk of one market fold at a fixed multiple of its topic's offsets."""
 
     topic: Text
@@ -426,7 +467,7 @@ class MarketSnapshotPart(Record, kw_only=True):
     v: Version
 
 
-class SequencedRecord(Record, kw_only=True):
+class SequencedRecord(Record, frozen=True, kw_only=True):
     """Strict order: one record of the merged sequence with its ordinal and the topic it came from."""
 
     ordinal: Count
@@ -435,7 +476,7 @@ class SequencedRecord(Record, kw_only=True):
     v: Version
 
 
-class DeadLetter(Record, kw_only=True):
+class DeadLetter(Record, frozen=True, kw_only=True):
     """What is known of a refused record; on the topic these are headers beside the original bytes."""
 
     source_topic: Text

@@ -8,6 +8,7 @@ inputs of an account.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 from typing import Literal
 
 from schemas import records
@@ -18,18 +19,23 @@ Policy = Literal["delete", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: `partitions` None means the deployment's account partitions P."""
+    """One topic: `partitions` None means the deployment's account partitions P; `record` may be a union."""
 
     name: str
     key: str
     policy: Policy
-    record: type | None
+    record: type[records.Record] | UnionType
     partitions: int | None = None
     retention_ms: int | None = None
     min_compaction_lag_ms: int | None = None
     compression: str = "producer"
     direction: Literal["input", "output", "internal"] = "input"
     purpose: str = ""
+
+    @property
+    def framed(self) -> bool:
+        """Whether messages may be frames: their null key rules out compacted topics, and outputs are single."""
+        return self.policy == "delete" and self.direction != "output"
 
     def config(self) -> dict[str, str]:
         """Kafka topic settings of this entry."""
@@ -55,11 +61,11 @@ INSTRUMENTS = Topic(
     min_compaction_lag_ms=30 * DAY_MS, purpose="listed contracts",
 )
 TICKS = Topic(
-    "market.ticks.v1", "instrument", "delete", records.PriceTick, partitions=1, retention_ms=7 * DAY_MS,
+    "market.ticks.v1", "instrument", "delete", records.Tick, partitions=1, retention_ms=7 * DAY_MS,
     purpose="prices (trade, mark, index, quote) and heartbeats",
 )
 VOLATILITY = Topic(
-    "market.volatility.v1", "underlying", "delete", records.InstrumentVolatility, partitions=1,
+    "market.volatility.v1", "underlying", "delete", records.VolatilityUpdate, partitions=1,
     retention_ms=7 * DAY_MS, purpose="volatility by instrument, expiry smile or SVI slice",
 )
 PARAMETERS = Topic(
