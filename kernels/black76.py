@@ -60,7 +60,9 @@ def log_ratio(numerator: float, denominator: float) -> float:
     ratio = numerator / denominator
     if 0.5 < ratio < 2.0:
         return math.log1p((numerator - denominator) / denominator)
-    return math.log(ratio)
+    if 0.0 < ratio < math.inf:
+        return math.log(ratio)
+    return math.log(numerator) - math.log(denominator)
 
 
 @kernel("f8, f8, f8")
@@ -137,17 +139,17 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     rho = -years * value
     if forward <= 0.0 or strike <= 0.0 or s == 0.0 or s >= MAX_TOTAL_STDEV:
         return Greeks(value, slope, 0.0, 0.0, carry, 0.0, 0.0, rho, 0.0)
-    s = max(s, MIN_TOTAL_STDEV)
-    h = log_ratio(forward, strike) / s
+    floored = max(s, MIN_TOTAL_STDEV)
+    h = log_ratio(forward, strike) / floored
     d1 = h + 0.5 * s
     d2 = h - 0.5 * s
     density = discount * INV_SQRT_2PI * math.exp(-0.5 * d1 * d1)
-    gamma = density / (forward * s)
+    gamma = density / (forward * floored)
     vega = density * forward * root
     theta = carry - 0.5 * density * forward * vol / root
     vanna = -density * d2 / vol
     volga = vega * d1 * d2 / vol
-    speed = -gamma / forward * (1.0 + d1 / s)
+    speed = -gamma / forward * (1.0 + d1 / floored)
     return Greeks(value, slope, gamma, vega, theta, vanna, volga, rho, speed)
 
 

@@ -21,8 +21,6 @@ from kernels.blocks import check_segments
 NO_GROUP = -1  # of an instrument that has no expiry to roll, such as a coin
 NO_SCENARIO = -1  # worst scenario of a segment whose P&L is not a number
 
-_check_segments = check_segments
-
 
 @kernel("f8, f8, f8, f8, f8")
 def delta_shock(
@@ -73,7 +71,7 @@ def evaluate(
     m = out_value.shape[0]
     n, scenarios = pnl.shape
     groups = group_rate.shape[0]
-    _check_segments(indptr, row, quantity, n)
+    check_segments(indptr, row, quantity, n)
     if indptr.shape[0] != m + 1 or scenarios < 1:
         raise ValueError("outputs need one element per segment, and pnl at least one scenario")
     if not (value.shape[0] == delta.shape[0] == market_delta.shape[0] == expiry_group.shape[0] == n):

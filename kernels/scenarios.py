@@ -37,8 +37,6 @@ UP, SAME, DOWN = 1, 0, -1  # direction of a volatility shock
 DAYS_PER_YEAR = 365.0
 TENOR_DAYS = 30.0  # the tenor at which a volatility shock has its nominal size
 
-_black_price = black76.price
-_black_delta = black76.delta
 
 
 class ScenarioTable(NamedTuple):
@@ -96,7 +94,7 @@ def shocked_vol(
         return vol
     days = years * DAYS_PER_YEAR
     power = short_power if days <= TENOR_DAYS else long_power
-    scale = (TENOR_DAYS / max(days, dte_floor_days)) ** power
+    scale = math.pow(TENOR_DAYS / max(days, dte_floor_days), power)
     if direction > 0:
         return max(vol * (1.0 + vol_up * scale), min_vol_up)
     return vol * max(1.0 - vol_down * scale, 0.0)
@@ -177,8 +175,8 @@ def risk_array(
         elif usable and (code == LINEAR_OPTION or code == INVERSE_OPTION):
             t = max(years[i], 0.0) if math.isfinite(years[i]) else math.nan
             root = math.sqrt(t)
-            v0 = _black_price(is_call[i], p, strike[i], vol[i] * root, 1.0)
-            slope = _black_delta(is_call[i], p, strike[i], vol[i] * root, 1.0)
+            v0 = black76.price(is_call[i], p, strike[i], vol[i] * root, 1.0)
+            slope = black76.delta(is_call[i], p, strike[i], vol[i] * root, 1.0)
             unit = q * index_price / p if code == INVERSE_OPTION else q
             out_value[i] = unit * v0
             out_delta[i] = unit * slope * (p / index_price)
@@ -188,7 +186,7 @@ def risk_array(
             for s in range(scenarios):
                 direction = vol_direction[s]
                 shocked = up if direction > 0 else (down if direction < 0 else vol[i])
-                v1 = _black_price(is_call[i], p * (1.0 + move[s]), strike[i], shocked * root, 1.0)
+                v1 = black76.price(is_call[i], p * (1.0 + move[s]), strike[i], shocked * root, 1.0)
                 pnl[s] = weight[s] * unit * (v1 - v0)
         else:
             out_value[i] = math.nan

@@ -58,7 +58,8 @@ def _portfolio() -> None:
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
     blocks.linear_sum(indptr, row, one, value, np.empty(1))
     risk_matrix.delta_shock(1.0, 1.0, 0.0, 0.0, 0.1)
-    out = [np.empty(1) for _ in range(5)]
+    net_value, scan, roll, shock, net_delta = np.empty((5, 1))
     risk_matrix.evaluate(
-        indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1, *out[:2], worst, *out[2:]
-    )
+        indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
+        net_value, scan, worst, roll, shock, net_delta,
+    )  # fmt: skip
