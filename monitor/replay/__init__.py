@@ -1,0 +1,1 @@
+"""Historical and generated markets and accounts: to topics, or straight to the engine."""

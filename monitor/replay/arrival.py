@@ -1,0 +1,120 @@
+"""Several sources as one stream in arrival order, both clocks kept, with a heartbeat every second."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from monitor.replay.sources.base import Arrived, Source
+from schemas.records import Heartbeat, Input, Instrument, ParameterSet, PriceTick
+
+SECOND_US = 1_000_000
+HEARTBEAT_SOURCE = "replay"
+MAX_SILENCE_US = 86_400 * SECOND_US  # a longer silence is a gap between recordings, not a quiet market
+
+
+@dataclass(slots=True)
+class Span:
+    """What part of the sources is replayed, by arrival time: from inclusive, until exclusive; None is no bound."""
+
+    from_us: int | None = None
+    until_us: int | None = None
+
+
+@dataclass(slots=True)
+class Merged:
+    """Sources merged by arrival time; sources earlier in the list win ties.
+
+    Companions (see `Source`) take part from the first to the last record of the leading sources. Index ticks that
+    repeat the latest one of their source (several option files carry the same index) are dropped and counted.
+    """
+
+    sources: Sequence[Source]
+    span: Span = field(default_factory=Span)
+    repeated: int = 0
+    outside: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+
+    def __iter__(self) -> Iterator[Arrived]:
+        """Give (arrival time, record); raises what the sources raise."""
+        return self._with_heartbeats(self._within_span())
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics that any source gives records of."""
+        return tuple(dict.fromkeys(topic for source in self.sources for topic in source.topics))
+
+    @property
+    def fraction(self) -> float:
+        """Share of all sources read so far: that of the slowest leading one."""
+        leading = [source for source in self.sources if source.leads] or list(self.sources)
+        return min((source.fraction for source in leading), default=1.0)
+
+    def _within_span(self) -> Iterator[Arrived]:
+        any_leads = any(source.leads for source in self.sources)
+        # The rank makes arrival ties deterministic and keeps heapq from comparing records.
+        streams = [self._ranked(rank, source) for rank, source in enumerate(self.sources)]
+        leads = [source.leads or not any_leads for source in self.sources]
+        pending = sum(leads)
+        started = False
+        index_at: dict[tuple[str, str], tuple[int, float | None]] = {}
+        for at_us, rank, _, record in heapq.merge(*streams):
+            if record is None:
+                pending -= leads[rank]
+                if pending == 0:
+                    return
+                continue
+            started = started or leads[rank]
+            if isinstance(record, (Instrument, ParameterSet)):
+                yield at_us, record
+                continue
+            if not started or not self._wanted(at_us):
+                self.outside += 1
+                if self.span.until_us is not None and at_us >= self.span.until_us:
+                    return
+                continue
+            if isinstance(record, PriceTick) and record.instrument is None:
+                key = (record.underlying, record.source)
+                value = (record.event_time_us, record.price)
+                if index_at.get(key) == value:
+                    self.repeated += 1
+                    continue
+                index_at[key] = value
+            yield at_us, record
+
+    def _ranked(self, rank: int, source: Source) -> Iterator[tuple[int, int, int, Input | None]]:
+        at_us = number = 0
+        for number, (at_us, record) in enumerate(source.records()):
+            yield at_us, rank, number, record
+        # The end of a source is an item of its own, so that the merge sees it at its place in time.
+        yield at_us, rank, number + 1, None
+
+    def _wanted(self, at_us: int) -> bool:
+        from_us, until_us = self.span.from_us, self.span.until_us
+        return (from_us is None or at_us >= from_us) and (until_us is None or at_us < until_us)
+
+    def _with_heartbeats(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
+        """Add a heartbeat at every whole second of arrival time that has none."""
+        next_us: int | None = None
+        for at_us, record in arrived:
+            if next_us is None and isinstance(record, (Instrument, ParameterSet)):
+                yield at_us, record  # what a companion defines before the span starts no clock
+                continue
+            if self.first_us is None:
+                self.first_us = at_us
+            self.last_us = at_us
+            if next_us is None or at_us > next_us + MAX_SILENCE_US:
+                next_us = -(-at_us // SECOND_US) * SECOND_US
+            if isinstance(record, Heartbeat):
+                while next_us < record.event_time_us:
+                    yield next_us, Heartbeat(source=HEARTBEAT_SOURCE, event_time_us=next_us)
+                    next_us += SECOND_US
+                next_us = max(next_us, record.event_time_us // SECOND_US * SECOND_US + SECOND_US)
+                yield at_us, record
+                continue
+            while next_us <= at_us:
+                yield next_us, Heartbeat(source=HEARTBEAT_SOURCE, event_time_us=next_us)
+                next_us += SECOND_US
+            yield at_us, record

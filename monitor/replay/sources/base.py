@@ -1,0 +1,176 @@
+"""What a source is: a file that gives typed records in arrival order, and can say what it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from monitor.replay.sources.records_file import Lines, arrival_us
+from monitor.replay.sources.table import Report, Table
+from schemas.records import (
+    AccountConfig,
+    ExpiryVolatility,
+    Heartbeat,
+    Input,
+    Instrument,
+    InstrumentVolatility,
+    ParameterSet,
+    PriceTick,
+    SviVolatility,
+    Trade,
+    Transfer,
+)
+from schemas.topics import ACCOUNTS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, TICKS, TRADES, TRANSFERS, VOLATILITY
+
+Arrived = tuple[int, Input]  # (arrival time at the recorder in microseconds, record)
+Adapter = Callable[[Table, Report], Iterator[Arrived]]
+
+TOPIC_OF: dict[type, str] = {
+    PriceTick: TICKS.name,
+    Heartbeat: TICKS.name,
+    InstrumentVolatility: VOLATILITY.name,
+    ExpiryVolatility: VOLATILITY.name,
+    SviVolatility: VOLATILITY.name,
+    Instrument: INSTRUMENTS.name,
+    ParameterSet: PARAMETERS.name,
+    AccountConfig: ACCOUNTS.name,
+    Transfer: TRANSFERS.name,
+    Trade: TRADES.name,
+}
+
+
+class Source(Protocol):
+    """Something to replay. `report` and `fraction` belong to the latest pass over `records`.
+
+    A source that does not lead is a companion: it is replayed only within the span of the leading ones beside it.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+        ...
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Topics its records belong to; it gives no others."""
+        ...
+
+    @property
+    def leads(self) -> bool:
+        """Whether it spans the replay."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """What the latest pass read and left out."""
+        ...
+
+    @property
+    def fraction(self) -> float:
+        """Share read by the latest pass, 0 to 1."""
+        ...
+
+    def records(self) -> Iterator[Arrived]:
+        """Give all records from the start; arrival times never go back. Raises SourceError or Truncated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A CSV layout: the columns that tell it, who reads it, its topics, and whether it leads."""
+
+    name: str
+    columns: frozenset[str]
+    read: Adapter
+    topics: tuple[str, ...]
+    leads: bool = True
+
+
+@dataclass(slots=True)
+class CsvSource:
+    """A CSV file of a known layout."""
+
+    path: Path
+    layout: Layout
+    report: Report = field(default_factory=Report)
+    _table: Table | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The layout's topics."""
+        return self.layout.topics
+
+    @property
+    def leads(self) -> bool:
+        """The layout's word."""
+        return self.layout.leads
+
+    @property
+    def fraction(self) -> float:
+        """Share of the file's bytes read."""
+        return self._table.fraction if self._table is not None else 0.0
+
+    def records(self) -> Iterator[Arrived]:
+        """Read the file from its start; every complete row before a damage has been given when it raises."""
+        self.report = report = Report()
+        self._table = table = Table(self.path)
+        try:
+            yield from _in_order(self.layout.read(table, report), report)
+        finally:
+            table.close()
+
+
+@dataclass(slots=True)
+class RecordsSource:
+    """A file of our own records as JSON lines."""
+
+    path: Path
+    topics: tuple[str, ...] = tuple(topic.name for topic in MARKET_TOPICS)
+    leads: bool = True
+    report: Report = field(default_factory=Report)
+    _lines: Lines | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def fraction(self) -> float:
+        """Share of the file's bytes read."""
+        return self._lines.fraction if self._lines is not None else 0.0
+
+    def records(self) -> Iterator[Arrived]:
+        """Read the file from its start; a record of a topic not in `topics` is counted as malformed."""
+        self.report = report = Report()
+        self._lines = lines = Lines(self.path)
+        try:
+            yield from _in_order(self._wanted(lines, report), report)
+        finally:
+            lines.close()
+
+    def _wanted(self, lines: Lines, report: Report) -> Iterator[Arrived]:
+        for topic, record in lines.records(report):
+            if topic in self.topics:
+                yield arrival_us(record), record
+            else:
+                report.refuse(self.path, lines.line, f"{topic} does not belong into this file")
+
+
+def _in_order(arrived: Iterator[Arrived], report: Report) -> Iterator[Arrived]:
+    """Hold arrival times back to the largest so far: a row may not arrive before the row above it."""
+    latest_us = 0
+    for at_us, record in arrived:
+        if at_us < latest_us:
+            report.note("arrival time before the row above: kept in file order")
+        else:
+            latest_us = at_us
+        report.records += 1
+        yield latest_us, record

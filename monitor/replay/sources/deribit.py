@@ -1,0 +1,193 @@
+"""Deribit snapshots: whole option chains, and the perpetuals and dated futures beside them.
+
+A snapshot carries the time its run started; the run takes about a minute, so its rows are up to a minute younger than
+they say. The stamp is used as given, for event and arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monitor.replay.sources.base import Arrived, Layout
+from monitor.replay.sources.errors import UnknownSymbol
+from monitor.replay.sources.symbols import deribit
+from monitor.replay.sources.table import Report, Table, iso_us, price, time_us
+from schemas.records import Instrument, InstrumentVolatility, PriceTick
+from schemas.topics import INSTRUMENTS, TICKS, VOLATILITY
+
+# Snapshots come about every six hours (largest gap seen: below seven). Between two of them the last one stands.
+SNAPSHOT_MAX_AGE_MS = 8 * 3_600_000
+SYNTHETIC = "SYN."  # a forward made from options where no future is listed
+
+
+def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
+    """Give, for each row: its instruments when new, then its volatility.
+
+    A snapshot has one index tick per coin and one mark per future, those of its first row: a run reads the index a few
+    times, and every forward is stated against the one that went out, so that index and basis give it back.
+    """
+    column = {name: table.column(name) for name in CHAIN_LAYOUT.columns}
+    at = column["timestamp"]
+    book = _Listings(table)
+    index_of: dict[str, tuple[int, float]] = {}  # coin -> snapshot and its index
+    marked_at: dict[str, int] = {}  # future -> snapshot
+    for row in table.rows(report):
+        try:
+            event_us = iso_us(row[at])
+            forward = price(row[column["underlying"]])
+            index = price(row[column["index_price"]])
+            vol = float(row[column["implied_volatility"]])
+            if not 0.0 < vol <= 5.0:
+                raise ValueError(f"volatility {vol} out of range")
+            option, is_new = book.find(row[column["instrument_name"]], event_us)
+            _contradiction(option, row, column)
+            snapshot_us, stated = index_of.get(option.underlying, (0, index))
+            basis = forward / (stated if snapshot_us == event_us else index) - 1.0
+            if not -1.0 < basis <= 10.0:
+                raise ValueError(f"forward {forward} against index {index}")
+        except ValueError as error:
+            report.refuse(table.path, table.line, str(error))
+            continue
+        if is_new:
+            yield event_us, option
+        if snapshot_us != event_us:
+            index_of[option.underlying] = (event_us, index)
+            yield event_us, _index_tick(option.underlying, index, event_us)
+        future_name = row[column["underlying_name"]]
+        if not future_name.startswith(SYNTHETIC) and marked_at.get(future_name) != event_us:
+            marked_at[future_name] = event_us
+            future, is_new = book.find(future_name, event_us)
+            if is_new:
+                yield event_us, future
+            yield event_us, _mark(future, forward, event_us)
+        yield (
+            event_us,
+            InstrumentVolatility(
+                underlying=option.underlying,
+                source="deribit",
+                instrument=option.instrument,
+                vol_annual=vol,
+                event_time_us=event_us,
+                expiry_us=option.expiry_us,
+                forward_basis=basis,
+                received_time_us=event_us,
+            ),
+        )
+
+
+def read_futures(table: Table, report: Report) -> Iterator[Arrived]:
+    """Give the mark of each dated future at each snapshot."""
+    at, name_at = table.column("timestamp"), table.column("futures_instrument_name")
+    mark_at = table.column("snapshot_term_mark_price")
+    book = _Listings(table)
+    for row in table.rows(report):
+        try:
+            event_us = iso_us(row[at])
+            value = price(row[mark_at])
+        except ValueError as error:
+            report.refuse(table.path, table.line, str(error))
+            continue
+        future, is_new = book.find(row[name_at], event_us)
+        if is_new:
+            yield event_us, future
+        yield event_us, _mark(future, value, event_us)
+
+
+def read_perpetuals(table: Table, report: Report) -> Iterator[Arrived]:
+    """Give the one-minute candle of each perpetual around each snapshot, at the candle's end."""
+    open_at, name_at = table.column("candle_open_time_ms"), table.column("instrument_name")
+    close_at = table.column("candle_close")
+    book = _Listings(table)
+    for row in table.rows(report):
+        try:
+            end_us = time_us(row[open_at], table.path, table.line) + 60_000_000
+            value = price(row[close_at])
+        except ValueError as error:
+            report.refuse(table.path, table.line, str(error))
+            continue
+        perpetual, is_new = book.find(row[name_at], end_us)
+        if is_new:
+            yield end_us, perpetual
+        yield end_us, _mark(perpetual, value, end_us)
+
+
+class _Listings:
+    """The instruments of one file so far."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._known: dict[str, Instrument] = {}
+
+    def find(self, symbol: str, event_us: int) -> tuple[Instrument, bool]:
+        """Return the instrument and whether this is its first appearance; raises UnknownSymbol."""
+        known = self._known.get(symbol)
+        if known is not None:
+            return known, False
+        instrument = deribit(symbol, event_us)
+        if instrument is None:
+            raise UnknownSymbol(self._table.path, self._table.line, "deribit", symbol)
+        self._known[symbol] = instrument
+        return instrument, True
+
+
+def _contradiction(option: Instrument, row: list[str], column: dict[str, int]) -> None:
+    """Raise ValueError if name and columns describe different options."""
+    stated = (
+        row[column["option_type"]],
+        float(row[column["strike"]]),
+        iso_us(row[column["expiry_datetime"]]),
+        row[column["currency"]],
+    )
+    if stated != (option.option_type, option.strike, option.expiry_us, option.underlying):
+        raise ValueError(f"{option.instrument} contradicts its columns")
+
+
+def _index_tick(underlying: str, index: float, event_us: int) -> PriceTick:
+    return PriceTick(
+        underlying=underlying,
+        source=f"deribit:{underlying}-USD",
+        price_kind="index",
+        event_time_us=event_us,
+        price=index,
+        index_source=True,
+        max_age_ms=SNAPSHOT_MAX_AGE_MS,
+        received_time_us=event_us,
+    )
+
+
+def _mark(instrument: Instrument, value: float, event_us: int) -> PriceTick:
+    return PriceTick(
+        underlying=instrument.underlying,
+        source=f"deribit:{instrument.instrument}",
+        price_kind="mark",
+        event_time_us=event_us,
+        price=value,
+        instrument=instrument.instrument,
+        max_age_ms=SNAPSHOT_MAX_AGE_MS,
+        received_time_us=event_us,
+    )
+
+
+CHAIN_LAYOUT = Layout(
+    "deribit-chain",
+    frozenset(
+        {"timestamp", "instrument_name", "underlying", "underlying_name", "option_type", "strike", "expiry_datetime",
+         "implied_volatility", "currency", "index_price"}
+    ),
+    read_chain,
+    (INSTRUMENTS.name, TICKS.name, VOLATILITY.name),
+)  # fmt: skip
+FUTURES_LAYOUT = Layout(
+    "deribit-futures-marks",
+    frozenset({"timestamp", "currency", "futures_instrument_name", "snapshot_term_mark_price"}),
+    read_futures,
+    (INSTRUMENTS.name, TICKS.name),
+    leads=False,
+)
+PERPETUALS_LAYOUT = Layout(
+    "deribit-perpetuals",
+    frozenset({"snapshot_timestamp_ms", "coin", "instrument_name", "candle_open_time_ms", "candle_close"}),
+    read_perpetuals,
+    (INSTRUMENTS.name, TICKS.name),
+    leads=False,
+)

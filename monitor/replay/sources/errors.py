@@ -1,0 +1,58 @@
+"""What can be wrong with a historical file, named by file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitor.errors import ExitCode, MonitorError, UsageError
+
+
+class SourceError(UsageError):
+    """A file that cannot be replayed as given."""
+
+
+class UnknownFormat(SourceError):
+    """The header row belongs to no layout we read."""
+
+    def __init__(self, path: Path, header: str) -> None:
+        super().__init__(
+            f"{path.name}:1: unknown layout, header {header[:120]!r}",
+            "give a file of a layout listed in docs/replay.md",
+        )
+
+
+class UnknownSymbol(SourceError):
+    """A venue or symbol that maps to no instrument of ours."""
+
+    def __init__(self, path: Path, line: int, venue: str, symbol: str) -> None:
+        super().__init__(
+            f"{path.name}:{line}: no instrument for {venue[:40]!r} {symbol[:40]!r}",
+            "replay files of the venues listed in docs/replay.md",
+        )
+
+
+class UnclearTime(SourceError):
+    """A time that is neither milliseconds nor microseconds of this century."""
+
+    def __init__(self, path: Path, line: int, text: str) -> None:
+        super().__init__(
+            f"{path.name}:{line}: time {text[:40]!r} is neither milliseconds nor microseconds since 1970",
+            "convert the column, or replay another file",
+        )
+
+
+class NotReplayable(SourceError):
+    """A layout we recognise and refuse."""
+
+
+class NothingToReplay(SourceError):
+    """A folder without a single file of a known layout."""
+
+
+class Truncated(MonitorError):
+    """A compressed file ends early, or its bytes are damaged; every complete row before that was replayed."""
+
+    exit_code = ExitCode.FINDINGS
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path.name}:{line}: damaged after this line ({reason})", "fetch the file again")
