@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from monitor.engine.state import RECENT_IDS, Account, Holding
 from schemas.records import AccountConfig, Instrument, Trade, Transfer
@@ -39,6 +39,13 @@ MAX_AMOUNT = 1e18
 RESIDUE = 1e-12
 
 _EXACT = Context(prec=60)  # own context: the thread's default may be changed by any other code
+
+
+class Listing(Protocol):
+    """Where instruments are found by name: the instruments fold, or a dict."""
+
+    def get(self, name: str, /) -> Instrument | None:
+        """Return the instrument, or None if it is not listed."""
 
 
 class RejectedRecord(Exception):
@@ -119,8 +126,8 @@ def apply_transfer(account: Account, transfer: Transfer) -> bool:
 def apply_config(account: Account, config: AccountConfig) -> bool:
     """Put an account's settings in force; the last record on the topic wins.
 
-    Returns False where nothing changes. Raises RejectedRecord where an account with positions or debts would be closed: closing refuses later records,
-    and then nothing could ever be reduced or repaid.
+    Returns False where nothing changes. Raises RejectedRecord where an account with positions or debts would be
+    closed: closing refuses later records, and then nothing could ever be reduced or repaid.
     """
     if config.account != account.name:
         raise ValueError(f"settings of {config.account} given to {account.name}")
@@ -132,7 +139,7 @@ def apply_config(account: Account, config: AccountConfig) -> bool:
     return True
 
 
-def exposures(account: Account, listing: Mapping[str, Instrument]) -> Exposures:
+def exposures(account: Account, listing: Listing) -> Exposures:
     """Return the account's constants and rows for the book; sums run in sorted instrument order.
 
     A linear future adds `-q size average` to `usd`; an inverse one `+q size / average` coins to its underlying's

@@ -71,7 +71,8 @@ class Outgoing(Struct):
 class Account(Struct):
     """One account: portfolio, status, timers, positions in its inputs, and its unsent events.
 
-    `timers` maps a timer's name to its deadline (event time). `positions` are the last records applied, by topic.
+    `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
+    account while its data were doubtful: it is judged when they are good. `positions` are the last records applied, by topic.
     `epoch`, `version` and `flush` are stamped when the value is written.
     """
 
@@ -86,6 +87,7 @@ class Account(Struct):
     status_since_us: int = 0
     data_hold: bool = False
     called: bool = False
+    deposited: bool = False
     episode: int = 0
     sequence: int = 0
     timers: dict[str, int] = {}
