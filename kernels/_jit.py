@@ -65,7 +65,7 @@ def kernel(signature: str) -> Callable[[_Function], _Function]:
             return function  # NUMBA_DISABLE_JIT=1: a debugger steps through plain Python
         # Where no folder can be written (a read-only container), start slower rather than not at all.
         with suppress(RuntimeError):
-            dispatcher._cache = _PackageCache(function)  # type: ignore[attr-defined, no-untyped-call]
+            dispatcher._cache = _PackageCache(function)  # type: ignore[attr-defined, no-untyped-call]  # noqa: SLF001
         dispatcher.compile(f"({signature},)")
         dispatcher.disable_compile()
         return cast("_Function", dispatcher)

@@ -38,7 +38,6 @@ DAYS_PER_YEAR = 365.0
 TENOR_DAYS = 30.0  # the tenor at which a volatility shock has its nominal size
 
 
-
 class ScenarioTable(NamedTuple):
     """Scenarios as columns: float64[S] move, linear_move and weight, int64[S] vol_direction."""
 
@@ -46,6 +45,15 @@ class ScenarioTable(NamedTuple):
     linear_move: Floats
     vol_direction: Ints
     weight: Floats
+
+
+class Unit(NamedTuple):
+    """One contract: value in USD, delta and market delta in coins, USD P&L of a move of 1 where it is linear."""
+
+    value: float
+    delta: float
+    market_delta: float
+    pnl_per_move: float
 
 
 def scenario_table(price_range: float, buckets_each_side: int, extended_moves: Sequence[float]) -> ScenarioTable:
@@ -100,6 +108,49 @@ def shocked_vol(
     return vol * max(1.0 - vol_down * scale, 0.0)
 
 
+@kernel("i8, f8, f8, f8")
+def _priced(code: int, size: float, price: float, index_price: float) -> bool:
+    if not (math.isfinite(size) and math.isfinite(index_price) and index_price > 0.0):
+        return False
+    return code == COIN or (math.isfinite(price) and price > 0.0)
+
+
+@kernel("i8, f8, f8, f8")
+def _linear_unit(code: int, size: float, price: float, index_price: float) -> Unit:
+    """Return the unit of a coin or future; NaN for any other kind."""
+    if code == COIN:
+        return Unit(size * index_price, size, 0.0, size * index_price)
+    if code == LINEAR:
+        return Unit(size * price, size * price / index_price, size, size * price)
+    if code == INVERSE:
+        return Unit(-size * index_price / price, 0.0, size / price, 0.0)
+    return Unit(math.nan, math.nan, math.nan, math.nan)
+
+
+@kernel("b1, f8, f8, f8, f8, f8, f8, f8, f8[::1], i8[::1], f8[::1], f8[::1]")
+def _option_row(
+    is_call: bool,
+    unit: float,
+    forward: float,
+    strike: float,
+    root: float,
+    vol: float,
+    up: float,
+    down: float,
+    move: Floats,
+    vol_direction: Ints,
+    weight: Floats,
+    pnl: Floats,
+) -> None:
+    """Write w unit (V(F(1+m), vol') - V(F)) of every scenario; root is sqrt(T)."""
+    now = black76.price(is_call, forward, strike, vol * root, 1.0)
+    for s in range(pnl.shape[0]):
+        direction = vol_direction[s]
+        shocked = up if direction > SAME else (down if direction < SAME else vol)
+        moved = black76.price(is_call, forward * (1.0 + move[s]), strike, shocked * root, 1.0)
+        pnl[s] = weight[s] * unit * (moved - now)
+
+
 @kernel(
     "i8[::1], b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8,"
     "f8[::1], f8[::1], i8[::1], f8[::1], f8, f8, f8, f8, f8, f8, f8[:, ::1], f8[::1], f8[::1], f8[::1]"
@@ -147,50 +198,25 @@ def risk_array(
         raise ValueError("outputs of risk_array do not fit rows and scenarios")
     if not (linear_move.shape[0] == vol_direction.shape[0] == weight.shape[0] == scenarios):
         raise ValueError("scenario columns must have one length")
-    usable_index = math.isfinite(index_price) and index_price > 0.0
     for i in range(n):
-        code = kind[i]
-        pnl = out_pnl[i]
-        p = price_or_forward[i]
-        q = size[i]
-        usable = usable_index and math.isfinite(q) and (code == COIN or (math.isfinite(p) and p > 0.0))
-        if usable and code == COIN:
-            out_value[i] = q * index_price
-            out_delta[i] = q
-            out_market_delta[i] = 0.0
-            for s in range(scenarios):
-                pnl[s] = q * index_price * linear_move[s]
-        elif usable and code == LINEAR:
-            out_value[i] = q * p
-            out_delta[i] = q * p / index_price
-            out_market_delta[i] = q
-            for s in range(scenarios):
-                pnl[s] = q * p * linear_move[s]
-        elif usable and code == INVERSE:
-            out_value[i] = -q * index_price / p
-            out_delta[i] = 0.0
-            out_market_delta[i] = q / p
-            for s in range(scenarios):
-                pnl[s] = 0.0
-        elif usable and (code == LINEAR_OPTION or code == INVERSE_OPTION):
+        code, q, p, sigma = kind[i], size[i], price_or_forward[i], vol[i]
+        unit = Unit(math.nan, math.nan, math.nan, math.nan)
+        if not _priced(code, q, p, index_price):
+            out_pnl[i, :] = math.nan
+        elif code == LINEAR_OPTION or code == INVERSE_OPTION:  # noqa: PLR1714, SIM109
             t = max(years[i], 0.0) if math.isfinite(years[i]) else math.nan
             root = math.sqrt(t)
-            v0 = black76.price(is_call[i], p, strike[i], vol[i] * root, 1.0)
-            slope = black76.delta(is_call[i], p, strike[i], vol[i] * root, 1.0)
-            unit = q * index_price / p if code == INVERSE_OPTION else q
-            out_value[i] = unit * v0
-            out_delta[i] = unit * slope * (p / index_price)
-            out_market_delta[i] = q * slope
-            up = shocked_vol(vol[i], UP, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
-            down = shocked_vol(vol[i], DOWN, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
-            for s in range(scenarios):
-                direction = vol_direction[s]
-                shocked = up if direction > 0 else (down if direction < 0 else vol[i])
-                v1 = black76.price(is_call[i], p * (1.0 + move[s]), strike[i], shocked * root, 1.0)
-                pnl[s] = weight[s] * unit * (v1 - v0)
+            scale = q * index_price / p if code == INVERSE_OPTION else q
+            slope = black76.delta(is_call[i], p, strike[i], sigma * root, 1.0)
+            value = scale * black76.price(is_call[i], p, strike[i], sigma * root, 1.0)
+            unit = Unit(value, scale * slope * (p / index_price), q * slope, math.nan)
+            up = shocked_vol(sigma, UP, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
+            down = shocked_vol(sigma, DOWN, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
+            _option_row(is_call[i], scale, p, strike[i], root, sigma, up, down, move, vol_direction, weight, out_pnl[i])
         else:
-            out_value[i] = math.nan
-            out_delta[i] = math.nan
-            out_market_delta[i] = math.nan
+            unit = _linear_unit(code, q, p, index_price)
             for s in range(scenarios):
-                pnl[s] = math.nan
+                out_pnl[i, s] = unit.pnl_per_move * linear_move[s]
+        out_value[i] = unit.value
+        out_delta[i] = unit.delta
+        out_market_delta[i] = unit.market_delta

@@ -48,7 +48,7 @@ def volatility(
     vol = math.nan
     if code == CONSTANT:
         vol = p0
-    elif code == SMILE or code == SVI:
+    elif code == SMILE or code == SVI:  # noqa: PLR1714, SIM109
         if not (forward > 0.0 and strike > 0.0 and years >= 0.0 and lo <= hi):
             return math.nan
         k = log_ratio(strike, forward)
