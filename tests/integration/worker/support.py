@@ -1,0 +1,201 @@
+"""Processes, topics and reading back: what the worker's broker tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+HERE = Path(__file__).parent
+
+
+def eventually(condition: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.1) -> Any:
+    """Return the first truthy value of `condition`; fail with what it last said when time is up."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {condition}, last value {value!r}"
+        time.sleep(every_s)
+
+
+@dataclass
+class Process:
+    """A child that writes JSON lines on stderr, with the lines read so far."""
+
+    arguments: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.text: list[str] = []
+        self.child = subprocess.Popen(
+            self.arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **self.environment},
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.child.stderr is not None
+        for line in self.child.stderr:
+            self.text.append(line)
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                self.lines.append(value)
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """All lines of one event so far."""
+        return [line for line in self.lines if line.get("event") == event]
+
+    def wait_for(self, event: str, count: int = 1, timeout_s: float = 60.0) -> dict[str, Any]:
+        """Wait for the `count`-th line of one event; fail early when the process has ended."""
+
+        def arrived() -> dict[str, Any] | None:
+            lines = self.said(event)
+            if len(lines) < count:
+                assert self.child.poll() is None, f"ended with {self.child.returncode}: {self.tail()}"
+                return None
+            return lines[count - 1]
+
+        return eventually(arrived, timeout_s)  # type: ignore[no-any-return]
+
+    def tail(self, lines: int = 30) -> str:
+        """The last lines it wrote."""
+        return "".join(self.text[-lines:])
+
+    def kill(self) -> None:
+        """`kill -9`, and wait."""
+        self.child.kill()
+        self.child.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.child.send_signal(signal.SIGCONT)
+
+    def terminate(self, timeout_s: float = 30.0) -> int:
+        """SIGTERM, and wait; returns the exit code."""
+        self.child.terminate()
+        code = self.child.wait(timeout_s)
+        self.reader.join(5.0)
+        return code
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever state the process is in."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGCONT)
+            self.kill()
+
+
+@dataclass(frozen=True)
+class Read:
+    """One message read back by the collecting process."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, bytes]
+
+
+def read_all(broker: str, topic: str) -> list[Read]:
+    """Every message of a topic, read by another process that shares no code with the project."""
+    result = subprocess.run(
+        [sys.executable, str(HERE / "collect.py"), broker, topic], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr
+    messages = []
+    for line in result.stdout.splitlines():
+        item = json.loads(line)
+        messages.append(
+            Read(
+                item["partition"],
+                item["offset"],
+                None if item["key"] is None else bytes.fromhex(item["key"]),
+                None if item["value"] is None else bytes.fromhex(item["value"]),
+                {name: bytes.fromhex(value) for name, value in item["headers"]},
+            )
+        )
+    return messages
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """Blocking helpers over one broker."""
+
+    url: str
+
+    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Create topics with their partition counts."""
+        asyncio.run(self._create(topics, config or {}))
+
+    async def _create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]]) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.url)
+        await admin.start()
+        try:
+            await admin.create_topics(
+                [NewTopic(name, count, 1, topic_configs=dict(config.get(name, {}))) for name, count in topics.items()]
+            )
+        finally:
+            await admin.close()
+
+    def produce(self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]]) -> None:
+        """Send (partition, key, value) messages in order and wait for all."""
+        asyncio.run(self._produce(topic, messages))
+
+    async def _produce(self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]]) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.url, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262144
+        )
+        await producer.start()
+        try:
+            sent = [await producer.send(topic, value, key=key, partition=p) for p, key, value in messages]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    def ends(self, topic: str, partitions: int) -> dict[int, int]:
+        """End offset of each partition."""
+        return asyncio.run(self._ends(topic, partitions))
+
+    async def _ends(self, topic: str, partitions: int) -> dict[int, int]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.url)
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+            return {tp.partition: offset for tp, offset in ends.items()}
+        finally:
+            await consumer.stop()
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Committed offset of each partition of one topic."""
+        return asyncio.run(self._committed(group, topic))
+
+    async def _committed(self, group: str, topic: str) -> dict[int, int]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.url)
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(group)
+            return {tp.partition: item.offset for tp, item in offsets.items() if tp.topic == topic}
+        finally:
+            await admin.close()

@@ -1,0 +1,186 @@
+"""What Faust does under kills, pauses and rebalances on Apache Kafka: the forms that the worker relies on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.worker.support import HERE, Kafka, Process, eventually, read_all
+
+PARTITIONS = 4
+SESSION_S = 6.0
+
+pytestmark = [pytest.mark.broker]
+
+
+class Run:
+    """One experiment: its topics, its input and its processes."""
+
+    def __init__(self, broker: Kafka, name: str, spawn: Callable[[list[str]], Process], tmp_path: Path) -> None:
+        self.broker, self.name, self.spawn, self.tmp_path = broker, name, spawn, tmp_path
+        self.broker.create({name: PARTITIONS, f"{name}.out": 1, f"{name}.state": PARTITIONS})
+
+    def start(self, mode: str, *options: str) -> Process:
+        folder = self.tmp_path / f"data-{time.monotonic_ns()}"
+        return self.spawn([
+            sys.executable, str(HERE / "experiment_app.py"), mode, "--broker", self.broker.url, "--app-id", self.name,
+            "--topic", self.name, "--datadir", str(folder), "--session-s", str(SESSION_S), *options,
+        ])
+
+    def produce(self, records: int) -> set[tuple[int, int]]:
+        """Send `records` small messages round robin; returns their positions."""
+        self.broker.produce(self.name, ((i % PARTITIONS, b"k", b"%d" % i) for i in range(records)))
+        ends = self.broker.ends(self.name, PARTITIONS)
+        return {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+
+    def applied(self) -> list[tuple[int, int]]:
+        """Positions in the order in which the workers published that they applied them."""
+        return [tuple(item) for message in read_all(self.broker.url, f"{self.name}.out")
+                for item in json.loads(message.value or b"")["applied"]]
+
+    def applied_count(self) -> int:
+        """Number of batches published so far."""
+        return self.broker.ends(f"{self.name}.out", 1)[0]
+
+    def committed_everything(self) -> bool:
+        return self.broker.committed(self.name, self.name) == self.broker.ends(self.name, PARTITIONS)
+
+
+@pytest.fixture
+def run(broker: Kafka, name: str, spawn: Callable[[list[str]], Process], tmp_path: Path) -> Run:
+    return Run(broker, name, spawn, tmp_path)
+
+
+def test_acks_in_offset_order_survive_kills(run: Run, record_property: Callable[[str, Any], None]) -> None:
+    """Records acked by a task outside the agents are all applied, in commit order, over three kill -9."""
+    records = 60_000
+    expected = run.produce(records)
+    for kill in range(1, 4):
+        before = run.applied_count()
+        process = run.start("acks", "--work-s", "0.02")
+        process.wait_for("ready")
+        eventually(lambda: run.applied_count() >= before + 12, 60)
+        process.kill()
+    last = run.start("acks")
+    last.wait_for("ready")
+    eventually(run.committed_everything, 120, every_s=0.5)
+
+    applied = run.applied()
+    assert set(applied) == expected
+    highest = dict.fromkeys(range(PARTITIONS), -1)
+    for partition, offset in applied:
+        assert offset <= highest[partition] + 1, f"partition {partition} jumped from {highest[partition]} to {offset}"
+        highest[partition] = max(highest[partition], offset)
+    record_property("applied_again", len(applied) - records)
+    print(f"applied again after three kills: {len(applied) - records} of {records}")
+
+
+@dataclass(frozen=True)
+class Write:
+    """One value of the fenced state, in log order."""
+
+    partition: int
+    key: str
+    epoch: int
+    version: int
+    pid: int
+
+
+def state_writes(run: Run) -> list[Write]:
+    """All values of the fenced state, markers left out."""
+    return [
+        Write(message.partition, key, value["epoch"], value["version"], value["pid"])
+        for message in read_all(run.broker.url, f"{run.name}.state")
+        for key, value in [((message.key or b"").decode(), json.loads(message.value or b""))]
+        if not key.startswith("!")
+    ]
+
+
+def late(writes: list[Write]) -> list[Write]:
+    """Writes that came after one of a larger epoch to the same partition: what a zombie sends."""
+    highest: dict[int, int] = {}
+    stale = []
+    for write in writes:
+        if write.epoch < highest.get(write.partition, 0):
+            stale.append(write)
+        highest[write.partition] = max(highest.get(write.partition, 0), write.epoch)
+    return stale
+
+
+def pause_over_session(run: Run, *options: str) -> tuple[Process, Process]:
+    """A worker stopped for longer than its session, while another takes over and writes, then continued."""
+    run.produce(40_000)
+    zombie = run.start("fence", "--work-s", "0.05", "--batch", "50", *options)
+    eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 60)
+    zombie.pause()
+    heir = run.start("fence", "--work-s", "0.05", "--batch", "50")
+    eventually(lambda: len(heir.said("opened")) == PARTITIONS, 60)
+    before = run.broker.ends(f"{run.name}.state", PARTITIONS)
+    eventually(lambda: all(end > before[p] + 200 for p, end in run.broker.ends(f"{run.name}.state", PARTITIONS).items()))
+    zombie.resume()
+    return zombie, heir
+
+
+def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_property: Callable[[str, Any], None]) -> None:
+    """Values that a continued worker writes late lose against the heir's, because readers keep the larger epoch."""
+    zombie, heir = pause_over_session(run)
+    eventually(lambda: len(zombie.said("opened")) + len(heir.said("opened")) >= 3 * PARTITIONS, 60)
+    zombie.kill()
+    heir.kill()
+    writes = state_writes(run)
+    stale = late(writes)
+    assert stale, "the zombie sent nothing: this run proves nothing"
+    assert {write.pid for write in stale} == {zombie.child.pid}
+    kept: dict[tuple[int, str], Write] = {}
+    last: dict[tuple[int, str], Write] = {}
+    for write in writes:
+        key = write.partition, write.key
+        last[key] = write
+        kept[key] = max(kept.get(key, write), write, key=lambda item: (item.epoch, item.version))
+    assert not set(kept.values()) & set(stale)
+    overwritten = sum(value in stale for value in last.values())
+    record_property("late_writes", len(stale))
+    record_property("overwritten_without_epochs", overwritten)
+    print(f"late writes {len(stale)}; keys whose last write is stale: {overwritten} of {len(last)}")
+
+
+def test_a_worker_that_finds_itself_paused_ends(run: Run) -> None:
+    """A worker stopped for longer than its session sends no state once it continues."""
+    zombie, heir = pause_over_session(run, "--watch-pause")
+    assert zombie.child.wait(30) == 75
+    heir.kill()
+    assert late(state_writes(run)) == []
+
+
+@pytest.mark.parametrize("mode", ["queue", "channel"])
+def test_frames_in_an_own_queue_survive_a_rebalance(
+    run: Run, mode: str, record_property: Callable[[str, Any], None]
+) -> None:
+    """Frames waiting in an own queue are all applied over a rebalance (`app.channel()` is shown beside it)."""
+    expected = run.produce(2_000)
+    first = run.start(mode, "--work-s", "0.004", "--queue", "200")
+    first.wait_for("ready")
+    eventually(lambda: run.applied_count() >= 200, 60)
+    second = run.start(mode, "--work-s", "0.004", "--queue", "200")
+    second.wait_for("ready")
+    third = run.start(mode, "--work-s", "0.004", "--queue", "200")
+    third.wait_for("ready")
+
+    def settled() -> bool:
+        before = run.applied_count()
+        time.sleep(3.0)
+        return run.committed_everything() and run.applied_count() == before
+
+    eventually(settled, 120)
+    lost = expected - {tuple(item) for item in run.applied()}
+    record_property("lost", len(lost))
+    print(f"{mode}: lost {len(lost)} of {len(expected)}")
+    if mode == "queue":
+        assert not lost
