@@ -72,8 +72,8 @@ class Account(Struct):
     """One account: portfolio, status, timers, positions in its inputs, and its unsent events.
 
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
-    account while its data were doubtful: it is judged when they are good. `positions` are the last records applied, by topic.
-    `epoch`, `version` and `flush` are stamped when the value is written.
+    account while its data were doubtful: it is judged when they are good. `positions` are the last records applied,
+    by topic. `epoch`, `version` and `flush` are stamped when the value is written.
     """
 
     config: AccountConfig

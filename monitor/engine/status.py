@@ -220,7 +220,7 @@ def _because(fired: Timer | None) -> Reason:
 
 
 def _condition_of(timer: Timer, status: Status) -> int:
-    """The bit that keeps a dwell timer alive in a state; 0 where the timer has no place."""
+    """Return the bit that keeps a dwell timer alive in a state; 0 where the timer has no place."""
     if timer == "margin_call":
         return CALL_ENTER if status == "warning" else 0
     if timer == "leave":
