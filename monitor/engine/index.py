@@ -1,0 +1,183 @@
+"""Composite index of one underlying (the table of rules is in `composite`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.engine.jump import JumpWindow
+
+MAX_DISPERSION = 0.02
+DISPERSION_HOLD_US = 60_000_000
+FORGET_US = 86_400_000_000  # a source silent for a day is gone; remembered longer, it would keep the index held
+MAX_SOURCES = 32  # a publisher of random source names must not make every tick slow
+FAR_US = 1 << 62  # no deadline
+
+SINGLE_SOURCE, DISPERSED, JUMP, STALE = 1, 2, 4, 8
+_NAMES = {DISPERSED: "dispersed", JUMP: "jump", SINGLE_SOURCE: "single_source", STALE: "stale"}
+FLAGS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(sorted(name for bit, name in _NAMES.items() if mask & bit)) for mask in range(16)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexView:
+    """A composite index at a moment: `flags` are sorted; `sources` are those known, fresh or not."""
+
+    price_usd: float
+    held: bool
+    flags: tuple[str, ...]
+    fresh_sources: int
+    sources: int
+
+
+class Source:
+    """Newest price of one index source; fresh while market time is at most `expires_us`."""
+
+    __slots__ = ("expires_us", "price_usd", "time_us")
+
+    def __init__(self, price_usd: float, time_us: int, expires_us: int) -> None:
+        self.price_usd = price_usd
+        self.time_us = time_us
+        self.expires_us = expires_us
+
+
+class Index:
+    """Sources of one underlying and the price they make."""
+
+    __slots__ = ("deadline_us", "dispersed_us", "fresh", "held", "mask", "price_usd", "sources", "underlying", "window")
+
+    def __init__(self, underlying: str) -> None:
+        self.underlying = underlying
+        self.sources: dict[str, Source] = {}
+        self.price_usd = 0.0
+        self.mask = 0
+        self.held = False
+        self.fresh = 0
+        self.dispersed_us = 0  # market time at which the present dispersion began; 0: none
+        self.deadline_us = FAR_US  # the last market time at which the present values hold without a new tick
+        self.window: JumpWindow | None = None  # of a lone source
+
+    def view(self) -> IndexView:
+        """Return the present values."""
+        return IndexView(self.price_usd, self.held, FLAGS[self.mask], self.fresh, len(self.sources))
+
+    def take(self, name: str, price_usd: float, time_us: int, max_age_us: int) -> None:
+        """Take a source's newest price; `settle` then makes the index."""
+        source = self.sources.get(name)
+        if source is None:
+            self.sources[name] = Source(price_usd, time_us, time_us + max_age_us)
+        else:
+            source.price_usd = price_usd
+            source.time_us = time_us
+            source.expires_us = time_us + max_age_us
+        if len(self.sources) > 1:
+            self.window = None
+            return
+        if self.window is None:
+            self.window = JumpWindow()
+        self.window.add(time_us, price_usd)
+
+    def settle(self, now_us: int) -> bool:
+        """Make the index at market time `now_us`; return whether price, flags or hold changed."""
+        before = (self.price_usd, self.mask, self.held)
+        prices = self._fresh_prices(now_us)
+        known = len(self.sources)
+        self.fresh = len(prices)
+        mask = SINGLE_SOURCE if known == 1 else 0
+        if self.window is not None and self.window.jumping:
+            mask |= JUMP
+        if self.fresh < min(2, known):
+            mask |= STALE
+        elif known == 1:
+            if not mask & JUMP:
+                self.price_usd = prices[0]
+        elif self._combine(prices):
+            mask |= DISPERSED
+        held = mask & (STALE | JUMP) != 0
+        if not mask & DISPERSED:
+            self.dispersed_us = 0
+        else:
+            if not self.dispersed_us:
+                self.dispersed_us = now_us
+            until_us = self.dispersed_us + DISPERSION_HOLD_US
+            if now_us > until_us:
+                held = True
+            else:
+                self.deadline_us = min(self.deadline_us, until_us)
+        self.mask = mask
+        self.held = held
+        return (self.price_usd, mask, held) != before
+
+    def _fresh_prices(self, now_us: int) -> list[float]:
+        """Prices of fresh sources, ascending; sets the deadline of freshness and forgets the long silent."""
+        prices: list[float] = []
+        deadline_us = FAR_US
+        gone = False
+        for source in self.sources.values():
+            until_us = source.expires_us
+            if until_us >= now_us:
+                prices.append(source.price_usd)
+            else:
+                until_us = source.time_us + FORGET_US
+                if until_us < now_us:
+                    gone = len(self.sources) > 1
+                    continue
+            deadline_us = min(deadline_us, until_us)
+        self.deadline_us = deadline_us
+        if gone:
+            self._forget(now_us)
+        prices.sort()
+        return prices
+
+    def _forget(self, now_us: int) -> None:
+        newest = max(self.sources, key=lambda name: self.sources[name].time_us)
+        self.sources = {
+            name: source
+            for name, source in self.sources.items()
+            if name == newest or max(source.expires_us, source.time_us + FORGET_US) >= now_us
+        }
+
+    def _combine(self, prices: list[float]) -> bool:
+        """Set the price from two or more fresh prices in ascending order; return whether they are dispersed."""
+        n = len(prices)
+        low, high = prices[0], prices[-1]
+        if n == 2:
+            if high <= (1.0 + MAX_DISPERSION) * low:
+                self.price_usd = 0.5 * (low + high)
+                return False
+            # Nearer by ratio: last/low <= high/last. A tie goes to the lower price.
+            last = self.price_usd
+            self.price_usd = low if last * last <= low * high else high
+            return True
+        middle = prices[n // 2] if n % 2 else 0.5 * (prices[n // 2 - 1] + prices[n // 2])
+        self.price_usd = middle
+        if high <= (1.0 + MAX_DISPERSION) * middle and middle <= (1.0 + MAX_DISPERSION) * low:
+            return False
+        near = sum(1 for price in prices if abs(price - middle) <= MAX_DISPERSION * middle)
+        return near < 2
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the index as plain JSON values."""
+        return {
+            "underlying": self.underlying,
+            "sources": [[name, s.price_usd, s.time_us, s.expires_us] for name, s in self.sources.items()],
+            "price_usd": self.price_usd,
+            "mask": self.mask,
+            "held": self.held,
+            "fresh": self.fresh,
+            "dispersed_us": self.dispersed_us,
+            "deadline_us": self.deadline_us,
+            "window": self.window.snapshot() if self.window is not None else None,
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> Index:
+        """Rebuild an index from its snapshot."""
+        index = cls(state["underlying"])
+        index.sources = {name: Source(*values) for name, *values in state["sources"]}
+        for name in ("price_usd", "mask", "held", "fresh", "dispersed_us", "deadline_us"):
+            setattr(index, name, state[name])
+        if state["window"] is not None:
+            index.window = JumpWindow.restore(state["window"])
+        return index
