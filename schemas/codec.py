@@ -7,7 +7,6 @@ Size and nesting are bounded before anything is parsed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,24 +15,26 @@ import msgspec
 from msgspec import Raw, Struct
 
 from schemas import ids, records, topics
-from schemas.fields import MAX_DEPTH, MAX_FRAME_ROWS, MAX_RECORD_BYTES, ErrorKind, InvalidRecord, Version
+from schemas.fields import MAX_FRAME_ROWS, MAX_RECORD_BYTES, Version, is_name
 from schemas.records import Record, Tombstone
+from schemas.refusals import Refusal, Refused, of_validation
+from schemas.scan import check_limits, lexical, split_rows
 
-MAX_ERROR_TEXT = 512  # characters: an error text quotes its input, which may be a megabyte
+__all__ = [
+    "Decoded",
+    "Refused",
+    "decode_message",
+    "decode_record",
+    "encode",
+    "encode_frame",
+    "frames",
+    "key_of",
+    "raw_row",
+    "raw_rows",
+]
 
 PartitionOf = Callable[[bytes], int]
-
-
-class Refused(Struct, frozen=True):
-    """A row that is not a record of its topic: why, and its original bytes for the dead letter.
-
-    A message refused as a whole has one refusal, with index 0 and all its bytes.
-    """
-
-    index: int
-    error_kind: ErrorKind
-    error_text: str
-    raw: bytes
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError)  # all that decoding bytes can raise
 
 
 class Decoded(Struct, frozen=True):
@@ -46,7 +47,7 @@ class Decoded(Struct, frozen=True):
     refused: list[Refused] = []
 
 
-class Envelope(Struct, frozen=True, forbid_unknown_fields=True):
+class _Envelope(Struct, frozen=True, forbid_unknown_fields=True):
     """A frame whose rows have not been decoded."""
 
     rows: list[Raw]
@@ -60,13 +61,8 @@ class _Probe(Struct, frozen=True):
     rows: Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Refusal(Exception):
-    """Carries a refusal out of a helper."""
-
-    def __init__(self, kind: ErrorKind, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.text = text
+_probe = msgspec.json.Decoder(_Probe).decode
+_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +70,19 @@ class _Wire:
     """How one topic is read."""
 
     topic: topics.Topic
-    single: Callable[[bytes | Raw], Record]
+    single: Callable[[bytes], Record]
     frame: Callable[[bytes], Any]
     keyed: bool  # a single record needs a key
     exact_key: bool  # and the key names the record, because it decides partition or compaction
     by_account: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The partition a message came from, and where accounts belong; without the latter nothing is checked."""
+
+    partition: int
+    partition_of: PartitionOf | None
 
 
 def decode_message(
@@ -95,46 +99,48 @@ def decode_message(
     not belong to `partition` are refused. Never raises on any key and value; raises ValueError on an unknown topic.
     """
     wire = _wire(topic)
+    place = _Place(partition, partition_of if wire.by_account else None)
     if value is None:
-        return _null_value(wire, key, partition, partition_of)
+        return _null_value(wire, key, place)
+    framed = key is None and wire.topic.framed
     try:
-        _check_limits(value)
-        framed = key is None and wire.topic.framed
+        check_limits(value)
         rows = wire.frame(value).rows if framed else [wire.single(value)]
-    except _Refusal as refusal:
-        return Decoded([], [_refused(0, refusal.kind, refusal.text, value)])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _take_apart(wire, key, value, partition, partition_of)
-    if framed:
-        if not 1 <= len(rows) <= MAX_FRAME_ROWS:
-            return Decoded([], [_row_count_refused(len(rows), value)])
-        if partition_of is None or not wire.by_account:
-            return Decoded(list(enumerate(rows)))
-        return _checked_accounts(rows, value, partition, partition_of)
-    return _checked_single(wire, key, rows[0], value, partition, partition_of)
+    except Refusal as refusal:
+        return Decoded([], [refusal.of(0, value)])
+    except _BROKEN:
+        return _take_apart(wire, key, value, place)
+    if not framed:
+        return _single(wire, key, rows[0], value, place)
+    if not 1 <= len(rows) <= MAX_FRAME_ROWS:
+        return Decoded([], [_row_count(len(rows)).of(0, value)])
+    if place.partition_of is None:
+        return Decoded(list(enumerate(rows)))
+    return _placed(rows, value, place)
 
 
 def decode_record(topic: str, data: bytes, index: int = 0) -> Record | Refused:
     """Decode one record without a key: a line of a file, or a row taken out of a frame."""
+    wire = _wire(topic)
     try:
-        _check_limits(data)
-    except _Refusal as refusal:
-        return _refused(index, refusal.kind, refusal.text, data)
-    return _decode_row(_wire(topic), data, index)
+        check_limits(data)
+    except Refusal as refusal:
+        return refusal.of(index, data)
+    return _decode_row(wire, data, index)
+
+
+def raw_rows(value: bytes) -> list[bytes]:
+    """Original bytes of each row of a message, as `decode_message` numbers them."""
+    try:
+        rows = _split(value)[1]
+    except Refusal:
+        rows = None
+    return [value] if rows is None else rows
 
 
 def raw_row(value: bytes, index: int) -> bytes:
-    """Original bytes of a row of a message that `decode_message` read; raises IndexError beyond the last."""
-    try:
-        if msgspec.json.decode(value, type=_Probe).rows is not msgspec.UNSET:
-            return bytes(msgspec.json.decode(value, type=Envelope).rows[index])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        split = _split(value)
-        if split is not None:
-            return split[1][index]
-    if index != 0:
-        raise IndexError(f"a single record has no row {index}")
-    return value
+    """Original bytes of one row of a message; raises IndexError beyond the last."""
+    return raw_rows(value)[index]
 
 
 def encode(record: Record) -> bytes:
@@ -146,15 +152,15 @@ def encode(record: Record) -> bytes:
         return ids.canonical(record)
     data = msgspec.json.encode(record)
     if b"null" in data:  # how msgspec writes NaN; absent fields are left out, so only a name can also match
-        ids.refuse_non_finite(msgspec.to_builtins(record))
+        ids.refuse_non_finite(record)
     return data
 
 
 def encode_frame(rows: Iterable[Record]) -> bytes:
-    """Encode a frame; raises ValueError when it is empty or beyond the limits."""
+    """Encode one frame; raises ValueError when it would be empty or beyond the limits."""
     encoded = list(frames(rows))
     if len(encoded) != 1:
-        raise ValueError("rows make no frame" if not encoded else "rows need more than one frame")
+        raise ValueError("rows need more than one frame" if encoded else "a frame has at least one row")
     return encoded[0]
 
 
@@ -182,70 +188,72 @@ def frames(
 
 
 def key_of(topic: str, record: Record) -> bytes | None:
-    """Key of a single record on a topic; None where the topic has no key. Frames always have a null key."""
-    _wire(topic)
-    return _record_key(record)
+    """Key of a single record on a topic; None where the topic has no keys. Frames always have a null key."""
+    return _key(record) if _wire(topic).keyed else None
 
 
-# --- one message taken apart --------------------------------------------------------------------
+# --- a message that the typed decoder refused ---------------------------------------------------
 
 
-def _take_apart(
-    wire: _Wire, key: bytes | None, value: bytes, partition: int, partition_of: PartitionOf | None
-) -> Decoded:
+def _take_apart(wire: _Wire, key: bytes | None, value: bytes, place: _Place) -> Decoded:
     """Find out what is wrong with a message and save the rows that are not."""
     try:
-        raws = _rows_of(wire, key, value)
-    except _Refusal as refusal:
-        return Decoded([], [_refused(0, refusal.kind, refusal.text, value)])
+        raws = _frame_rows(wire, key, value)
+    except Refusal as refusal:
+        return Decoded([], [refusal.of(0, value)])
     if raws is None:
         row = _decode_row(wire, value, 0)
-        if isinstance(row, Refused):
-            return Decoded([], [row])
-        return _checked_single(wire, key, row, value, partition, partition_of)
+        return Decoded([], [row]) if isinstance(row, Refused) else _single(wire, key, row, value, place)
     good: list[tuple[int, Record | Tombstone]] = []
     refused: list[Refused] = []
     for index, raw in enumerate(raws):
         row = _decode_row(wire, raw, index)
         if isinstance(row, Refused):
             refused.append(row)
-        elif partition_of is not None and (wrong := _misplaced(row, partition, partition_of)):
-            refused.append(_refused(index, "wrong_partition", wrong, raw))
+        elif (home := _elsewhere(row, place)) is not None:
+            refused.append(_misplaced(home).of(index, raw))
         else:
             good.append((index, row))
     return Decoded(good, refused)
 
 
-def _rows_of(wire: _Wire, key: bytes | None, value: bytes) -> list[bytes] | None:
-    """Raw rows of a frame, or None for a single record; raises _Refusal when the message is lost as a whole."""
-    split: tuple[bytes, list[bytes]] | None = None
+def _frame_rows(wire: _Wire, key: bytes | None, value: bytes) -> list[bytes] | None:
+    """Rows of a frame, or None for a single record; raises Refusal when the message is lost as a whole."""
+    skeleton, raws = _split(value)
+    if raws is None:
+        return None
     try:
-        probe = msgspec.json.decode(value, type=_Probe)
-        if probe.rows is msgspec.UNSET:
-            return None
+        _envelope(skeleton)
     except msgspec.ValidationError as error:
-        raise _Refusal(_kind_of(error), str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        split = _split(value)
-        if split is None:
-            raise _lexical(value, error) from error
-    skeleton = value if split is None else split[0]
-    try:
-        _check_version(skeleton)
-        envelope = msgspec.json.decode(skeleton, type=Envelope)
-    except msgspec.ValidationError as error:
-        raise _Refusal(_kind_of(error), f"frame: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _lexical(value, error) from error
+        raise of_validation(error) from error
     if not wire.topic.framed:
-        raise _Refusal("frame_not_allowed", f"{wire.topic.name} carries single records only")
+        raise Refusal("frame_not_allowed", f"{wire.topic.name} carries single records only")
     if key is not None:
-        raise _Refusal("key_mismatch", "a frame has a null key")
-    raws = [bytes(raw) for raw in envelope.rows] if split is None else split[1]
+        raise Refusal("key_mismatch", "a frame has a null key")
     if not 1 <= len(raws) <= MAX_FRAME_ROWS:
-        refused = _row_count_refused(len(raws), value)
-        raise _Refusal(refused.error_kind, refused.error_text)
+        raise _row_count(len(raws))
     return raws
+
+
+def _split(value: bytes) -> tuple[bytes, list[bytes] | None]:
+    """Frame without its rows, and the rows; or the message and None. Raises Refusal when it is neither."""
+    try:
+        _check_version(value)
+        rows = _probe(value).rows
+        if rows is msgspec.UNSET:
+            return value, None
+        return value, [bytes(raw) for raw in msgspec.json.decode(rows, type=list[Raw])]
+    except msgspec.ValidationError as error:
+        raise of_validation(error) from error
+    except _BROKEN as error:
+        split = split_rows(value)
+        if split is None:
+            raise lexical(value, error) from error
+        try:
+            _check_version(split[0])
+        except _BROKEN:
+            raise lexical(value, error) from error
+        return split
 
 
 def _decode_row(wire: _Wire, raw: bytes, index: int) -> Record | Refused:
@@ -253,232 +261,97 @@ def _decode_row(wire: _Wire, raw: bytes, index: int) -> Record | Refused:
     try:
         return wire.single(raw)
     except msgspec.ValidationError as error:
-        kind, text = _kind_of(error), str(error)
+        refusal = of_validation(error)
         try:
             _check_version(raw)
-        except _Refusal as refusal:
-            kind, text = refusal.kind, refusal.text
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        except Refusal as foreign:
+            refusal = foreign
+        except _BROKEN as broken:
             # The typed decoder stopped before the end: what follows is not even JSON.
-            lexical = _lexical(raw, broken)
-            kind, text = lexical.kind, lexical.text
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        lexical = _lexical(raw, error)
-        kind, text = lexical.kind, lexical.text
-    return _refused(index, kind, text, raw)
+            refusal = lexical(raw, broken)
+    except _BROKEN as error:
+        refusal = lexical(raw, error)
+    return refusal.of(index, raw)
 
 
 def _check_version(data: bytes) -> None:
-    """Raise _Refusal when the object names a version other than 1; leave other types to the validation."""
+    """Raise Refusal when the object names a version other than 1; leave other types to the validation."""
     try:
-        version = msgspec.json.decode(data, type=_Probe).v
+        version = _probe(data).v
     except msgspec.ValidationError:
         return
     if type(version) is int and version != 1:
-        raise _Refusal("unknown_version", f"version {version} is not known, this build reads 1")
-
-
-def _lexical(data: bytes, error: Exception) -> _Refusal:
-    """Name what makes bytes no JSON at all."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as unicode_error:
-        return _Refusal("bad_utf8", str(unicode_error))
-    for match in _LEXEME.finditer(data):
-        if match.lastgroup == "not_finite":
-            return _Refusal("not_finite", f"{match.group().decode()} is no JSON number (byte {match.start()})")
-    return _Refusal("bad_json", str(error))
-
-
-def _kind_of(error: msgspec.ValidationError) -> ErrorKind:
-    """Error kind of a validation error: msgspec has no codes, so its wording decides (tests hold each)."""
-    if isinstance(error.__cause__, InvalidRecord):
-        return error.__cause__.kind
-    text = str(error)
-    for pattern, kind in _WORDING:
-        if pattern.match(text):
-            return kind
-    return "invalid_record"
-
-
-def _split(value: bytes) -> tuple[bytes, list[bytes]] | None:
-    """Cut a frame into rows by brackets and strings alone, for frames with a row that is not JSON.
-
-    Returns the frame with `0` for every row, and the rows; None when the brackets do not make a frame.
-    """
-    head = _FRAME_START.match(value)
-    if head is None:
-        return None
-    depth, start, rows = 0, head.end(), list[bytes]()
-    for match in _STRUCTURE.finditer(value, start):
-        token = match.group()
-        if token in b"[{":
-            depth += 1
-        elif token in b"]}" and depth:
-            depth -= 1
-        elif depth == 0 and token in b",]":
-            row = value[start : match.start()].strip()
-            start = match.end()
-            if row or rows or token == b",":
-                rows.append(row)
-            if token == b"]":
-                return head.group() + b",".join([b"0"] * len(rows)) + value[match.start() :], rows
-        elif depth == 0 and token == b"}":
-            return None
-    return None
-
-
-# --- limits -------------------------------------------------------------------------------------
-
-
-def _check_limits(value: bytes) -> None:
-    """Raise _Refusal on a message that may not be parsed at all."""
-    if len(value) > MAX_RECORD_BYTES:
-        raise _Refusal("too_large", f"{len(value)} bytes, the limit is {MAX_RECORD_BYTES}")
-    brackets = value.translate(None, _NOT_BRACKETS)
-    for _ in range(MAX_DEPTH):  # each round takes away the innermost level
-        if not brackets:
-            return
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-    if brackets and _depth(value) > MAX_DEPTH:
-        raise _Refusal("too_deep", f"nested deeper than {MAX_DEPTH}")
-
-
-def _depth(value: bytes) -> int:
-    """Deepest nesting outside strings, counted up to one level beyond the limit."""
-    depth = deepest = 0
-    for match in _STRUCTURE.finditer(value):
-        token = match.group()
-        if token in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                break
-        elif token in b"]}":
-            depth = max(0, depth - 1)
-    return deepest
+        raise Refusal("unknown_version", f"version {version} is not known, this build reads 1")
 
 
 # --- keys and partitions ------------------------------------------------------------------------
 
 
-def _null_value(wire: _Wire, key: bytes | None, partition: int, partition_of: PartitionOf | None) -> Decoded:
+def _null_value(wire: _Wire, key: bytes | None, place: _Place) -> Decoded:
     """Read a message without a value: a tombstone on a compacted topic, a mistake elsewhere."""
-    if wire.topic.policy != "compact":
-        return Decoded([], [_refused(0, "null_value", f"{wire.topic.name} is not compacted", b"")])
-    if key is None:
-        return Decoded([], [_refused(0, "null_key", "a tombstone needs a key", b"")])
     try:
-        name = key.decode()
-    except UnicodeDecodeError as error:
-        return Decoded([], [_refused(0, "bad_key", str(error), b"")])
-    if wire.by_account and partition_of is not None and partition_of(key) != partition:
-        return Decoded([], [_refused(0, "wrong_partition", f"account belongs to {partition_of(key)}", b"")])
+        if wire.topic.policy != "compact":
+            raise Refusal("null_value", f"{wire.topic.name} is not compacted")
+        if key is None:
+            raise Refusal("null_key", "a tombstone needs a key")
+        name = key.decode(errors="replace")
+        if wire.topic.direction == "input" and not is_name(name):
+            raise Refusal("bad_key", f"{name[:80]!r} is no name")
+        if place.partition_of is not None and (home := place.partition_of(key)) != place.partition:
+            raise _misplaced(home)
+    except Refusal as refusal:
+        return Decoded([], [refusal.of(0, b"")])
     return Decoded([(0, Tombstone(name))])
 
 
-def _checked_single(
-    wire: _Wire,
-    key: bytes | None,
-    record: Record,
-    value: bytes,
-    partition: int,
-    partition_of: PartitionOf | None,
-) -> Decoded:
+def _single(wire: _Wire, key: bytes | None, record: Record, value: bytes, place: _Place) -> Decoded:
     """Accept a single record if its key and partition are right."""
-    if key is None:
-        if wire.keyed:
-            return Decoded([], [_refused(0, "null_key", "a single record needs a key", value)])
-    elif wire.exact_key and key != _record_key(record):
-        return Decoded([], [_refused(0, "key_mismatch", "the key does not name the record", value)])
-    if partition_of is not None and wire.by_account and (wrong := _misplaced(record, partition, partition_of)):
-        return Decoded([], [_refused(0, "wrong_partition", wrong, value)])
+    try:
+        if key is None and wire.keyed:
+            raise Refusal("null_key", "a single record needs a key")
+        if wire.exact_key and key != _key(record):
+            raise Refusal("key_mismatch", "the key does not name the record")
+        if (home := _elsewhere(record, place)) is not None:
+            raise _misplaced(home)
+    except Refusal as refusal:
+        return Decoded([], [refusal.of(0, value)])
     return Decoded([(0, record)])
 
 
-def _checked_accounts(rows: list[Record], value: bytes, partition: int, partition_of: PartitionOf) -> Decoded:
+def _placed(rows: list[Record], value: bytes, place: _Place) -> Decoded:
     """Accept the rows of a frame whose accounts belong to the frame's partition."""
-    wrong = {index: text for index, row in enumerate(rows) if (text := _misplaced(row, partition, partition_of))}
+    wrong = {index: home for index, row in enumerate(rows) if (home := _elsewhere(row, place)) is not None}
     if not wrong:
         return Decoded(list(enumerate(rows)))
-    good: list[tuple[int, Record | Tombstone]] = [(i, row) for i, row in enumerate(rows) if i not in wrong]
-    return Decoded(good, [_refused(i, "wrong_partition", text, raw_row(value, i)) for i, text in wrong.items()])
+    raws = raw_rows(value)
+    good: list[tuple[int, Record | Tombstone]] = [(index, row) for index, row in enumerate(rows) if index not in wrong]
+    return Decoded(good, [_misplaced(home).of(index, raws[index]) for index, home in wrong.items()])
 
 
-def _misplaced(record: Record, partition: int, partition_of: PartitionOf) -> str:
-    """Say where a record belongs if that is not here, else nothing."""
-    key = _record_key(record)
-    assert key is not None
-    home = partition_of(key)
-    return "" if home == partition else f"account belongs to partition {home}, not {partition}"
+def _elsewhere(record: Record, place: _Place) -> int | None:
+    """Partition a record belongs to, if that is not here."""
+    if place.partition_of is None:
+        return None
+    home = place.partition_of(record.account.encode())  # type: ignore[attr-defined]  # only topics keyed by account
+    return None if home == place.partition else home
 
 
-def _record_key(record: Record) -> bytes | None:
-    """Key of a record: what orders it, and what compaction keeps the latest of."""
-    text = _KEYS[type(record)](record)
-    return None if text is None else text.encode()
+def _misplaced(home: int) -> Refusal:
+    return Refusal("wrong_partition", f"the account belongs to partition {home} (murmur2)")
 
 
-# --- tables -------------------------------------------------------------------------------------
-
-
-def _refused(index: int, kind: ErrorKind, text: str, raw: bytes) -> Refused:
-    """Build a refusal whose text is short and printable, whatever it quotes."""
-    clean = "".join(char if char.isprintable() else "?" for char in text[:MAX_ERROR_TEXT])
-    return Refused(index, kind, clean, raw)
-
-
-def _row_count_refused(count: int, value: bytes) -> Refused:
-    """Refuse a frame with no rows, or with more than the limit."""
+def _row_count(count: int) -> Refusal:
     if count == 0:
-        return _refused(0, "empty_frame", "a frame has at least one row", value)
-    return _refused(0, "too_many_rows", f"{count} rows, the limit is {MAX_FRAME_ROWS}", value)
+        return Refusal("empty_frame", "a frame has at least one row")
+    return Refusal("too_many_rows", f"{count} rows, the limit is {MAX_FRAME_ROWS}")
 
 
-def _wire(topic: str) -> _Wire:
-    """How a topic is read; raises ValueError on a name that is not in the table or carries no records."""
-    try:
-        return _WIRES[topic]
-    except KeyError:
-        raise ValueError(f"no records are read from topic {topic!r}") from None
+def _key(record: Record) -> bytes:
+    """Key of a record: what orders it, and what compaction keeps the latest of."""
+    return _KEYS[type(record)](record).encode()
 
 
-def _make_wire(topic: topics.Topic) -> _Wire:
-    """Compile the decoders of one topic."""
-    frame = msgspec.defstruct(
-        "Frame",
-        [("rows", list[topic.record]), ("v", Version, 1)],  # type: ignore[name-defined]
-        frozen=True,
-        forbid_unknown_fields=True,
-    )
-    by_account = topic.key == "account"
-    return _Wire(
-        topic=topic,
-        single=msgspec.json.Decoder(topic.record).decode,
-        frame=msgspec.json.Decoder(frame).decode,
-        keyed=topic.key != "none",
-        exact_key=by_account or topic.policy == "compact",
-        by_account=by_account and topic.direction == "input",
-    )
-
-
-_HEAD, _TAIL = b'{"v":1,"rows":[', b"]}"
-_CANONICAL = (records.AccountEvent, records.AccountState, records.RegimeChange, records.RiskArray)
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STRING = rb'"(?:[^"\\]++|\\.)*+"?'  # possessive: an unterminated string costs one pass, not a quadratic search
-_STRUCTURE = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
-_LEXEME = re.compile(_STRING + rb"|(?P<not_finite>-?(?:NaN|Infinity|nan|inf)\b)", re.DOTALL)
-_FRAME_START = re.compile(rb'\s*\{\s*(?:"v"\s*:[^,\[\]{}"]*,\s*)?"rows"\s*:\s*\[')
-_WORDING: tuple[tuple[re.Pattern[str], ErrorKind], ...] = (
-    (re.compile("Object missing required field"), "missing_field"),
-    (re.compile("Object contains unknown field"), "unknown_field"),
-    (re.compile("Invalid enum value|Invalid value"), "unknown_value"),
-    (re.compile("Number out of range|Integer value out of range"), "out_of_range"),
-    (re.compile(r"Expected `[^`]*` matching regex"), "bad_pattern"),
-    (re.compile(r"Expected `[^`]*` (of length )?[<>]"), "out_of_range"),
-    (re.compile("Expected `"), "wrong_type"),
-)
-_KEYS: dict[type, Callable[[Any], str | None]] = {
+_KEYS: dict[type, Callable[[Any], str]] = {
     records.Trade: lambda r: r.account,
     records.Transfer: lambda r: r.account,
     records.AccountConfig: lambda r: r.account,
@@ -494,6 +367,39 @@ _KEYS: dict[type, Callable[[Any], str | None]] = {
     records.RegimeChange: lambda r: ",".join(r.underlyings),
     records.RiskArray: lambda r: r.instrument,
     records.MarketSnapshotPart: lambda r: f"{r.topic}/{r.offset}/{r.chunk}",
-    records.SequencedRecord: lambda r: None,
 }
+
+
+# --- topics -------------------------------------------------------------------------------------
+
+
+def _wire(topic: str) -> _Wire:
+    """How a topic is read; raises ValueError on a name that is not in the table or carries no records."""
+    try:
+        return _WIRES[topic]
+    except KeyError:
+        raise ValueError(f"no records are read from topic {topic!r}") from None
+
+
+def _make_wire(topic: topics.Topic) -> _Wire:
+    """Compile the decoders of one topic."""
+    return _Wire(
+        topic=topic,
+        single=msgspec.json.Decoder(topic.record).decode,
+        frame=msgspec.json.Decoder(frame_type(topic)).decode,
+        keyed=topic.key != "none",
+        exact_key=topic.key == "account" or topic.policy == "compact",
+        by_account=topic.key == "account" and topic.direction == "input",
+    )
+
+
+def frame_type(topic: topics.Topic) -> type[Struct]:
+    """Type of a frame of a topic's records."""
+    rows: Any = list[topic.record]  # type: ignore[name-defined]
+    return msgspec.defstruct("Frame", [("rows", rows), ("v", Version, 1)], frozen=True, forbid_unknown_fields=True)
+
+
+_HEAD, _TAIL = b'{"v":1,"rows":[', b"]}"
+_CANONICAL = (records.AccountEvent, records.AccountState, records.RegimeChange, records.RiskArray)
+# What is on the dead-letter topic are the original bytes of anything; `schemas.headers` reads what is known of them.
 _WIRES: dict[str, _Wire] = {topic.name: _make_wire(topic) for topic in topics.ALL if topic is not topics.DEAD_LETTERS}

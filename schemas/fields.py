@@ -61,23 +61,33 @@ HotName = Annotated[str, Meta(extra_json_schema={"pattern": NAME_PATTERN})]
 HotAsset = Annotated[str, Meta(extra_json_schema={"pattern": ASSET_PATTERN})]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64)]  # a venue's own id: compared, never a key or a label
 Text = Annotated[str, Meta(max_length=512)]
-TimeUs = Annotated[int, Meta(ge=MIN_TIME_US, le=MAX_TIME_US, description="Microseconds since 1970, UTC.")]
+TimeUs = Annotated[int, Meta(ge=MIN_TIME_US, le=MAX_TIME_US)]
 Price = Annotated[float, Meta(ge=1e-12, le=1e12)]  # its inverse is finite too, and so are products of the two
 Quantity = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Money = Annotated[float, Meta(ge=-1e18, le=1e18)]
 Volatility = Annotated[float, Meta(gt=0.0, le=5.0)]  # above 500 % a feed is broken, not a market
+# JSON Schema can say what the types of Python cannot; the records' own checks refuse the same values.
+NonZeroQuantity = Annotated[float, Meta(ge=-1e15, le=1e15, extra_json_schema={"not": {"const": 0}})]
+NonZeroMoney = Annotated[float, Meta(ge=-1e18, le=1e18, extra_json_schema={"not": {"const": 0}})]
 Ratio = Annotated[float, Meta(ge=-1.0, le=10.0)]
 Count = Annotated[int, Meta(ge=0)]
 Version = Literal[1]
+EventId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+ParameterHash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
 Position = tuple[int, int]  # (offset, index in its frame) of the last record applied; (-1, 0) before any
 
 START: Position = (-1, 0)
 
-MAX_SEEN = 200_000  # about 25 MB of names; twice the accounts of the largest deployment measured
+MAX_SEEN = 200_000  # about 25 MB of names; two per account of a deployment of 100,000
 SEEN_NAMES: set[str] = set()
 SEEN_ASSETS: set[str] = set()
 _NAME = re.compile(NAME_PATTERN)
 _ASSET = re.compile(ASSET_PATTERN)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name an account, an instrument or anything else of ours."""
+    return _NAME.match(text) is not None
 
 
 def admit_name(name: str) -> None:

@@ -14,13 +14,19 @@ from schemas.records import ParameterSet
 
 
 def canonical(value: Any) -> bytes:
-    """Encode as canonical JSON: sorted keys, no spaces, shortest float form.
+    """Encode as canonical JSON: sorted keys, no spaces, shortest float form, zero without a sign.
 
-    Raises ValueError on NaN or infinity, which JSON cannot carry (orjson would write null).
+    Raises ValueError on NaN or infinity, which JSON cannot carry.
     """
     plain = msgspec.to_builtins(value)
-    refuse_non_finite(plain)
-    return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    data = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    # Walking the values costs five times the encoding, so it is done only when the bytes show that it may be needed:
+    # orjson writes NaN and infinity as null, and a negative zero as -0.0.
+    if b"null" in data:
+        refuse_non_finite(plain)
+    if b"-0.0" in data:
+        data = orjson.dumps(_without_negative_zero(plain), option=orjson.OPT_SORT_KEYS)
+    return data
 
 
 def event_id(account: str, episode: int, sequence: int, kind: str) -> str:
@@ -58,13 +64,26 @@ def _values(value: Any) -> Any:
 
 
 def refuse_non_finite(value: Any) -> None:
-    """Raise ValueError on NaN or infinity anywhere in plain values."""
+    """Raise ValueError on NaN or infinity anywhere in a value, records included."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError("NaN or infinity has no canonical form")
+            raise ValueError("NaN and infinity have no JSON form")
     elif isinstance(value, dict):
         for item in value.values():
             refuse_non_finite(item)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, list | tuple):
         for item in value:
             refuse_non_finite(item)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            refuse_non_finite(getattr(value, name))
+
+
+def _without_negative_zero(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, dict):
+        return {name: _without_negative_zero(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_negative_zero(item) for item in value]
+    return value

@@ -49,65 +49,147 @@ class Topic:
 
 TRADES = Topic("risk.trades.v1", "account", "delete", records.Trade, retention_ms=7 * DAY_MS, purpose="fills")
 TRANSFERS = Topic(
-    "risk.transfers.v1", "account", "delete", records.Transfer, retention_ms=30 * DAY_MS,
+    "risk.transfers.v1",
+    "account",
+    "delete",
+    records.Transfer,
+    retention_ms=30 * DAY_MS,
     purpose="deposits and withdrawals per asset",
 )
 ACCOUNTS = Topic(
-    "risk.accounts.v1", "account", "compact", records.AccountConfig, min_compaction_lag_ms=30 * DAY_MS,
+    "risk.accounts.v1",
+    "account",
+    "compact",
+    records.AccountConfig,
+    min_compaction_lag_ms=30 * DAY_MS,
     purpose="margin model, parameter set, group of each account",
 )
 INSTRUMENTS = Topic(
-    "market.instruments.v1", "instrument", "compact", records.Instrument, partitions=1,
-    min_compaction_lag_ms=30 * DAY_MS, purpose="listed contracts",
+    "market.instruments.v1",
+    "instrument",
+    "compact",
+    records.Instrument,
+    partitions=1,
+    min_compaction_lag_ms=30 * DAY_MS,
+    purpose="listed contracts",
 )
 TICKS = Topic(
-    "market.ticks.v1", "instrument", "delete", records.Tick, partitions=1, retention_ms=7 * DAY_MS,
+    "market.ticks.v1",
+    "instrument",
+    "delete",
+    records.Tick,
+    partitions=1,
+    retention_ms=7 * DAY_MS,
     purpose="prices (trade, mark, index, quote) and heartbeats",
 )
 VOLATILITY = Topic(
-    "market.volatility.v1", "underlying", "delete", records.VolatilityUpdate, partitions=1,
-    retention_ms=7 * DAY_MS, purpose="volatility by instrument, expiry smile or SVI slice",
+    "market.volatility.v1",
+    "underlying",
+    "delete",
+    records.VolatilityUpdate,
+    partitions=1,
+    retention_ms=7 * DAY_MS,
+    purpose="volatility by instrument, expiry smile or SVI slice",
 )
 PARAMETERS = Topic(
-    "risk.parameters.v1", "name", "compact", records.ParameterSet, partitions=1,
-    min_compaction_lag_ms=30 * DAY_MS, purpose="margin and status parameters by set name",
+    "risk.parameters.v1",
+    "name",
+    "compact",
+    records.ParameterSet,
+    partitions=1,
+    min_compaction_lag_ms=30 * DAY_MS,
+    purpose="margin and status parameters by set name",
 )
 MARGIN_CALLS = Topic(
-    "risk.margin-calls.v1", "account", "delete", records.AccountEvent, retention_ms=30 * DAY_MS,
-    direction="output", purpose="warning, margin_call, recovered, resolved",
+    "risk.margin-calls.v1",
+    "account",
+    "delete",
+    records.AccountEvent,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="warning, margin_call, recovered, resolved",
 )
 LIQUIDATIONS = Topic(
-    "risk.liquidations.v1", "account", "delete", records.AccountEvent, retention_ms=30 * DAY_MS,
-    direction="output", purpose="liquidation, bankrupt, data_hold",
+    "risk.liquidations.v1",
+    "account",
+    "delete",
+    records.AccountEvent,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="liquidation, bankrupt, data_hold",
 )
 ACCOUNT_STATES = Topic(
-    "risk.account-states.v1", "account", "compact", records.AccountState, direction="output",
+    "risk.account-states.v1",
+    "account",
+    "compact",
+    records.AccountState,
+    direction="output",
     purpose="latest status and requirement of each account",
 )
 REGIMES = Topic(
-    "risk.regimes.v1", "underlying set", "delete", records.RegimeChange, partitions=1, retention_ms=30 * DAY_MS,
-    direction="output", purpose="correlation regime changes",
+    "risk.regimes.v1",
+    "underlying set",
+    "delete",
+    records.RegimeChange,
+    partitions=1,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="correlation regime changes",
 )
 RISK_ARRAYS = Topic(
-    "risk.risk-arrays.v1", "instrument", "compact", records.RiskArray, partitions=1, direction="output",
+    "risk.risk-arrays.v1",
+    "instrument",
+    "compact",
+    records.RiskArray,
+    partitions=1,
+    direction="output",
     purpose="published risk arrays, so that anyone can recompute a requirement",
 )
 MARKET_SNAPSHOTS = Topic(
-    "risk.market-snapshots.v1", "snapshot part", "compact", records.MarketSnapshotPart, partitions=1,
-    direction="internal", purpose="market state with its offsets",
+    "risk.market-snapshots.v1",
+    "snapshot part",
+    "compact",
+    records.MarketSnapshotPart,
+    partitions=1,
+    direction="internal",
+    purpose="market state with its offsets",
 )
 SEQUENCED = Topic(
-    "risk.sequenced.v1", "none", "delete", records.SequencedRecord, retention_ms=7 * DAY_MS,
-    direction="internal", purpose="strict order: the merged sequence",
+    "risk.sequenced.v1",
+    "none",
+    "delete",
+    records.SequencedRecord,
+    retention_ms=7 * DAY_MS,
+    direction="internal",
+    purpose="strict order: the merged sequence",
 )
 DEAD_LETTERS = Topic(
-    "risk.dead-letters.v1", "source key", "delete", records.DeadLetter, partitions=1, retention_ms=30 * DAY_MS,
-    direction="output", purpose="refused records: original bytes, with position and reason in headers",
+    "risk.dead-letters.v1",
+    "source key",
+    "delete",
+    records.DeadLetter,
+    partitions=1,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="refused records: original bytes, with position and reason in headers",
 )
 
 ALL: tuple[Topic, ...] = (
-    TRADES, TRANSFERS, ACCOUNTS, INSTRUMENTS, TICKS, VOLATILITY, PARAMETERS, MARGIN_CALLS, LIQUIDATIONS,
-    ACCOUNT_STATES, REGIMES, RISK_ARRAYS, MARKET_SNAPSHOTS, SEQUENCED, DEAD_LETTERS,
+    TRADES,
+    TRANSFERS,
+    ACCOUNTS,
+    INSTRUMENTS,
+    TICKS,
+    VOLATILITY,
+    PARAMETERS,
+    MARGIN_CALLS,
+    LIQUIDATIONS,
+    ACCOUNT_STATES,
+    REGIMES,
+    RISK_ARRAYS,
+    MARKET_SNAPSHOTS,
+    SEQUENCED,
+    DEAD_LETTERS,
 )
 
 ACCOUNT_TOPICS: tuple[Topic, ...] = (TRADES, TRANSFERS, ACCOUNTS)

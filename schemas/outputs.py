@@ -1,0 +1,277 @@
+"""Records the monitor writes: events, states, and what it needs to remember or to give back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.base import Record
+from schemas.fields import Asset, Count, EventId, Name, ParameterHash, Position, Text, TimeUs, Version
+
+Status = Literal["healthy", "warning", "margin_call", "liquidation", "bankrupt", "recovered"]
+EventKind = Literal["warning", "margin_call", "recovered", "resolved", "liquidation", "bankrupt", "data_hold"]
+
+# --- events -------------------------------------------------------------------------------------
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """The record that made an account cross, or a timer at its deadline (then `topic` says which)."""
+
+    topic: Text
+    """Name of the topic in the topic table; `timer` or `recovery` when no record was the cause."""
+    partition: int = 0
+    """Partition of the record."""
+    offset: int = -1
+    """Offset of the record; -1 when no record was the cause."""
+    index: int = 0
+    """Place of the record in its frame, from 0; 0 for a single record."""
+
+
+class UnderlyingRisk(Record, frozen=True, kw_only=True):
+    """One underlying's part of a requirement, with its worst scenario."""
+
+    underlying: Asset
+    """The coin."""
+    index_price: float
+    """Composite index, USD per coin."""
+    value_usd: float
+    """Present value of everything held in this underlying, its coins included, USD."""
+    scan_usd: float
+    """Worst loss over the scenarios, USD."""
+    roll_usd: float
+    """Roll shock, USD."""
+    delta_shock_usd: float
+    """Delta shock, USD."""
+    im_usd: float
+    """Initial requirement of this underlying, USD: scan, roll and delta shock together."""
+    delta_coins: float
+    """Net delta, coins."""
+    scenario: int
+    """Worst scenario: its number in the scenario table, the lowest of equals."""
+    price_move: float
+    """Price move of the worst scenario, as a fraction of the price."""
+    vol_shock: Literal["up", "same", "down"]
+    """Volatility shock of the worst scenario."""
+    scenario_pnl_usd: float
+    """Profit or loss in the worst scenario, USD."""
+
+
+class AttributionPart(Record, frozen=True, kw_only=True):
+    """Part of the change of the initial requirement since the account's previous event that is due to one group."""
+
+    group: Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
+    """What changed."""
+    change_usd: float
+    """Its part of the change, USD."""
+
+
+class PlanLine(Record, frozen=True, kw_only=True):
+    """One proposed reduction or hedge of a liquidation plan."""
+
+    instrument: Name
+    """What to trade."""
+    quantity: float
+    """Signed contracts: positive buy, negative sell."""
+    expected_release_usd: float
+    """Requirement set free, USD."""
+    expected_cost_usd: float
+    """Cost of the trade, USD."""
+    shadow_price_usd: float
+    """Requirement set free by one more contract, USD."""
+
+
+class AccountEvent(Record, frozen=True, kw_only=True):
+    """One transition of one account: what, how short, why, and computed at which positions.
+
+    The id is fixed before the event is sent; a second delivery has the same bytes. Bodies hold no wall-clock time.
+    """
+
+    id: EventId
+    """First 32 hex digits of SHA-256 over canonical JSON `[account, episode, sequence, kind]`."""
+    kind: EventKind
+    """What happened."""
+    account: Name
+    """The account; the message key."""
+    episode: Count
+    """Grows each time the account leaves healthy."""
+    sequence: Count
+    """Grows with every event of the account and is never reset; a hole means a lost event."""
+    state_from: Status
+    """Status before."""
+    state_to: Status
+    """Status after; the same for a data hold."""
+    data_hold: bool
+    """Whether decisions are held because data are stale or contradictory; its own event raises and releases it."""
+    jump: bool
+    """Whether this is a liquidation without an earlier call in its episode."""
+    event_time_us: int
+    """Event time of the transition, microseconds since 1970 UTC."""
+    valid_until_us: int
+    """Until when the event may be acted on, microseconds since 1970 UTC; later, ask `risk.account-states.v1` first."""
+    cause: Cause
+    """What made the account cross."""
+    positions: dict[str, Position]
+    """Last record applied of each topic, as [offset, index in its frame]: what the event was computed at."""
+    model: str
+    """Margin model: A is the risk matrix."""
+    parameter_set: str
+    """Name of the parameter set."""
+    parameter_hash: ParameterHash
+    """First 16 hex digits of SHA-256 over the canonical values of the parameter set."""
+    equity_usd: float
+    """Collateral and unrealised profit and loss, USD."""
+    im_requirement_usd: float
+    """Initial requirement, USD."""
+    mm_requirement_usd: float
+    """Maintenance requirement, USD."""
+    shortfall_usd: float
+    """Equity missing, USD: to the initial requirement for a call, the maintenance one for a liquidation, else zero."""
+    reason: Text
+    """One sentence for people."""
+    underlyings: tuple[UnderlyingRisk, ...]
+    """Contribution of each underlying, the largest requirement first."""
+    data_quality: tuple[str, ...] = ()
+    """Flags of the data behind the decision, as `stale:BTC`."""
+    correlation: str | None = None
+    """Correlation state in force; absent in models without one."""
+    attribution: tuple[AttributionPart, ...] | None = None
+    """Why the initial requirement changed since the account's previous event; absent where not computed."""
+    plan: tuple[PlanLine, ...] | None = None
+    """What a liquidation should do; absent where not computed."""
+    v: Version
+    """Layout of the record."""
+
+
+class AccountState(Record, frozen=True, kw_only=True):
+    """Latest state of one account, compacted by account: for late joiners and for a bot's re-check."""
+
+    account: Name
+    """The account; the message key."""
+    status: Status
+    """Present status."""
+    data_hold: bool
+    """Whether decisions are held because data are stale or contradictory."""
+    episode: Count
+    """Grows each time the account leaves healthy."""
+    sequence: Count
+    """Sequence of the account's latest event."""
+    version: Count
+    """Grows with every write of the account's state."""
+    event_time_us: int
+    """Event time of the figures, microseconds since 1970 UTC."""
+    equity_usd: float
+    """Collateral and unrealised profit and loss, USD."""
+    im_requirement_usd: float
+    """Initial requirement, USD."""
+    mm_requirement_usd: float
+    """Maintenance requirement, USD."""
+    model: str
+    """Margin model."""
+    parameter_set: str
+    """Name of the parameter set."""
+    parameter_hash: ParameterHash
+    """First 16 hex digits of SHA-256 over the canonical values of the parameter set."""
+    positions: dict[str, Position]
+    """Last record applied of each topic, as [offset, index in its frame]."""
+    closed: bool = False
+    """Whether the account is closed."""
+    v: Version
+    """Layout of the record."""
+
+
+class RegimeChange(Record, frozen=True, kw_only=True):
+    """A change of correlation regime over a set of underlyings, with the digest of the matrices in force."""
+
+    regime: Name
+    """The regime entered."""
+    underlyings: Annotated[tuple[Asset, ...], Meta(min_length=1, max_length=256)]
+    """The coins, in the order of the matrices; joined by commas they are the message key."""
+    distance: float
+    """Distance of the correlation to its slow estimate."""
+    absorption_ratio: float
+    """Share of variance in the first component, 0 to 1."""
+    matrix_digest: str
+    """SHA-256 over the matrices in force."""
+    event_time_us: TimeUs
+    """Event time, microseconds since 1970 UTC."""
+    v: Version
+    """Layout of the record."""
+
+
+class RiskArray(Record, frozen=True, kw_only=True):
+    """P&L of one long contract in each scenario of a parameter set."""
+
+    instrument: Name
+    """The contract; the message key."""
+    parameter_set: Name
+    """Name of the parameter set."""
+    parameter_hash: ParameterHash
+    """First 16 hex digits of SHA-256 over the canonical values of the parameter set."""
+    pnl_usd: tuple[float, ...]
+    """Profit or loss in each scenario, in the order of the scenario table, USD."""
+    value_usd: float
+    """Present value, USD."""
+    delta_coins: float
+    """Delta, coins."""
+    event_time_us: TimeUs
+    """Event time, microseconds since 1970 UTC."""
+    v: Version
+    """Layout of the record."""
+
+
+# --- internal, and refused ----------------------------------------------------------------------
+
+
+class MarketSnapshotPart(Record, frozen=True, kw_only=True):
+    """One chunk of one market fold at a fixed multiple of its topic's offsets."""
+
+    topic: Text
+    """The market topic."""
+    offset: Count
+    """The first offset that is not in the snapshot."""
+    chunk: Count
+    """Number of the chunk, from 0."""
+    chunks: Count
+    """How many chunks there are."""
+    state: msgspec.Raw
+    """The chunk, as the fold writes it."""
+    v: Version
+    """Layout of the record."""
+
+
+class SequencedRecord(Record, frozen=True, kw_only=True):
+    """Strict order: one record of the merged sequence with its ordinal and the topic it came from."""
+
+    ordinal: Count
+    """Place in the merged sequence: the record's position."""
+    topic: Text
+    """Name in the topic table of the topic it came from."""
+    record: msgspec.Raw
+    """The record."""
+    v: Version
+    """Layout of the record."""
+
+
+class DeadLetter(Record, frozen=True, kw_only=True):
+    """What is known of a refused record; on the topic these are headers beside the original bytes."""
+
+    source_topic: Text
+    """Topic the record came from, as the broker names it."""
+    source_partition: int
+    """Its partition."""
+    source_offset: int
+    """Its offset."""
+    source_index: int
+    """Its place in its frame, from 0; 0 also for a message refused as a whole."""
+    error_kind: Name
+    """Why it was refused, one word of a closed list."""
+    error_text: Text
+    """Why, for people."""
+    first_seen_us: int
+    """When it was refused, wall clock, microseconds since 1970 UTC."""
+    schema: str = ""
+    """The contract it broke, as a URI."""
+    v: Version
+    """Layout of the record."""
