@@ -82,22 +82,20 @@ def _bars(table: Table, report: Report, symbol: str | None) -> Iterator[Bar]:
             first, high, low, close = (price(row[column]) for column in columns)
             if not low <= min(first, close) <= max(first, close) <= high:
                 raise ValueError("open or close outside low to high")
-            open_us = _open_us(row[open_at], table)
-            if close_at is None:
-                end_us = open_us + MINUTE_US
-            else:
-                # Inclusive ends (59.999 s, 59.999999 s) and exclusive ones (60 s) are the same whole second.
-                end_us = -(-time_us(row[close_at], table.path, table.line) // 1_000_000) * 1_000_000
+            open_us = _open_us(row[open_at])
+            # Inclusive ends (59.999 s, 59.999999 s) and exclusive ones (60 s) are the same whole second.
+            close_us = open_us + MINUTE_US if close_at is None else time_us(row[close_at])
+            end_us = -(-close_us // 1_000_000) * 1_000_000
             if not open_us < end_us <= open_us + MINUTE_US:
                 raise ValueError("not a one-minute bar")
         except ValueError as error:
-            report.refuse(table.path, table.line, str(error))
+            report.refuse(table.path, table.line, error)
             continue
         yield end_us, symbol if symbol is not None else row[symbol_at], close
 
 
-def _open_us(text: str, table: Table) -> int:
-    return time_us(text, table.path, table.line) if text.isdigit() else iso_us(text)
+def _open_us(text: str) -> int:
+    return time_us(text) if text.isdigit() else iso_us(text)
 
 
 def _tick(

@@ -39,16 +39,16 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
             vol = float(row[column["implied_volatility"]])
             if not 0.0 < vol <= 5.0:
                 raise ValueError(f"volatility {vol} out of range")
-            option, is_new = book.find(row[column["instrument_name"]], event_us)
+            option = book.find(row[column["instrument_name"]], event_us)
             _contradiction(option, row, column)
             snapshot_us, stated = index_of.get(option.underlying, (0, index))
             basis = forward / (stated if snapshot_us == event_us else index) - 1.0
             if not -1.0 < basis <= 10.0:
                 raise ValueError(f"forward {forward} against index {index}")
         except ValueError as error:
-            report.refuse(table.path, table.line, str(error))
+            report.refuse(table.path, table.line, error)
             continue
-        if is_new:
+        if book.introduce(option):
             yield event_us, option
         if snapshot_us != event_us:
             index_of[option.underlying] = (event_us, index)
@@ -56,8 +56,8 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
         future_name = row[column["underlying_name"]]
         if not future_name.startswith(SYNTHETIC) and marked_at.get(future_name) != event_us:
             marked_at[future_name] = event_us
-            future, is_new = book.find(future_name, event_us)
-            if is_new:
+            future = book.find(future_name, event_us)
+            if book.introduce(future):
                 yield event_us, future
             yield event_us, _mark(future, forward, event_us)
         yield (
@@ -85,10 +85,10 @@ def read_futures(table: Table, report: Report) -> Iterator[Arrived]:
             event_us = iso_us(row[at])
             value = price(row[mark_at])
         except ValueError as error:
-            report.refuse(table.path, table.line, str(error))
+            report.refuse(table.path, table.line, error)
             continue
-        future, is_new = book.find(row[name_at], event_us)
-        if is_new:
+        future = book.find(row[name_at], event_us)
+        if book.introduce(future):
             yield event_us, future
         yield event_us, _mark(future, value, event_us)
 
@@ -100,13 +100,13 @@ def read_perpetuals(table: Table, report: Report) -> Iterator[Arrived]:
     book = _Listings(table)
     for row in table.rows(report):
         try:
-            end_us = time_us(row[open_at], table.path, table.line) + 60_000_000
+            end_us = time_us(row[open_at]) + 60_000_000
             value = price(row[close_at])
         except ValueError as error:
-            report.refuse(table.path, table.line, str(error))
+            report.refuse(table.path, table.line, error)
             continue
-        perpetual, is_new = book.find(row[name_at], end_us)
-        if is_new:
+        perpetual = book.find(row[name_at], end_us)
+        if book.introduce(perpetual):
             yield end_us, perpetual
         yield end_us, _mark(perpetual, value, end_us)
 
@@ -117,17 +117,21 @@ class _Listings:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._known: dict[str, Instrument] = {}
+        self._introduced: set[str] = set()
 
-    def find(self, symbol: str, event_us: int) -> tuple[Instrument, bool]:
-        """Return the instrument and whether this is its first appearance; raises UnknownSymbol."""
-        known = self._known.get(symbol)
-        if known is not None:
-            return known, False
-        instrument = deribit(symbol, event_us)
+    def find(self, symbol: str, event_us: int) -> Instrument:
+        """Return the instrument, dated at its first row; raises UnknownSymbol."""
+        instrument = self._known.get(symbol) or deribit(symbol, event_us)
         if instrument is None:
             raise UnknownSymbol(self._table.path, self._table.line, "deribit", symbol)
         self._known[symbol] = instrument
-        return instrument, True
+        return instrument
+
+    def introduce(self, instrument: Instrument) -> bool:
+        """Return whether its definition has to go out now: once, before its first record."""
+        is_new = instrument.instrument not in self._introduced
+        self._introduced.add(instrument.instrument)
+        return is_new
 
 
 def _contradiction(option: Instrument, row: list[str], column: dict[str, int]) -> None:

@@ -32,13 +32,10 @@ class UnknownSymbol(SourceError):
 
 
 class UnclearTime(SourceError):
-    """A time that is neither milliseconds nor microseconds of this century."""
+    """A column of times in neither milliseconds nor microseconds."""
 
-    def __init__(self, path: Path, line: int, text: str) -> None:
-        super().__init__(
-            f"{path.name}:{line}: time {text[:40]!r} is neither milliseconds nor microseconds since 1970",
-            "convert the column, or replay another file",
-        )
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path.name}:{line}: {reason}", "convert the column, or replay another file")
 
 
 class NotReplayable(SourceError):
@@ -50,7 +47,10 @@ class NothingToReplay(SourceError):
 
 
 class Truncated(MonitorError):
-    """A compressed file ends early, or its bytes are damaged; every complete row before that was replayed."""
+    """A compressed file ends early or is damaged; the rows before that have been replayed.
+
+    Flipped bytes may spoil rows before they are found: the checksum of a gzip file stands at its end.
+    """
 
     exit_code = ExitCode.FINDINGS
 

@@ -66,8 +66,8 @@ def read(table: Table, report: Report) -> Iterator[Arrived]:
     for row in table.rows(report):
         key = (row[venue_at], row[symbol_at])
         try:
-            event_us = time_us(row[time_at], path, table.line)
-            arrival_us = time_us(row[arrival_at], path, table.line)
+            event_us = time_us(row[time_at])
+            arrival_us = time_us(row[arrival_at])
             index = price(row[index_at]) if row[index_at] else None
             vol = _volatility(row[vol_at]) if row[vol_at] else None
             mark = price(row[mark_at]) if row[mark_at] else None
@@ -76,7 +76,7 @@ def read(table: Table, report: Report) -> Iterator[Arrived]:
                 option = listed[key] = _list(table, row, key, event_us)
                 yield arrival_us, option
         except ValueError as error:
-            report.refuse(path, table.line, str(error))
+            report.refuse(path, table.line, error)
             continue
         if index is None:
             report.note("row without an index")
@@ -143,7 +143,7 @@ def _list(table: Table, row: list[str], key: tuple[str, str], event_us: int) -> 
     stated = (
         row[table.column("type")],
         float(row[table.column("strike_price")]),
-        time_us(row[table.column("expiration")], table.path, table.line),
+        time_us(row[table.column("expiration")]),
     )
     if stated != (option.option_type, option.strike, option.expiry_us):
         raise ValueError(f"{key[1]} contradicts its columns type, strike_price, expiration")

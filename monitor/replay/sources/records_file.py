@@ -17,7 +17,8 @@ from msgspec import Raw, Struct
 from monitor.replay.sources.errors import SourceError, Truncated
 from monitor.replay.sources.table import GZIP_MAGIC, Report
 from schemas import codec, topics
-from schemas.records import MAX_RECORD_BYTES, Input, Record
+from schemas.fields import MAX_RECORD_BYTES
+from schemas.records import Input, Record
 
 MAX_LINE_BYTES = MAX_RECORD_BYTES + 256  # a record at its limit and the envelope around it
 ACCOUNT_TOPICS = frozenset(topic.name for topic in topics.ACCOUNT_TOPICS)

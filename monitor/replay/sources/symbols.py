@@ -118,6 +118,10 @@ def deribit(symbol: str, at_us: int) -> Instrument | None:
     if not match or match[1] not in _DERIBIT_FACE_USD:
         return None
     coin = match[1]
+    try:
+        expiry_us = _eight_utc(future[2], "%d%b%y") if future else None
+    except ValueError:
+        return None
     return Instrument(
         instrument=symbol,
         type="future" if future else "perpetual",
@@ -125,7 +129,7 @@ def deribit(symbol: str, at_us: int) -> Instrument | None:
         settlement=coin,
         contract="inverse",
         contract_size=_DERIBIT_FACE_USD[coin],
-        expiry_us=_eight_utc(future[2], "%d%b%y") if future else None,
+        expiry_us=expiry_us,
         event_time_us=at_us,
     )
 

@@ -22,6 +22,10 @@ _MS = range(946_684_800_000, 4_102_444_800_000)
 _US = range(946_684_800_000_000, 4_102_444_800_000_000)
 
 
+class UnclearUnit(ValueError):
+    """A time that is neither milliseconds nor microseconds of this century."""
+
+
 @dataclass(slots=True)
 class Report:
     """What was read from one file: rows, records, and what was left out and why (`file:line: reason`)."""
@@ -32,11 +36,16 @@ class Report:
     listed: list[str] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
 
-    def refuse(self, path: Path, line: int, reason: str) -> None:
-        """Count a malformed line and name it, up to `MAX_LISTED`."""
+    def refuse(self, path: Path, line: int, reason: str | ValueError) -> None:
+        """Count a malformed line and name it, up to `MAX_LISTED`.
+
+        Raises UnclearTime for a time of unclear unit before any good row: then it is the column, not the line.
+        """
+        if isinstance(reason, UnclearUnit) and self.malformed == self.rows - 1:
+            raise UnclearTime(path, line, str(reason))
         self.malformed += 1
         if len(self.listed) < MAX_LISTED:
-            self.listed.append(f"{path.name}:{line}: {reason[:160]}")
+            self.listed.append(f"{path.name}:{line}: {str(reason)[:160]}")
 
     def note(self, text: str) -> None:
         """Count something decided on the way that is no fault of the file."""
@@ -110,18 +119,14 @@ class Table:
         self._raw.close()
 
 
-def time_us(text: str, path: Path, line: int) -> int:
-    """Read a time in milliseconds or microseconds by its magnitude.
-
-    Raises ValueError if it is no integer, and UnclearTime if it is of another magnitude: a wrong unit spoils a
-    whole file, so it ends the replay instead of counting as one bad line.
-    """
+def time_us(text: str) -> int:
+    """Read a time in milliseconds or microseconds by its magnitude; raises ValueError if it is neither."""
     value = int(text)
     if value in _US:
         return value
     if value in _MS:
         return value * 1_000
-    raise UnclearTime(path, line, text)
+    raise UnclearUnit(f"time {text[:40]} is neither milliseconds nor microseconds since 1970")
 
 
 def iso_us(text: str) -> int:

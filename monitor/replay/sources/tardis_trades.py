@@ -24,11 +24,11 @@ def read(table: Table, report: Report) -> Iterator[Arrived]:
     feeds: dict[tuple[str, str], tuple[Instrument, str, int | None]] = {}
     for row in table.rows(report):
         try:
-            event_us = time_us(row[time_at], path, table.line)
-            arrival_us = time_us(row[arrival_at], path, table.line)
+            event_us = time_us(row[time_at])
+            arrival_us = time_us(row[arrival_at])
             value = price(row[price_at])
         except ValueError as error:
-            report.refuse(path, table.line, str(error))
+            report.refuse(path, table.line, error)
             continue
         key = (row[venue_at], row[symbol_at])
         feed = feeds.get(key)
