@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ import msgspec
 import orjson
 
 from schemas.records import ParameterSet
+
+_NEGATIVE_ZERO = re.compile(rb"-0\.0(?![0-9])")
 
 
 def canonical(value: Any) -> bytes:
@@ -24,7 +27,7 @@ def canonical(value: Any) -> bytes:
     # orjson writes NaN and infinity as null, and a negative zero as -0.0.
     if b"null" in data:
         refuse_non_finite(plain)
-    if b"-0.0" in data:
+    if _NEGATIVE_ZERO.search(data):
         data = orjson.dumps(_without_negative_zero(plain), option=orjson.OPT_SORT_KEYS)
     return data
 
