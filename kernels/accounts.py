@@ -6,16 +6,26 @@ of the account states by cross-multiplication, so that no division decides a sta
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+import math
+
+from kernels._jit import Bools, Floats, Ints, kernel
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
 THRESHOLDS = 6
 
 
-@njit(cache=True, error_model="numpy")
-def scatter(account, column, value, requirement, mm_factor, value_usd, im_usd, mm_usd):
+@kernel("i8[::1], i8, f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+def scatter(
+    account: Ints,
+    column: int,
+    value: Floats,
+    requirement: Floats,
+    mm_factor: float,
+    value_usd: Floats,
+    im_usd: Floats,
+    mm_usd: Floats,
+) -> None:
     """Write one underlying's segment results into the account columns.
 
     account: int64[m] rows; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, columns].
@@ -27,40 +37,65 @@ def scatter(account, column, value, requirement, mm_factor, value_usd, im_usd, m
         mm_usd[row, column] = mm_factor * requirement[k]
 
 
-@njit(cache=True, error_model="numpy")
-def conditions(equity, im, mm, has_positions, held, thresholds, bits):
+@kernel("f8, f8, f8, b1, b1, f8[::1], i8[::1]")
+def conditions(
+    equity: float, im: float, mm: float, has_positions: bool, held: bool, thresholds: Floats, bits: Ints
+) -> int:
     """Return the condition bits of one account.
 
     thresholds: float64[THRESHOLDS]; bits: int64[8], the values of the flags in the order warn enter, warn leave, call
-    enter, call leave, liquidation enter, liquidation leave, bankrupt, held. A NaN sets held and nothing else.
+    enter, call leave, liquidation enter, liquidation leave, bankrupt, held. Numbers that are not finite, or a negative
+    requirement, set held and nothing else. Without equity every ratio is infinite, except that an account with
+    neither equity, requirement nor positions is healthy.
     """
-    if np.isnan(equity) or np.isnan(im) or np.isnan(mm):
+    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
         return bits[7]
     flags = bits[7] if held else 0
-    if equity > 0.0:
-        if im >= thresholds[WARN_ENTER_V] * equity:
-            flags |= bits[0]
-        if im < thresholds[WARN_LEAVE_V] * equity:
-            flags |= bits[1]
-        if im >= thresholds[CALL_ENTER_V] * equity:
-            flags |= bits[2]
-        if im < thresholds[CALL_LEAVE_V] * equity:
-            flags |= bits[3]
-        if mm >= thresholds[LIQ_ENTER_U] * equity:
-            flags |= bits[4]
-        if im <= thresholds[LIQ_LEAVE_V] * equity:
-            flags |= bits[5]
-        return flags
-    if equity == 0.0 and not has_positions:
+    if equity < 0.0 or (equity == 0.0 and has_positions):
+        return flags | bits[0] | bits[2] | bits[4] | bits[6]
+    if equity == 0.0:
+        if im > 0.0 or mm > 0.0:
+            return flags | bits[0] | bits[2] | bits[4]
         return flags | bits[1] | bits[3] | bits[5]
-    return flags | bits[0] | bits[2] | bits[4] | bits[6]
+    if im >= thresholds[WARN_ENTER_V] * equity:
+        flags |= bits[0]
+    if im < thresholds[WARN_LEAVE_V] * equity:
+        flags |= bits[1]
+    if im >= thresholds[CALL_ENTER_V] * equity:
+        flags |= bits[2]
+    if im < thresholds[CALL_LEAVE_V] * equity:
+        flags |= bits[3]
+    if mm >= thresholds[LIQ_ENTER_U] * equity:
+        flags |= bits[4]
+    if im <= thresholds[LIQ_LEAVE_V] * equity:
+        flags |= bits[5]
+    return flags
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(
+    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[:, ::1], b1[::1], i8[::1], b1[::1], b1[::1],"
+    "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1]"
+)
 def refresh_totals(
-    rows, cash_usd, value_usd, im_usd, mm_usd, active, held_column, order, degraded, has_positions,
-    threshold_set, thresholds, bits, equity, im, mm, flags, changed,
-):  # fmt: skip
+    rows: Ints,
+    cash_usd: Floats,
+    value_usd: Floats,
+    im_usd: Floats,
+    mm_usd: Floats,
+    active: Bools,
+    held_column: Bools,
+    order: Ints,
+    degraded: Bools,
+    has_positions: Bools,
+    threshold_set: Ints,
+    thresholds: Floats,
+    bits: Ints,
+    equity: Floats,
+    im: Floats,
+    mm: Floats,
+    flags: Ints,
+    changed: Ints,
+) -> int:
     """Recompute equity, IM, MM and condition bits of some accounts; return how many changed their bits.
 
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].

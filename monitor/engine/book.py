@@ -5,14 +5,15 @@ A cache over the authoritative accounts: it can be thrown away and rebuilt at an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kernels import accounts as kernel
+from kernels import scenarios
 from monitor.engine.column import Column
 from monitor.engine.evaluation import Evaluation
-from monitor.engine.ledger import exposures
+from monitor.engine.ledger import entry_constant, exposures
 from monitor.engine.status import ALL_CONDITIONS
 from schemas.records import UnderlyingRisk
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from schemas.records import StatusParameters
 
 GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
-VOL_NAMES = {1.0: "up", 0.0: "same", -1.0: "down"}
+VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
+    scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
+}  # fmt: skip
 
 
 class Book:
@@ -54,14 +57,21 @@ class Book:
             row = self._new_row(account.name)
         self._threshold_set[row] = self._set_index(account.config.parameter_set, market)
         portfolio = exposures(account, market.instruments)
-        self._cash[row] = portfolio.usd
+        rows = dict(portfolio.rows)
+        cash_usd = portfolio.usd
+        for asset, quantity in portfolio.tokens:
+            # Priced in a column of their own: at their index where one is published, else at par.
+            cash_usd -= quantity
+            rows[asset] = [(None, quantity), *rows.get(asset, [])]
+        self._cash[row] = cash_usd
         self._has_positions[row] = bool(account.holdings)
-        wanted = {self._column(underlying, account, market).index for underlying in portfolio.rows}
+        self._degraded[row] = bool(portfolio.unlisted)
+        wanted = {self._column(underlying, account, market).index for underlying in rows}
         for index in np.flatnonzero(self._active[row]):
             if int(index) not in wanted:
                 self._columns[index].set_exposure(row, [])
                 self._active[row, index] = False
-        for underlying, exposure in portfolio.rows.items():
+        for underlying, exposure in rows.items():
             column = self._column(underlying, account, market)
             column.set_exposure(row, exposure)
             self._active[row, column.index] = True
@@ -137,17 +147,22 @@ class Book:
         row = self._row_of[name]
         return float(self._equity[row]), float(self._im[row]), float(self._mm[row])
 
-    def evaluation(self, name: str) -> Evaluation:
-        """An account's evaluation at present prices, underlying by underlying."""
-        row = self._row_of[name]
+    def evaluation(self, account: Account, market: Market) -> Evaluation:
+        """An account's evaluation at present prices, underlying by underlying.
+
+        Equity is the USD balance plus the `value_usd` of all underlyings: coins, tokens, options at their marks, and
+        the unrealised P&L of futures.
+        """
+        row = self._row_of[account.name]
+        entries = _entries_usd(account, market)
         parts = []
         flags: list[str] = []
         for index in self._order:
             if self._active[row, index]:
                 column = self._columns[index]
-                parts.append(_underlying_risk(column, row))
+                parts.append(_underlying_risk(column, row, entries.get(column.underlying, 0.0)))
                 flags.extend(column.flags)
-        equity, im, mm = self.figures(name)
+        equity, im, mm = self.figures(account.name)
         return Evaluation(
             equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm,
             underlyings=tuple(parts), data_quality=tuple(sorted(flags)),
@@ -258,14 +273,25 @@ def _thresholds(p: StatusParameters) -> list[float]:
     ]  # fmt: skip
 
 
-def _underlying_risk(column: Column, row: int) -> UnderlyingRisk:
+def _entries_usd(account: Account, market: Market) -> dict[str, float]:
+    """The entry side of linear futures by underlying: what turns their notional value into P&L."""
+    entries: dict[str, float] = {}
+    for name in sorted(account.holdings):
+        instrument = market.instruments.get(name)
+        if instrument is not None:
+            usd, _ = entry_constant(account.holdings[name], instrument)
+            entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
+    return entries
+
+
+def _underlying_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:
     results = column.evaluate_one(row)
     scenario = int(results.worst[0])
     move, direction = column.scenario(scenario)
     return UnderlyingRisk(
         underlying=column.underlying,
         index_price=column.index_price,
-        value_usd=float(results.value[0]),
+        value_usd=float(results.value[0]) + entry_usd,
         scan_usd=float(results.scan[0]),
         roll_usd=float(results.roll[0]),
         delta_shock_usd=float(results.delta_shock[0]),
@@ -273,6 +299,6 @@ def _underlying_risk(column: Column, row: int) -> UnderlyingRisk:
         delta_coins=float(results.delta[0]),
         scenario=scenario,
         price_move=move,
-        vol_shock=VOL_NAMES[direction],  # type: ignore[arg-type]
+        vol_shock=VOL_NAMES[direction],
         scenario_pnl_usd=-float(results.scan[0]),
     )

@@ -152,9 +152,9 @@ class Column:
         self._evaluate(np.array([0, len(rows)], dtype=np.int64), rows, quantity, results)
         return results
 
-    def scenario(self, index: int) -> tuple[float, float]:
+    def scenario(self, index: int) -> tuple[float, int]:
         """Price move and volatility direction of a scenario."""
-        return float(self._move[index]), float(self._vol_direction[index])
+        return float(self._move[index]), int(self._vol_direction[index])
 
     @property
     def parameters(self) -> RiskMatrixParameters:

@@ -93,7 +93,8 @@ def step(state: State, records: Sequence[Sourced]) -> list[Outgoing]:
 
 def evaluate_account(state: State, name: str) -> Evaluation:
     """Evaluate one account at present prices; raises KeyError if it is not here."""
-    return state.book.evaluation(name)
+    account = state.shards[state.partition_of[name]].accounts[name]
+    return state.book.evaluation(account, state.market)
 
 
 # --- market records -------------------------------------------------------------------------------
@@ -106,8 +107,8 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     record = source.record
     before_us = market.time_us
     try:
-        if isinstance(record, PriceTick | Heartbeat):
-            market.ticks.check(record)
+        if isinstance(record, PriceTick | Heartbeat) and record.event_time_us > state.next_deadline_us:
+            market.ticks.check(record)  # a refused tick must not move time
             _fire_timers(state, record.event_time_us, events)
         change = market.apply(source)
     except _REJECTIONS as refusal:
@@ -180,7 +181,8 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     state.book.set_account(account, state.market)
     _take_figures(state, account)
     cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
-    _conditions_changed(state, account.name, cause, events)
+    deposit = isinstance(record, Transfer) and record.amount > 0.0
+    _conditions_changed(state, account.name, cause, events, deposit=deposit)
 
 
 def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
@@ -198,13 +200,16 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
 # --- status ---------------------------------------------------------------------------------------
 
 
-def _conditions_changed(state: State, name: str, cause: Cause, events: list[Outgoing]) -> None:
+def _conditions_changed(
+    state: State, name: str, cause: Cause, events: list[Outgoing], *, deposit: bool = False
+) -> None:
     """Take an account's present conditions through its status machine."""
     shard = state.shards[state.partition_of[name]]
     account = shard.accounts[name]
     parameters = status_parameters(state.market, account.config.parameter_set)
     timers = dict(account.timers)
-    transitions = status.on_conditions(account, state.book.conditions(name), state.market.time_us, parameters)
+    bits = state.book.conditions(name)
+    transitions = status.on_conditions(account, bits, state.market.time_us, parameters, deposit=deposit)
     _after(state, shard, account, timers, transitions, cause, events)
 
 
@@ -248,7 +253,7 @@ def _after(
         return
     shard.changed[name] = None
     _take_figures(state, account)
-    evaluation = state.book.evaluation(name)
+    evaluation = state.book.evaluation(account, state.market)
     active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
     assert active is not None, "the default set always exists"
     positions = {**shard.marker.positions, **state.market.positions}
