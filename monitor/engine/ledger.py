@@ -38,6 +38,7 @@ MAX_AMOUNT = 1e18
 # it and a few ten fills with 17 digits each could leave a position that nobody holds.
 RESIDUE = 1e-12
 
+_SATOSHIS = 100_000_000  # most venues' lots have at most eight decimals: those are added as whole numbers
 _EXACT = Context(prec=60)  # own context: the thread's default may be changed by any other code
 
 
@@ -118,7 +119,9 @@ def apply_transfer(account: Account, transfer: Transfer) -> bool:
         return False
     if account.config.closed:
         raise RejectedRecord("account_closed", f"account {account.name} is closed")
-    _store(account, {transfer.asset: _bounded(_netted(account.balances.get(transfer.asset, 0.0), transfer.amount))})
+    balance = _netted(account.balances.get(transfer.asset, 0.0), transfer.amount)
+    _refuse_amounts(balance)
+    _store(account, transfer.asset, balance)
     _remember(account, key)
     return True
 
@@ -247,44 +250,42 @@ def _book_spot(account: Account, trade: Trade, instrument: Instrument) -> None:
     base, quote = instrument.underlying, instrument.settlement
     coins = _product(trade.quantity, instrument.contract_size)
     paid = _product(trade.quantity, instrument.contract_size, trade.price)
-    changed = {quote: _bounded(_netted(account.balances.get(quote, 0.0), -_bounded(paid + trade.fee)))}
-    before = changed[base] if base in changed else account.balances.get(base, 0.0)
-    changed[base] = _bounded(_netted(before, _bounded(coins)))
-    _store(account, changed)
+    changed = {quote: _netted(account.balances.get(quote, 0.0), -(paid + trade.fee))}
+    changed[base] = _netted(changed.get(base, account.balances.get(base, 0.0)), coins)
+    _refuse_amounts(coins, paid, *changed.values())
+    for asset, amount in changed.items():
+        _store(account, asset, amount)
 
 
 def _book_contract(account: Account, trade: Trade, instrument: Instrument) -> None:
     """Change the holding, and the settlement balance by realised P&L or premium and by the fee."""
-    old = account.holdings.get(trade.instrument, Holding())
-    quantity = _bounded(_netted(old.quantity, trade.quantity))
-    opened = _opened(old.quantity, trade.quantity, quantity)
-    average = _average(old, trade, quantity, opened, instrument)
-    realised = _realised(_closed(old.quantity, trade.quantity, quantity), old, trade, instrument)
-    premium = _product(trade.quantity, instrument.contract_size, trade.price) if instrument.type == "option" else 0.0
+    name, settlement, size = trade.instrument, instrument.settlement, instrument.contract_size
+    option = instrument.type == "option"
+    old = account.holdings.get(name) or Holding()
+    quantity = _netted(old.quantity, trade.quantity)
+    closed = _closed(old.quantity, trade.quantity, quantity)
+    inverse = not option and instrument.contract == "inverse"
+    average = _average(old, trade, quantity, inverse)
+    realised = 0.0
+    if closed != 0.0:
+        realised = _pnl(closed * size, old.average_price, trade.price, inverse)
     # The premium style pays everything at the trade: booking realised P&L as well would count it twice.
-    cash = -premium if instrument.type == "option" else realised
-    settlement = instrument.settlement
-    balance = _bounded(_netted(account.balances.get(settlement, 0.0), _bounded(cash - trade.fee)))
-    new = Holding(
-        quantity=quantity,
-        average_price=average,
-        realised_pnl=_bounded(old.realised_pnl + realised),
-        fees=_bounded(old.fees + trade.fee),
-    )
-    _store(account, {settlement: balance})
+    cash = -trade.quantity * size * trade.price if option else realised
+    change = cash - trade.fee
+    held = account.balances.get(settlement, 0.0)
+    # P&L is a product of rounded numbers, so adding decimals would cost time and give nothing.
+    balance = _without_residue(held + change, held, change)
+    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee)
+    _refuse_amounts(quantity, balance, new.realised_pnl, new.fees, change)
+    _store(account, settlement, balance)
     if quantity == 0.0:
-        account.holdings.pop(trade.instrument, None)
+        account.holdings.pop(name, None)
     else:
-        account.holdings[trade.instrument] = new
-
-
-def _opened(old: float, traded: float, new: float) -> bool:
-    """Whether the trade adds to a position in its direction or opens one from nothing."""
-    return new != 0.0 and (old == 0.0 or (old > 0.0) == (traded > 0.0))
+        account.holdings[name] = new
 
 
 def _closed(old: float, traded: float, new: float) -> float:
-    """Signed part of the old position that the trade closes."""
+    """Return the signed part of the old position that the trade closes."""
     if old == 0.0 or (old > 0.0) == (traded > 0.0):
         return 0.0
     if new != 0.0 and (new > 0.0) == (old > 0.0):
@@ -292,38 +293,32 @@ def _closed(old: float, traded: float, new: float) -> float:
     return old
 
 
-def _average(old: Holding, trade: Trade, quantity: float, opened: bool, instrument: Instrument) -> float:
-    """Average entry price after the trade.
+def _average(old: Holding, trade: Trade, quantity: float, inverse: bool) -> float:
+    """Return the average entry price after the trade.
 
     Inverse futures average harmonically: coins are linear in 1/price, so only the harmonic average keeps
     `face (1/average - 1/price)` equal to the sum over the fills.
     """
     if quantity == 0.0:
         return 0.0
-    if not opened:
-        flipped = (quantity > 0.0) != (old.quantity > 0.0)
-        return trade.price if flipped else old.average_price
-    if old.quantity == 0.0 or trade.price == old.average_price:
+    if old.quantity == 0.0 or (quantity > 0.0) != (old.quantity > 0.0):
         return trade.price
-    # Weights instead of sums of products: the result stays between the two prices in floating point too.
+    if (trade.quantity > 0.0) != (old.quantity > 0.0) or trade.price == old.average_price:
+        return old.average_price
+    # A weight instead of sums of products: the result stays between the two prices in floating point too.
     weight = trade.quantity / quantity
-    if instrument.type != "option" and instrument.contract == "inverse":
+    if inverse:
         average = 1.0 / ((1.0 - weight) / old.average_price + weight / trade.price)
     else:
         average = old.average_price + weight * (trade.price - old.average_price)
-    if not (math.isfinite(average) and average > 0.0):
-        raise RejectedRecord("amount_out_of_range", f"average price of {instrument.instrument} is not a number")
+    if not 0.0 < average < math.inf:
+        raise RejectedRecord("amount_out_of_range", f"no average price of {old.average_price:g} and {trade.price:g}")
     return average
 
 
-def _realised(closed: float, old: Holding, trade: Trade, instrument: Instrument) -> float:
-    """P&L of the closed part in the settlement asset."""
-    if closed == 0.0:
-        return 0.0
-    size = closed * instrument.contract_size
-    if instrument.type != "option" and instrument.contract == "inverse":
-        return _bounded(size / old.average_price - size / trade.price)
-    return _bounded(size * (trade.price - old.average_price))
+def _pnl(size: float, bought: float, sold: float, inverse: bool) -> float:
+    """Return the P&L of a signed size between two prices: coins of a face in USD, or USD of a size in coins."""
+    return size / bought - size / sold if inverse else size * (sold - bought)
 
 
 def _netted(amount: float, change: float) -> float:
@@ -332,12 +327,16 @@ def _netted(amount: float, change: float) -> float:
     Venues count in decimal lots. Adding the decimals that the doubles stand for gives 0.1 + 0.2 - 0.3 = 0 and keeps
     a large position that is closed in small lots exact, which no tolerance on a binary sum can do.
     """
-    total = amount + change
-    if not (amount.is_integer() and change.is_integer() and abs(total) < 2.0**53):
+    before, moved = round(amount * _SATOSHIS), round(change * _SATOSHIS)
+    if before / _SATOSHIS == amount and moved / _SATOSHIS == change:
+        total = (before + moved) / _SATOSHIS  # whole numbers, and their quotient is correctly rounded
+    else:
         total = float(_EXACT.add(Decimal(repr(amount)), Decimal(repr(change))))
-    if abs(total) <= RESIDUE * max(abs(amount), abs(change)):
-        return 0.0
-    return total
+    return _without_residue(total, amount, change)
+
+
+def _without_residue(total: float, amount: float, change: float) -> float:
+    return 0.0 if abs(total) <= RESIDUE * max(abs(amount), abs(change)) else total
 
 
 def _product(*factors: float) -> float:
@@ -348,18 +347,17 @@ def _product(*factors: float) -> float:
     return float(product)
 
 
-def _bounded(amount: float) -> float:
-    if not abs(amount) <= MAX_AMOUNT:  # also true of NaN
-        raise RejectedRecord("amount_out_of_range", f"amount {amount!r} is beyond {MAX_AMOUNT:g}")
-    return amount
+def _refuse_amounts(*amounts: float) -> None:
+    for amount in amounts:
+        if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:  # also refuses NaN
+            raise RejectedRecord("amount_out_of_range", f"an amount would become {amount!r}, beyond {MAX_AMOUNT:g}")
 
 
-def _store(account: Account, changed: Mapping[str, float]) -> None:
-    for asset, amount in changed.items():
-        if amount == 0.0:
-            account.balances.pop(asset, None)
-        else:
-            account.balances[asset] = amount
+def _store(account: Account, asset: str, amount: float) -> None:
+    if amount == 0.0:
+        account.balances.pop(asset, None)
+    else:
+        account.balances[asset] = amount
 
 
 def _remember(account: Account, key: str) -> None:

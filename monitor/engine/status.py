@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal
 
 from monitor.engine.state import Account
 from schemas.records import EventKind, Status, StatusParameters
@@ -28,10 +28,12 @@ ALL_CONDITIONS = (WARN_ENTER, WARN_LEAVE, CALL_ENTER, CALL_LEAVE, LIQ_ENTER, LIQ
 UNKNOWN = HELD  # this bit alone: the account could not be valued, so no condition is known to hold or not
 
 Timer = Literal["margin_call", "leave", "recovered", "data_hold"]
+DwellTimer = Literal["margin_call", "leave"]
 Reason = Literal["conditions", "timer", "deposit", "hold_raised", "hold_released", "hold_expired"]
 
 _DANGER = LIQ_ENTER | BANKRUPT
-_STATUS_TIMERS: tuple[Timer, ...] = ("margin_call", "leave", "recovered")
+_DWELL_TIMERS: tuple[DwellTimer, ...] = ("margin_call", "leave")
+_STATUS_TIMERS: tuple[Timer, ...] = (*_DWELL_TIMERS, "recovered")
 _US_PER_MS = 1_000
 
 
@@ -57,48 +59,30 @@ class Transition:
 def conditions(
     equity_usd: float, im_usd: float, mm_usd: float, has_positions: bool, held: bool, parameters: StatusParameters
 ) -> int:
-    """Return the condition bits of one account: the reference for the kernel that does it for all."""
-    return condition_bits(
-        equity_usd, im_usd, mm_usd, has_positions, held, parameters.warning_enter_v, parameters.warning_leave_v,
-        parameters.margin_call_enter_v, parameters.margin_call_leave_v, parameters.liquidation_enter_u,
-        parameters.liquidation_leave_v,
-    )  # fmt: skip
-
-
-def condition_bits(
-    equity: float, im: float, mm: float, has_positions: bool, held: bool, warning_enter_v: float,
-    warning_leave_v: float, margin_call_enter_v: float, margin_call_leave_v: float, liquidation_enter_u: float,
-    liquidation_leave_v: float,
-) -> int:  # fmt: skip
-    """Return the condition bits from plain numbers (compiles as it stands).
+    """Return the condition bits of one account: the reference for the kernel that does it for all.
 
     Ratios are compared by multiplying, never dividing: `im >= threshold * equity`, the product rounded once to a
     double, and a tie has reached its threshold (`>=`, `<=`) or not left it (`<`). Without equity every ratio is
     infinite, except that an account with neither equity, requirement nor positions is healthy. A number that is not
     finite, or a negative requirement, says nothing: UNKNOWN.
     """
-    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
-        return HELD
+    if not (math.isfinite(equity_usd) and 0.0 <= im_usd < math.inf and 0.0 <= mm_usd < math.inf):
+        return UNKNOWN
     bits = HELD if held else 0
-    if equity < 0.0 or (equity == 0.0 and has_positions):
+    if equity_usd < 0.0 or (equity_usd == 0.0 and has_positions):
         return bits | WARN_ENTER | CALL_ENTER | LIQ_ENTER | BANKRUPT
-    if equity == 0.0:
-        if im > 0.0 or mm > 0.0:
-            return bits | WARN_ENTER | CALL_ENTER | LIQ_ENTER
-        return bits | WARN_LEAVE | CALL_LEAVE | LIQ_LEAVE
-    if im >= warning_enter_v * equity:
-        bits |= WARN_ENTER
-    if im < warning_leave_v * equity:
-        bits |= WARN_LEAVE
-    if im >= margin_call_enter_v * equity:
-        bits |= CALL_ENTER
-    if im < margin_call_leave_v * equity:
-        bits |= CALL_LEAVE
-    if mm >= liquidation_enter_u * equity:
-        bits |= LIQ_ENTER
-    if im <= liquidation_leave_v * equity:
-        bits |= LIQ_LEAVE
-    return bits
+    if equity_usd == 0.0:
+        required = im_usd > 0.0 or mm_usd > 0.0
+        return bits | (WARN_ENTER | CALL_ENTER | LIQ_ENTER if required else WARN_LEAVE | CALL_LEAVE | LIQ_LEAVE)
+    holds = (
+        (WARN_ENTER, im_usd >= parameters.warning_enter_v * equity_usd),
+        (WARN_LEAVE, im_usd < parameters.warning_leave_v * equity_usd),
+        (CALL_ENTER, im_usd >= parameters.margin_call_enter_v * equity_usd),
+        (CALL_LEAVE, im_usd < parameters.margin_call_leave_v * equity_usd),
+        (LIQ_ENTER, mm_usd >= parameters.liquidation_enter_u * equity_usd),
+        (LIQ_LEAVE, im_usd <= parameters.liquidation_leave_v * equity_usd),
+    )
+    return bits | sum(bit for bit, condition in holds if condition)
 
 
 def next_deadline(account: Account) -> int | None:
@@ -165,6 +149,8 @@ def _settle(account: Account, bits: int, now_us: int, parameters: StatusParamete
     while (move := _next_status(account, bits, parameters, fired)) is not None:
         out.append(_move(account, *move, now_us, parameters))
         fired = None
+    if not bits & HELD:
+        account.deposited = False  # judged, on good data: it ended the bankruptcy or was too small
     _start(account, bits, now_us, parameters)
     if not account.data_hold and _blocked(account, bits):
         account.data_hold = True
@@ -182,55 +168,78 @@ def _next_status(
     """Return the next state that the account must take now, with its reason, or None if it stays."""
     if bits == UNKNOWN:
         return None
-    status: Status = account.status
-    good = not bits & HELD
-    if status == "bankrupt":
-        if not (account.deposited and good):
-            return None
-        account.deposited = False
-        return None if bits & BANKRUPT else ("recovered" if bits & LIQ_LEAVE else "liquidation", "deposit", None)
-    if good and bits & BANKRUPT:
-        return "bankrupt", "conditions", None
-    if status == "liquidation":
-        return ("recovered", "conditions", None) if bits & LIQ_LEAVE else None
-    if good and bits & LIQ_ENTER:
-        return "liquidation", "conditions", None
-    if status == "recovered":
-        return None if "recovered" in account.timers else (_after_recovery(bits), _because(fired), fired)
-    if status == "healthy":
-        if bits & CALL_ENTER and parameters.margin_call_dwell_ms == 0:
-            return "margin_call", "conditions", None
-        return ("warning", "conditions", None) if bits & WARN_ENTER else None
+    worse = _escalation(account.status, bits)
+    if worse is not None:
+        return worse, "conditions", None
+    to = _from(account, bits, parameters, fired)
+    if to is None:
+        return None
+    if fired is not None:
+        return to, "timer", fired
+    return to, "deposit" if account.status == "bankrupt" else "conditions", None
+
+
+def _escalation(status: Status, bits: int) -> Status | None:
+    """Return the state that danger asks for at once, on good data."""
+    if bits & HELD or status == "bankrupt":
+        return None
+    if bits & BANKRUPT:
+        return "bankrupt"
+    return "liquidation" if bits & LIQ_ENTER and status != "liquidation" else None
+
+
+def _from(account: Account, bits: int, parameters: StatusParameters, fired: Timer | None) -> Status | None:
+    """Return the next state of an account in no fresh danger, or None."""
+    match account.status:
+        case "healthy":
+            return _from_healthy(bits, parameters)
+        case "warning" | "margin_call":
+            return _from_dwelling(account, bits, parameters, fired)
+        case "liquidation":
+            return "recovered" if bits & LIQ_LEAVE else None
+        case "bankrupt":
+            return _from_bankrupt(account, bits)
+        case "recovered":
+            return None if "recovered" in account.timers else _from_recovered(bits)
+
+
+def _from_healthy(bits: int, parameters: StatusParameters) -> Status | None:
+    if bits & CALL_ENTER and parameters.margin_call_dwell_ms == 0:
+        return "margin_call"
+    return "warning" if bits & WARN_ENTER else None
+
+
+def _from_dwelling(account: Account, bits: int, parameters: StatusParameters, fired: Timer | None) -> Status | None:
+    """Leave warning or margin_call, up or one level down, when the dwell of its condition is over."""
     if fired == "margin_call" or _at_once(account, "margin_call", bits, parameters):
-        return "margin_call", _because(fired), fired
+        return "margin_call"
     if fired == "leave" or _at_once(account, "leave", bits, parameters):
-        return "healthy" if status == "warning" else "warning", _because(fired), fired
+        return "healthy" if account.status == "warning" else "warning"
     return None
 
 
-def _after_recovery(bits: int) -> Status:
-    """Where an account stands after its time in recovered; a state whose leave condition does not hold keeps it."""
+def _from_bankrupt(account: Account, bits: int) -> Status | None:
+    """Leave bankruptcy, by a deposit and on good data only, for where these conditions leave a liquidation."""
+    if not account.deposited or bits & (HELD | BANKRUPT):
+        return None
+    return "recovered" if bits & LIQ_LEAVE else "liquidation"
+
+
+def _from_recovered(bits: int) -> Status:
+    """Take the state whose leave condition does not hold."""
     if not bits & CALL_LEAVE:
         return "margin_call"
     return "healthy" if bits & WARN_LEAVE else "warning"
 
 
-def _because(fired: Timer | None) -> Reason:
-    return "conditions" if fired is None else "timer"
-
-
-def _condition_of(timer: Timer, status: Status) -> int:
+def _condition_of(timer: DwellTimer, status: Status) -> int:
     """Return the bit that keeps a dwell timer alive in a state; 0 where the timer has no place."""
     if timer == "margin_call":
         return CALL_ENTER if status == "warning" else 0
-    if timer == "leave":
-        return WARN_LEAVE if status == "warning" else CALL_LEAVE if status == "margin_call" else 0
-    if timer == "recovered" or timer == "data_hold":
-        return 0
-    assert_never(timer)
+    return {"warning": WARN_LEAVE, "margin_call": CALL_LEAVE}.get(status, 0)
 
 
-def _at_once(account: Account, timer: Timer, bits: int, parameters: StatusParameters) -> bool:
+def _at_once(account: Account, timer: DwellTimer, bits: int, parameters: StatusParameters) -> bool:
     """Whether a dwell of zero lets a condition act without a timer; one already running keeps its deadline."""
     return (
         bool(bits & _condition_of(timer, account.status))
@@ -251,14 +260,14 @@ def _dwell_us(timer: Timer, parameters: StatusParameters) -> int:
 
 def _cancel(account: Account, bits: int) -> None:
     """Stop the dwell timers whose condition no longer holds, or is no longer known to hold."""
-    for timer in ("margin_call", "leave"):
+    for timer in _DWELL_TIMERS:
         if timer in account.timers and not bits & _condition_of(timer, account.status):
             del account.timers[timer]
 
 
 def _start(account: Account, bits: int, now_us: int, parameters: StatusParameters) -> None:
     """Start the dwell timers whose condition holds and that are not running."""
-    for timer in ("margin_call", "leave"):
+    for timer in _DWELL_TIMERS:
         if timer not in account.timers and bits & _condition_of(timer, account.status):
             account.timers[timer] = now_us + _dwell_us(timer, parameters)
 
