@@ -37,26 +37,10 @@ def scatter(
         mm_usd[row, column] = mm_factor * requirement[k]
 
 
-@kernel("f8, f8, f8, b1, b1, f8[::1], i8[::1]")
-def conditions(
-    equity: float, im: float, mm: float, has_positions: bool, held: bool, thresholds: Floats, bits: Ints
-) -> int:
-    """Return the condition bits of one account.
-
-    thresholds: float64[THRESHOLDS]; bits: int64[8], the values of the flags in the order warn enter, warn leave, call
-    enter, call leave, liquidation enter, liquidation leave, bankrupt, held. Numbers that are not finite, or a negative
-    requirement, set held and nothing else. Without equity every ratio is infinite, except that an account with
-    neither equity, requirement nor positions is healthy.
-    """
-    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
-        return bits[7]
-    flags = bits[7] if held else 0
-    if equity < 0.0 or (equity == 0.0 and has_positions):
-        return flags | bits[0] | bits[2] | bits[4] | bits[6]
-    if equity == 0.0:
-        if im > 0.0 or mm > 0.0:
-            return flags | bits[0] | bits[2] | bits[4]
-        return flags | bits[1] | bits[3] | bits[5]
+@kernel("f8, f8, f8, f8[::1], i8[::1]")
+def ratio_conditions(equity: float, im: float, mm: float, thresholds: Floats, bits: Ints) -> int:
+    """Return the bits that compare a positive equity with its requirements."""
+    flags: int = 0
     if im >= thresholds[WARN_ENTER_V] * equity:
         flags |= bits[0]
     if im < thresholds[WARN_LEAVE_V] * equity:
@@ -70,6 +54,33 @@ def conditions(
     if im <= thresholds[LIQ_LEAVE_V] * equity:
         flags |= bits[5]
     return flags
+
+
+@kernel("f8, f8, f8, b1, b1, f8[::1], i8[::1]")
+def conditions(
+    equity: float, im: float, mm: float, has_positions: bool, held: bool, thresholds: Floats, bits: Ints
+) -> int:
+    """Return the condition bits of one account.
+
+    thresholds: float64[THRESHOLDS]; bits: int64[8], the values of the flags in the order warn enter, warn leave, call
+    enter, call leave, liquidation enter, liquidation leave, bankrupt, held. Numbers that are not finite, or a negative
+    requirement, set held and nothing else. Without equity every ratio is infinite, except that an account with
+    neither equity, requirement nor positions is healthy.
+    """
+    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
+        held_only: int = bits[7]
+        return held_only
+    flags: int = bits[7] if held else 0
+    if equity < 0.0 or (equity == 0.0 and has_positions):
+        flags |= bits[0] | bits[2] | bits[4] | bits[6]
+        return flags
+    if equity == 0.0:
+        if im > 0.0 or mm > 0.0:
+            flags |= bits[0] | bits[2] | bits[4]
+        else:
+            flags |= bits[1] | bits[3] | bits[5]
+        return flags
+    return flags | ratio_conditions(equity, im, mm, thresholds, bits)
 
 
 @kernel(

@@ -13,6 +13,7 @@ from kernels import accounts as kernel
 from kernels import scenarios
 from monitor.engine.column import Column
 from monitor.engine.evaluation import Evaluation
+from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.ledger import entry_constant, exposures
 from monitor.engine.status import ALL_CONDITIONS
 from schemas.records import UnderlyingRisk
@@ -41,12 +42,11 @@ class Book:
         self._column_of: dict[tuple[str, str], Column] = {}
         self._of_underlying: dict[str, list[Column]] = {}
         self._order = np.zeros(0, dtype=np.int64)
-        self._held_column = np.zeros(0, dtype=np.bool_)
         self._sets: dict[str, int] = {}
         self._thresholds = np.zeros((0, kernel.THRESHOLDS))
         self._bits = np.array([int(flag) for flag in ALL_CONDITIONS], dtype=np.int64)
-        self._capacity = 0
-        self._grow(64, 8)
+        self._changed_rows = np.zeros(0, dtype=np.int64)
+        self._figures = Figures(64, 8)
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -55,7 +55,7 @@ class Book:
         row = self._row_of.get(account.name)
         if row is None:
             row = self._new_row(account.name)
-        self._threshold_set[row] = self._set_index(account.config.parameter_set, market)
+        self._figures.threshold_set[row] = self._set_index(account.config.parameter_set, market)
         portfolio = exposures(account, market.instruments)
         rows = dict(portfolio.rows)
         cash_usd = portfolio.usd
@@ -63,18 +63,18 @@ class Book:
             # Priced in a column of their own: at their index where one is published, else at par.
             cash_usd -= quantity
             rows[asset] = [(None, quantity), *rows.get(asset, [])]
-        self._cash[row] = cash_usd
-        self._has_positions[row] = bool(account.holdings)
-        self._degraded[row] = bool(portfolio.unlisted)
-        wanted = {self._column(underlying, account, market).index for underlying in rows}
-        for index in np.flatnonzero(self._active[row]):
+        self._figures.cash[row] = cash_usd
+        self._figures.has_positions[row] = bool(account.holdings)
+        self._figures.degraded[row] = bool(portfolio.unlisted)
+        wanted = {self._column(underlying, account).index for underlying in rows}
+        for index in np.flatnonzero(self._figures.active[row]):
             if int(index) not in wanted:
                 self._columns[index].set_exposure(row, [])
-                self._active[row, index] = False
+                self._figures.active[row, index] = False
         for underlying, exposure in rows.items():
-            column = self._column(underlying, account, market)
+            column = self._column(underlying, account)
             column.set_exposure(row, exposure)
-            self._active[row, column.index] = True
+            self._figures.active[row, column.index] = True
             if column.rows_stale:
                 self._price(column, market)
             results = column.evaluate_one(row)
@@ -86,10 +86,9 @@ class Book:
         row = self._row_of.pop(name, None)
         if row is None:
             return
-        for index in np.flatnonzero(self._active[row]):
+        for index in np.flatnonzero(self._figures.active[row]):
             self._columns[index].set_exposure(row, [])
-        self._active[row, :] = False
-        self._flags[row] = 0
+        self._figures.clear_row(row)
         self._name_of[row] = None
         self._free.append(row)
 
@@ -140,15 +139,15 @@ class Book:
 
     def conditions(self, name: str) -> int:
         """Condition bits of an account."""
-        return int(self._flags[self._row_of[name]])
+        return int(self._figures.flags[self._row_of[name]])
 
     def figures(self, name: str) -> tuple[float, float, float]:
         """Equity, initial and maintenance requirement of an account, USD."""
         row = self._row_of[name]
-        return float(self._equity[row]), float(self._im[row]), float(self._mm[row])
+        return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
 
     def evaluation(self, account: Account, market: Market) -> Evaluation:
-        """An account's evaluation at present prices, underlying by underlying.
+        """Evaluate an account at present prices, underlying by underlying.
 
         Equity is the USD balance plus the `value_usd` of all underlyings: coins, tokens, options at their marks, and
         the unrealised P&L of futures.
@@ -158,7 +157,7 @@ class Book:
         parts = []
         flags: list[str] = []
         for index in self._order:
-            if self._active[row, index]:
+            if self._figures.active[row, index]:
                 column = self._columns[index]
                 parts.append(_underlying_risk(column, row, entries.get(column.underlying, 0.0)))
                 flags.extend(column.flags)
@@ -172,26 +171,23 @@ class Book:
 
     def _price(self, column: Column, market: Market) -> None:
         column.price(market)
-        self._held_column[column.index] = column.held
+        self._figures.held[column.index] = column.held
 
-    def _store(self, column: Column, accounts: np.ndarray, value: np.ndarray, requirement: np.ndarray) -> None:
-        kernel.scatter(
-            accounts, column.index, value, requirement, column.parameters.mm_factor, self._value, self._im_part,
-            self._mm_part,
-        )  # fmt: skip
+    def _store(self, column: Column, accounts: Ints, value: Floats, requirement: Floats) -> None:
+        f = self._figures
+        factor = column.parameters.mm_factor
+        kernel.scatter(accounts, column.index, value, requirement, factor, f.value, f.im_part, f.mm_part)
 
-    def _refresh(self, rows: np.ndarray) -> int:
+    def _refresh(self, rows: Ints) -> int:
         if len(rows) > len(self._changed_rows):
             self._changed_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
-        return int(
-            kernel.refresh_totals(
-                rows, self._cash, self._value, self._im_part, self._mm_part, self._active, self._held_column,
-                self._order, self._degraded, self._has_positions, self._threshold_set, self._thresholds, self._bits,
-                self._equity, self._im, self._mm, self._flags, self._changed_rows,
-            )  # fmt: skip
-        )
+        f = self._figures
+        return kernel.refresh_totals(
+            rows, f.cash, f.value, f.im_part, f.mm_part, f.active, f.held, self._order, f.degraded, f.has_positions,
+            f.threshold_set, self._thresholds, self._bits, f.equity, f.im, f.mm, f.flags, self._changed_rows,
+        )  # fmt: skip
 
-    def _changed(self, touched: list[np.ndarray]) -> list[str]:
+    def _changed(self, touched: list[Ints]) -> list[str]:
         if not touched:
             return []
         rows = touched[0] if len(touched) == 1 else np.unique(np.concatenate(touched))
@@ -199,7 +195,7 @@ class Book:
         names = [self._name_of[row] for row in self._changed_rows[:count]]
         return sorted(name for name in names if name is not None)
 
-    def _column(self, underlying: str, account: Account, market: Market) -> Column:
+    def _column(self, underlying: str, account: Account) -> Column:
         key = (underlying, account.config.parameter_set)
         column = self._column_of.get(key)
         if column is None:
@@ -207,8 +203,8 @@ class Book:
             self._columns.append(column)
             self._column_of[key] = column
             self._of_underlying.setdefault(underlying, []).append(column)
-            if len(self._columns) > self._active.shape[1]:
-                self._grow(self._capacity, GROWTH * self._active.shape[1])
+            if len(self._columns) > self._figures.columns:
+                self._figures = self._figures.grown(self._figures.rows, GROWTH * self._figures.columns)
             names = sorted(self._column_of)
             self._order = np.array([self._column_of[name].index for name in names], dtype=np.int64)
         return column
@@ -226,37 +222,11 @@ class Book:
             self._name_of[row] = name
         else:
             row = len(self._name_of)
-            if row == self._capacity:
-                self._grow(GROWTH * self._capacity, self._active.shape[1])
+            if row == self._figures.rows:
+                self._figures = self._figures.grown(GROWTH * self._figures.rows, self._figures.columns)
             self._name_of.append(name)
         self._row_of[name] = row
         return row
-
-    def _grow(self, accounts: int, columns: int) -> None:
-        old = self.__dict__
-        for name, dtype in _ROW_ARRAYS:
-            grown = np.zeros(accounts, dtype=dtype)
-            if self._capacity:
-                grown[: self._capacity] = old[name]
-            setattr(self, name, grown)
-        for name, dtype in _GRID_ARRAYS:
-            grid = np.zeros((accounts, columns), dtype=dtype)
-            if self._capacity:
-                before = old[name]
-                grid[: before.shape[0], : before.shape[1]] = before
-            setattr(self, name, grid)
-        held = np.zeros(columns, dtype=np.bool_)
-        held[: len(self._held_column)] = self._held_column
-        self._held_column = held
-        self._changed_rows = np.zeros(accounts, dtype=np.int64)
-        self._capacity = accounts
-
-
-_ROW_ARRAYS = (
-    ("_cash", np.float64), ("_equity", np.float64), ("_im", np.float64), ("_mm", np.float64), ("_flags", np.int64),
-    ("_degraded", np.bool_), ("_has_positions", np.bool_), ("_threshold_set", np.int64),
-)  # fmt: skip
-_GRID_ARRAYS = (("_value", np.float64), ("_im_part", np.float64), ("_mm_part", np.float64), ("_active", np.bool_))
 
 
 def status_parameters(market: Market, set_name: str) -> StatusParameters:
@@ -274,7 +244,7 @@ def _thresholds(p: StatusParameters) -> list[float]:
 
 
 def _entries_usd(account: Account, market: Market) -> dict[str, float]:
-    """The entry side of linear futures by underlying: what turns their notional value into P&L."""
+    """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
     entries: dict[str, float] = {}
     for name in sorted(account.holdings):
         instrument = market.instruments.get(name)

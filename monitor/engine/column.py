@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels import risk_matrix, scenarios, surface
+from monitor.engine.figures import Floats, Ints
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
-    from schemas.records import RiskMatrixParameters
+    from monitor.engine.surface import SurfaceRow
+    from schemas.records import Instrument, RiskMatrixParameters
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
 
 PRICING_GRID_US = 60_000_000  # options' time moves in whole minutes: theta of a minute is far below any threshold
@@ -86,12 +85,12 @@ class Column:
     # --- what the market says -------------------------------------------------------------------
 
     def set_parameters_stale(self) -> None:
-        """The parameter set changed: scenario table and shocks are taken anew at the next pricing."""
+        """Take scenario table and shocks anew at the next pricing, because the parameter set changed."""
         self._parameters: RiskMatrixParameters | None = None
         self._rows_stale = True
 
     def set_rows_stale(self) -> None:
-        """A listing or a surface changed: rows are read anew at the next pricing."""
+        """Read the rows anew at the next pricing, because a listing or a surface changed."""
         self._rows_stale = True
 
     def price(self, market: Market) -> None:
@@ -203,47 +202,44 @@ class Column:
             self._segments_stale = True
         self._read_parameters(market)
         self._allocate(len(names))
-        groups: dict[object, int] = {}
-        expiries: list[int] = []
+        groups: dict[int | str, int] = {}
         futures: dict[int, int] = {}
-        options: list[int] = []
         for row, name in enumerate(names):
             if name is None:
                 self._kind[row] = scenarios.COIN
                 continue
             instrument = market.instruments.get(name)
             assert instrument is not None, f"exposure in an unlisted instrument {name}"
-            self._size[row] = instrument.contract_size
-            inverse = instrument.contract == "inverse"
-            expiry = instrument.expiry_us
-            if expiry is not None:
-                self._expiry_us[row] = expiry
-            group = groups.setdefault(expiry if expiry is not None else name, len(groups))
-            self._expiry_group[row] = group
-            if group == len(expiries):
-                expiries.append(expiry or 0)
-            if instrument.type == "option":
-                self._kind[row] = scenarios.INVERSE_OPTION if inverse else scenarios.LINEAR_OPTION
-                self._is_call[row] = instrument.option_type == "call"
-                assert instrument.strike is not None
-                self._strike[row] = instrument.strike
-                options.append(row)
-                self._read_surface(row, market.volatility.row(instrument))
-            else:
-                self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
-                self._linear.append((row, name))
-                if expiry is not None:
-                    futures[expiry] = row
-        self._group_expiry_us = np.array(expiries or [0], dtype=np.int64)
+            # A perpetual is an expiry of its own for the roll shock.
+            self._expiry_group[row] = groups.setdefault(instrument.expiry_us or name, len(groups))
+            self._read_instrument(row, instrument, market)
+            if instrument.type == "future":
+                futures[int(self._expiry_us[row])] = row
+        self._group_expiry_us = np.array([e if isinstance(e, int) else 0 for e in groups] or [0], dtype=np.int64)
         self._group_rate = np.zeros(len(self._group_expiry_us))
-        for row in options:
-            expiry = int(self._expiry_us[row])
-            basis = market.volatility.forward_basis(self.underlying, expiry)
+        for row in self._option_rows:
+            expiry_us = int(self._expiry_us[row])
+            basis = market.volatility.forward_basis(self.underlying, expiry_us)
             if basis is not None:
                 self._basis[row] = basis
-            elif expiry in futures:
-                self._forward_rows.append((row, futures[expiry]))
+            elif expiry_us in futures:
+                self._forward_rows.append((row, futures[expiry_us]))
         self._rows_stale = False
+
+    def _read_instrument(self, row: int, instrument: Instrument, market: Market) -> None:
+        self._size[row] = instrument.contract_size
+        self._expiry_us[row] = instrument.expiry_us or 0
+        inverse = instrument.contract == "inverse"
+        if instrument.type == "option":
+            assert instrument.strike is not None
+            self._kind[row] = scenarios.INVERSE_OPTION if inverse else scenarios.LINEAR_OPTION
+            self._is_call[row] = instrument.option_type == "call"
+            self._strike[row] = instrument.strike
+            self._option_rows.append(row)
+            self._read_surface(row, market.volatility.row(instrument))
+        else:
+            self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
+            self._linear.append((row, instrument.instrument))
 
     def _read_parameters(self, market: Market) -> None:
         active = market.parameters.get(self.set_name) or market.parameters.get("default")
@@ -254,15 +250,15 @@ class Column:
             p.price_range, p.buckets_each_side, p.extended_moves
         )
 
-    def _read_surface(self, row: int, slice_row: object) -> None:
-        code, p0, p1, p2, p3, p4, low, high = slice_row  # type: ignore[misc]
-        self._code[row] = code
-        self._surface[row] = (p0, p1, p2, p3, p4)
-        self._low[row] = low
-        self._high[row] = high
+    def _read_surface(self, row: int, surface_row: SurfaceRow) -> None:
+        self._code[row] = surface_row.code
+        self._surface[row] = surface_row[1:6]
+        self._low[row] = surface_row.lo
+        self._high[row] = surface_row.hi
 
     def _allocate(self, n: int) -> None:
         self._linear = []
+        self._option_rows: list[int] = []
         self._forward_rows: list[tuple[int, int]] = []
         self._kind = np.zeros(n, dtype=np.int64)
         self._is_call = np.zeros(n, dtype=np.bool_)

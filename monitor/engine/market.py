@@ -12,8 +12,18 @@ from monitor.engine.listing import InstrumentsFold
 from monitor.engine.parameters import ParametersFold
 from monitor.engine.state import Sourced
 from monitor.engine.surface import VolatilityFold
-from schemas.records import START, Position
-from schemas.topics import INSTRUMENTS, MARKET_TOPICS, PARAMETERS, TICKS, VOLATILITY
+from schemas.records import (
+    START,
+    ExpiryVolatility,
+    Heartbeat,
+    Instrument,
+    InstrumentVolatility,
+    ParameterSet,
+    Position,
+    PriceTick,
+    SviVolatility,
+)
+from schemas.topics import MARKET_TOPICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +58,16 @@ class Market:
         """
         self.positions[source.topic] = source.position
         record = source.record
-        if source.topic == TICKS.name:
+        if isinstance(record, PriceTick | Heartbeat):
             return MarketChange(underlyings=self.ticks.apply(record).underlyings)
-        if source.topic == VOLATILITY.name:
+        if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):
             return MarketChange(underlyings=self.volatility.apply(record), surface=True)
-        if source.topic == INSTRUMENTS.name:
+        if isinstance(record, Instrument):
             self.instruments.apply(record)
             return MarketChange(underlyings=(record.underlying,), surface=True)
-        if source.topic == PARAMETERS.name:
+        if isinstance(record, ParameterSet):
             return MarketChange(sets=self.parameters.apply(record))
-        raise ValueError(f"{source.topic} is not a market topic")
+        raise TypeError(f"{type(record).__name__} is not market data")
 
     def reached(self, positions: dict[str, Position]) -> bool:
         """Whether every market topic is folded at least to these positions (topics not named do not count)."""

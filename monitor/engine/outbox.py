@@ -56,12 +56,12 @@ class OversizedAccountError(ValueError):
 
 
 def marker_key(partition: int) -> bytes:
-    """Changelog key of a partition's marker."""
+    """Return the changelog key of a partition's marker."""
     return b"!marker/%d" % partition
 
 
 def urgent(state: State) -> bool:
-    """Whether something waits that must not wait for the flush interval: an event or a refused record."""
+    """Return whether something waits that must not wait for the flush interval: an event or a refused record."""
     return bool(state.rejected) or any(shard.events for shard in state.shards.values())
 
 
@@ -79,7 +79,7 @@ def collect(state: State) -> Flush:
 
 
 def confirm(state: State, flush: Flush) -> None:
-    """The events of a flush are on their topics: empty the outboxes that it carried."""
+    """Note that the events of a flush are on their topics: empty the outboxes that it carried."""
     for partition, name in flush.accounts:
         shard = state.shards.get(partition)
         if shard is not None:
@@ -91,7 +91,7 @@ def confirm(state: State, flush: Flush) -> None:
 
 
 def pending(state: State, partition: int) -> list[Event]:
-    """Stored events of a recovered shard that are not known to be published, in account order."""
+    """Return the stored events of a recovered shard that are not known to be published, in account order."""
     shard = state.shards[partition]
     return [
         _event(partition, shard.marker.epoch, name, outgoing)
@@ -101,7 +101,7 @@ def pending(state: State, partition: int) -> list[Event]:
 
 
 def confirm_pending(state: State, partition: int) -> None:
-    """The events of `pending` are on their topics."""
+    """Note that the events of `pending` are on their topics."""
     shard = state.shards[partition]
     for account in shard.accounts.values():
         account.outbox = []
@@ -154,12 +154,12 @@ def _event(partition: int, epoch: int, name: str, item: Outgoing) -> Event:
 
 
 def _market_positions(state: State, shard: Shard) -> dict[str, Position]:
-    """Market positions the shard has reached: those of its marker while its gate is closed."""
+    """Return the market positions the shard has reached: those of its marker while its gate is closed."""
     return dict(state.market.positions) if shard.open else {}
 
 
 def account_state(state: State, account: Account) -> AccountState:
-    """The compacted state record of an account as it is now."""
+    """Build the compacted state record of an account as it is now."""
     equity, im, mm = account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd
     active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
     assert active is not None, "the default set always exists"

@@ -72,7 +72,7 @@ def close_shard(state: State, partition: int) -> None:
 
 
 def gate_open(state: State, partition: int) -> bool:
-    """Whether the market has reached the shard's positions, so that its inputs may be applied."""
+    """Return whether the market has reached the shard's positions, so that its inputs may be applied."""
     return state.shards[partition].open
 
 
@@ -280,7 +280,7 @@ def _push_timer(state: State, shard: Shard, account: Account) -> None:
 
 
 def _find_next_deadline(state: State) -> None:
-    """The earliest timer of the open shards, stale ones included (firing a stale one does nothing)."""
+    """Find the earliest timer of the open shards, stale ones included (firing a stale one does nothing)."""
     heads = [shard.timers[0][0] for shard in state.shards.values() if shard.open and shard.timers]
     state.next_deadline_us = min(heads, default=NO_DEADLINE)
 
