@@ -86,7 +86,7 @@ class ClockGuard:
         guard = cls()
         guard.time_us = state["time_us"]
         guard._heartbeat_us = state["heartbeat_us"]
-        guard._ahead = {source: time_us for source, time_us in state["ahead"]}
+        guard._ahead = dict(state["ahead"])
         guard._leap = tuple(state["leap"]) if state["leap"] is not None else None
         return guard
 

@@ -102,89 +102,96 @@ class TicksFold:
 
     def check(self, tick: Tick) -> None:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
-        time_us = tick.event_time_us
         if isinstance(tick, Heartbeat):
-            refusal = self._clock.heartbeat_refusal(time_us, tick.source)
+            self._check_heartbeat(tick)
         else:
-            price_usd = tick.value_usd
-            if not 0.0 < price_usd < FAR_PRICE:
-                raise RejectedTick("bad_price", f"{price_usd} is no price")
-            refusal = self._clock.refusal(time_us, tick.received_time_us, tick.source)
-        if refusal:
-            raise RejectedTick("clock_ahead", refusal)
-        if isinstance(tick, PriceTick):
-            self._check_room(tick)
+            self._checked_price(tick)
+            self._check_room(tick, self._entries.get(tick.underlying))
 
     def apply(self, tick: Tick) -> TickChange:
         """Fold one tick or heartbeat; raises `RejectedTick` and then changes nothing but the memory of refusals."""
-        self.check(tick)
+        clock = self._clock
         time_us = tick.event_time_us
         if isinstance(tick, Heartbeat):
-            self._clock.heartbeat(time_us)
-            return self._pass_time(None, False) if self._clock.time_us > self._deadline_us else UNCHANGED
+            self._check_heartbeat(tick)
+            clock.heartbeat(time_us)
+            return self._pass_time(None, False) if clock.time_us > self._deadline_us else UNCHANGED
+        price_usd = self._checked_price(tick)
         entry = self._entries.get(tick.underlying)
         if entry is None:
+            self._check_room(tick, None)
             entry = self._entries[tick.underlying] = _Entry(Index(tick.underlying))
-        max_age_us = 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS)
         if tick.index_source:
-            source = entry.index.sources.get(tick.source)
-            if source is not None and time_us < source.time_us:
+            index = entry.index
+            source = index.sources.get(tick.source)
+            if source is None:
+                self._check_room(tick, entry)
+            elif time_us < source.time_us:
                 return self._late()
-            self._clock.advance(time_us)
-            entry.index.take(tick.source, tick.value_usd, time_us, max_age_us)
-            changed = entry.index.settle(self._clock.time_us)
-            self._deadline_us = min(self._deadline_us, entry.index.deadline_us)
+            clock.advance(time_us)
+            index.take(tick.source, price_usd, time_us, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
+            changed = index.settle(clock.time_us)
+            self._deadline_us = min(self._deadline_us, index.deadline_us)
         else:
             basis = self._basis_of(entry, tick)
-            if basis is None:
-                self._clock.advance(time_us)
-                changed = False
-            elif self._is_late(basis, tick):
+            if basis is not None and _is_late(basis, tick):
                 return self._late()
-            else:
-                self._clock.advance(time_us)
-                changed = self._observe(entry, basis, tick, max_age_us)
-        if self._clock.time_us > self._deadline_us:
+            clock.advance(time_us)
+            changed = basis is not None and self._observe(entry, basis, tick, price_usd)
+        if clock.time_us > self._deadline_us:
             return self._pass_time(entry, changed)
         return entry.alone if changed else UNCHANGED
+
+    def _check_heartbeat(self, tick: Heartbeat) -> None:
+        refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
+        if refusal:
+            raise RejectedTick("clock_ahead", refusal)
+
+    def _checked_price(self, tick: PriceTick) -> float:
+        """Return the price of a tick whose time and price are believed."""
+        price_usd = tick.price
+        if price_usd is None:
+            price_usd = tick.value_usd
+        if not 0.0 < price_usd < FAR_PRICE:
+            raise RejectedTick("bad_price", f"{price_usd} is no price")
+        time_us, received_us = tick.event_time_us, tick.received_time_us
+        # Most ticks pass on one comparison; the guard judges the others.
+        if time_us > self._clock.time_us or (received_us is not None and time_us > received_us):
+            refusal = self._clock.refusal(time_us, received_us, tick.source)
+            if refusal:
+                raise RejectedTick("clock_ahead", refusal)
+        return price_usd
 
     def _late(self) -> TickChange:
         self.late_ticks += 1
         return LATE
 
     def _basis_of(self, entry: _Entry, tick: PriceTick) -> Basis | None:
-        """Return the basis that a tick bears on: none for an index price that is no source, and for one without instrument."""
+        """Return the basis that a tick bears on, None if it is an index price that is no source."""
         name = tick.instrument
         if name is None or tick.price_kind == "index":
             return None
         basis = entry.bases.get(name)
         if basis is None:
+            self._check_room(tick, entry)
             basis = entry.bases[name] = self._bases[name] = Basis()
         return basis
 
-    @staticmethod
-    def _is_late(basis: Basis, tick: PriceTick) -> bool:
-        """Return whether the instrument has a newer price of the tick's kind; note the tick's time if not."""
-        if tick.price_kind == "mark":
-            if tick.event_time_us < basis.mark_us:
-                return True
-            basis.mark_us = tick.event_time_us
-        else:
-            if tick.event_time_us < basis.traded_us:
-                return True
-            basis.traded_us = tick.event_time_us
-        return False
-
-    def _observe(self, entry: _Entry, basis: Basis, tick: PriceTick, max_age_us: int) -> bool:
+    def _observe(self, entry: _Entry, basis: Basis, tick: PriceTick, price_usd: float) -> bool:
         """Take a price of an instrument against the index; a held index says nothing about a basis."""
         index = entry.index
+        mark = tick.price_kind == "mark"
+        if mark:
+            basis.mark_us = tick.event_time_us
+        else:
+            basis.traded_us = tick.event_time_us
         if not index.sources or index.held:
             return False
-        if not basis.observe(tick.value_usd, index.price_usd, tick.event_time_us):
+        if not basis.observe(price_usd, index.price_usd, tick.event_time_us):
             self.off_index += 1
             return False
-        if tick.price_kind == "mark":
-            basis.set_mark(tick.value_usd, index.price_usd, max_age_us)
+        if mark:
+            basis.set_mark(price_usd, index.price_usd, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
             if basis.expires_us < entry.marks_until_us:
                 entry.marks_until_us = basis.expires_us
                 self._deadline_us = min(self._deadline_us, basis.expires_us)
@@ -224,21 +231,21 @@ class TicksFold:
         entry.marks_until_us = until_us
         return moved
 
-    def _check_room(self, tick: PriceTick) -> None:
+    def _check_room(self, tick: PriceTick, entry: _Entry | None) -> None:
         """Refuse what would make the state grow without bound, or an instrument under a second underlying."""
-        entry = self._entries.get(tick.underlying)
-        if entry is None:
-            if len(self._entries) >= MAX_UNDERLYINGS:
-                raise RejectedTick("too_many", f"more than {MAX_UNDERLYINGS} underlyings")
-            return
+        if entry is None and len(self._entries) >= MAX_UNDERLYINGS:
+            raise RejectedTick("too_many", f"more than {MAX_UNDERLYINGS} underlyings")
         if tick.index_source:
-            if tick.source not in entry.index.sources and len(entry.index.sources) >= MAX_SOURCES:
+            sources = entry.index.sources if entry is not None else {}
+            if tick.source not in sources and len(sources) >= MAX_SOURCES:
                 raise RejectedTick("too_many", f"more than {MAX_SOURCES} index sources of {tick.underlying}")
-        elif tick.instrument is not None and tick.instrument not in entry.bases:
-            if tick.instrument in self._bases:
-                raise RejectedTick("other_underlying", f"{tick.instrument} has prices under another underlying")
-            if len(entry.bases) >= MAX_INSTRUMENTS:
-                raise RejectedTick("too_many", f"more than {MAX_INSTRUMENTS} instruments of {tick.underlying}")
+            return
+        if tick.instrument is None or (entry is not None and tick.instrument in entry.bases):
+            return
+        if tick.instrument in self._bases:
+            raise RejectedTick("other_underlying", f"{tick.instrument} has prices under another underlying")
+        if entry is not None and len(entry.bases) >= MAX_INSTRUMENTS:
+            raise RejectedTick("too_many", f"more than {MAX_INSTRUMENTS} instruments of {tick.underlying}")
 
     def snapshot(self) -> dict[str, Any]:
         """Return the fold as plain JSON values; lists, because order is part of the state."""
@@ -275,3 +282,9 @@ class TicksFold:
             fold._entries[entry.index.underlying] = entry
             fold._bases.update(entry.bases)
         return fold
+
+
+def _is_late(basis: Basis, tick: PriceTick) -> bool:
+    """Return whether the instrument has a newer price of the tick's kind."""
+    newest_us = basis.mark_us if tick.price_kind == "mark" else basis.traded_us
+    return tick.event_time_us < newest_us

@@ -165,9 +165,7 @@ def validate(parameters: ParameterSet) -> None:
 
 
 def _validate_status(status: StatusParameters) -> None:
-    thresholds = {
-        name: getattr(status, name) for name in status.__struct_fields__ if name.endswith(("_v", "_u"))
-    }
+    thresholds = {name: getattr(status, name) for name in status.__struct_fields__ if name.endswith(("_v", "_u"))}
     for name, value in thresholds.items():
         if not (math.isfinite(value) and 0.0 < value <= 10.0):
             raise RejectedParameters("thresholds", f"{name} must lie in (0, 10]")
