@@ -124,8 +124,8 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     vol is annualised, years the time to expiry, rate the continuous discount rate. Theta holds F and r fixed and is
     per year; rho holds F fixed. Formulas: the module docstring differentiated; degenerate inputs as there.
     """
-    if not (math.isfinite(vol) and math.isfinite(years) and vol >= 0.0 and years >= 0.0):
-        nan = math.nan
+    nan = math.nan
+    if not (math.isfinite(vol) and math.isfinite(years) and math.isfinite(rate) and vol >= 0.0 and years >= 0.0):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     root = math.sqrt(years)
     s = vol * root
@@ -133,7 +133,6 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     value = price(is_call, forward, strike, s, discount)
     slope = delta(is_call, forward, strike, s, discount)
     if math.isnan(value):
-        nan = math.nan
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     carry = rate * value
     rho = -years * value

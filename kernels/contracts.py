@@ -24,7 +24,7 @@ class SpotGreeks(NamedTuple):
 
 
 class InverseGreeks(NamedTuple):
-    """One inverse option: price, vega, theta in coins; delta and gamma of the coin value per relative move of F."""
+    """One inverse option in coins: price c, F dc/dF, F^2 d2c/dF2, vega per 1.00 of volatility, theta per year."""
 
     price: float
     delta: float
@@ -90,14 +90,15 @@ def inverse_greeks(
 ) -> InverseGreeks:
     """Turn undiscounted Greeks in USD into those of a coin-settled option.
 
-    With c = V/F: price c, delta F dc/dF = V' - c, gamma F d(delta)/dF = F V'' - (V' - c), vega and theta over F.
-    A forward that is not positive gives NaN.
+    With c = V/F: delta F dc/dF = V' - c and gamma F^2 d2c/dF2 = F V'' - 2 (V' - c), which may be negative for a call;
+    vega and theta are divided by F. A forward that is not positive gives NaN. Source: the quotient rule on c, which
+    is what OKX publishes as price-adjusted Greeks.
     """
     if not forward > 0.0:
         return InverseGreeks(math.nan, math.nan, math.nan, math.nan, math.nan)
     coins = price / forward
     adjusted = delta - coins
-    return InverseGreeks(coins, adjusted, forward * gamma - adjusted, vega / forward, theta / forward)
+    return InverseGreeks(coins, adjusted, forward * gamma - 2.0 * adjusted, vega / forward, theta / forward)
 
 
 @kernel("f8, f8, f8, f8")
