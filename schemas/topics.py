@@ -14,6 +14,8 @@ from typing import Literal
 from schemas import records
 
 DAY_MS = 86_400_000
+# A message larger than we read is refused with its original bytes, wherever a broker allowed it onto an input topic.
+MAX_DEAD_LETTER_BYTES = 16 * 1_048_576
 Policy = Literal["delete", "compact"]
 
 
@@ -29,6 +31,7 @@ class Topic:
     retention_ms: int | None = None
     min_compaction_lag_ms: int | None = None
     compression: str = "producer"
+    max_message_bytes: int | None = None
     direction: Literal["input", "output", "internal"] = "input"
     purpose: str = ""
 
@@ -44,6 +47,8 @@ class Topic:
             settings["retention.ms"] = str(self.retention_ms)
         if self.min_compaction_lag_ms is not None:
             settings["min.compaction.lag.ms"] = str(self.min_compaction_lag_ms)
+        if self.max_message_bytes is not None:
+            settings["max.message.bytes"] = str(self.max_message_bytes)
         return settings
 
 
@@ -170,6 +175,7 @@ DEAD_LETTERS = Topic(
     records.DeadLetter,
     partitions=1,
     retention_ms=30 * DAY_MS,
+    max_message_bytes=MAX_DEAD_LETTER_BYTES,
     direction="output",
     purpose="refused records: original bytes, with position and reason in headers",
 )

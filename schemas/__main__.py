@@ -1,0 +1,49 @@
+"""Write the generated contracts: `python -m schemas`; with `--check`, only say which are stale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from schemas.contracts import fill_tables, schema_files
+
+FOLDER = Path(__file__).parent / "json"
+PAGE = Path(__file__).parents[1] / "docs" / "events.md"  # only in a checkout
+
+
+def wanted() -> dict[Path, bytes]:
+    """Content of every generated file."""
+    files = {FOLDER / name: content for name, content in schema_files()}
+    if PAGE.exists():
+        files[PAGE] = fill_tables(PAGE.read_text(encoding="utf-8")).encode()
+    return files
+
+
+def stale() -> list[Path]:
+    """Files that differ from what the types say, and schema files that no type stands for."""
+    files = wanted()
+    differing = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
+    return differing + [path for path in sorted(FOLDER.glob("*.json")) if path not in files]
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; return the exit code."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: python -m schemas [--check]\n")
+        return 2
+    files = wanted()
+    old = stale()
+    for path in old:
+        sys.stdout.write(f"{path.name}\n")
+        if arguments:
+            continue
+        if path in files:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(files[path])
+        else:
+            path.unlink()
+    return 1 if arguments and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
