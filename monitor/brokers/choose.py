@@ -9,9 +9,7 @@ from monitor.brokers.kafka import LocalKafka
 from monitor.brokers.url import UrlBroker
 
 
-def choose_broker(
-    broker_url: str | None, *, port: int = 0, data_dir: Path | None = None, heap_mb: int = 768
-) -> Broker:
+def choose_broker(broker_url: str | None, *, port: int = 0, data_dir: Path | None = None, heap_mb: int = 768) -> Broker:
     """Return the broker to use, not started: the one at `broker_url` if given, else a local Apache Kafka.
 
     `port`, `data_dir` and `heap_mb` are for a local one; see LocalKafka. Raises BadAddress.

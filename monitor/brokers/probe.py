@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from monitor.brokers.interface import BadAddress, Unreachable
 # The client logs each failed attempt as an error. While a broker starts, failed attempts are what we wait for,
 # so lines from inside a probe are dropped; the client's other lines are not.
 _probing: contextvars.ContextVar[bool] = contextvars.ContextVar("probing", default=False)
+_SERVER = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _CLIENT_LOGGERS = ("aiokafka", "aiokafka.client", "aiokafka.conn")
 
 
@@ -38,13 +40,11 @@ class ClusterInfo:
 def parse_address(url: str) -> str:
     """Return `host:port[,host:port...]` from an address with or without `kafka://`; raise BadAddress."""
     remedy = "give it as host:port, several separated by commas, for example BROKER_URL=127.0.0.1:9092"
-    servers = []
-    for part in url.strip().split(","):
-        server = part.strip().removeprefix("kafka://")
-        host, colon, port = server.rpartition(":")
-        if not colon or not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    servers = [part.strip().removeprefix("kafka://") for part in url.split(",")]
+    for server in servers:
+        found = _SERVER.fullmatch(server)
+        if found is None or not 0 < int(found["port"]) < 65536:
             raise BadAddress(f"broker address {url!r} is not valid", remedy)
-        servers.append(f"{host}:{port}")
     return ",".join(servers)
 
 

@@ -188,5 +188,6 @@ async def _alter(admin: AIOKafkaAdminClient, topics: Sequence[Wanted]) -> None:
 def _check(code: int, topic: str, message: str | None) -> None:
     if code:
         raise TopicsError(
-            f"the cluster refused topic {topic}: {message or for_code(code).__name__}", "check its limits and our rights"
+            f"the cluster refused topic {topic}: {message or for_code(code).__name__}",
+            "check its limits and our rights",
         )

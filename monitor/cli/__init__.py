@@ -1,0 +1,92 @@
+"""`liqmon`: the root of the command line.
+
+A command is a module `monitor/cli/<name>.py` with a click command named `command`, registered in COMMANDS. Modules
+are imported when their command is called, so `liqmon --help` stays fast and one broken import breaks one command.
+Commands get the `Settings` with `@click.pass_obj`, raise MonitorError for what the operator can repair, and put
+results on standard output and everything else on standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from monitor import __version__
+from monitor.config import load
+from monitor.errors import MonitorError
+
+# The one table: command, and its line in `liqmon --help`.
+COMMANDS: dict[str, str] = {
+    "broker": "Run a local Apache Kafka in the foreground.",
+    "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
+    "generate": "Write a seeded market and its accounts.",
+    "replay": "Publish historical or generated files, or run them through the engine.",
+    "topics": "Compare the topics with the cluster, and create them.",
+    "worker": "Run one worker.",
+}
+INTERRUPTED = 130  # what shells report for Ctrl-C
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Return the names in COMMANDS."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the module of a command and return the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"monitor.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from COMMANDS, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nExample:\n  liqmon broker --port 9092 &\n  BROKER_URL=127.0.0.1:9092 liqmon topics apply",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="liqmon")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path, dir_okay=False), envvar="LIQMON_CONFIG",
+    help="Settings file (TOML). LIQMON_* variables win over it, flags over both.",
+)  # fmt: skip
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least severe line shown.")
+@click.pass_context
+def liqmon(ctx: click.Context, config_file: Path | None, log_level: str | None) -> None:
+    """Watch the margin of crypto derivatives accounts on Kafka.
+
+    Exit codes: 0 done, 1 findings, 2 wrong use, 3 no broker.
+    """
+    # Imported here: `--help` and completion need no logger.
+    from monitor import log  # noqa: PLC0415
+
+    settings = load(config_file, os.environ, {"log_level": log_level})
+    log.setup(settings.log_level)
+    ctx.obj = settings
+
+
+def main() -> NoReturn:
+    """Run the command line, print a MonitorError as one line on standard error, and exit."""
+    try:
+        code = liqmon.main(prog_name="liqmon", standalone_mode=False)
+    except MonitorError as error:
+        click.echo(f"liqmon: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

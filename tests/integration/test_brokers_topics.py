@@ -60,9 +60,7 @@ def test_apply_restores_a_setting_and_keeps_those_it_does_not_know(kafka: str, t
 
 
 @pytest.mark.parametrize("partitions", [1, 6])
-def test_another_partition_count_is_reported_and_never_changed(
-    kafka: str, topic_prefix: str, partitions: int
-) -> None:
+def test_another_partition_count_is_reported_and_never_changed(kafka: str, topic_prefix: str, partitions: int) -> None:
     """Fewer or more partitions than the cluster has are a finding that apply leaves."""
     apply(kafka, topics.wanted_topics(topic_prefix, partitions=3, topics=[table.TRADES]))
     wanted = topics.wanted_topics(topic_prefix, partitions=partitions, topics=[table.TRADES])

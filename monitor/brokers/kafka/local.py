@@ -64,6 +64,11 @@ class LocalKafka:
         return self._data_dir is not None
 
     @property
+    def alive(self) -> bool:
+        """Whether the process that `start` began still runs."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    @property
     def log_path(self) -> Path | None:
         """Where the broker writes its log, None before `start`."""
         return self._folder / "broker.log" if self._folder else None
@@ -166,14 +171,14 @@ class LocalKafka:
             # A session of its own: Ctrl-C is for us, and we stop the broker after those who use it.
             start_new_session=True,
         )  # fmt: skip
-        assert self._supervisor.stdout is not None  # noqa: S101 (narrows the type)
+        assert self._supervisor.stdout is not None  # narrows the type
         with self._supervisor.stdout as line:
             self.pid = int(line.readline() or 0)
 
     def _await_answer(self, address: str, folder: Path) -> None:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
-            if self._supervisor is None or self._supervisor.poll() is not None:
+            if not self.alive:
                 raise start_error(folder, "Apache Kafka ended while starting")
             try:
                 probe(address, timeout_s=2.0)

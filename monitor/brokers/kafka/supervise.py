@@ -3,8 +3,8 @@
 Started as a script with the standard library only: `supervise.py PARENT_PID GRACE_S FOLDER LOG COMMAND...`.
 It prints the command's pid on one line, then waits. SIGTERM, or the death of PARENT_PID, ends the command (SIGTERM,
 then SIGKILL after GRACE_S). When the parent is gone nobody else can tidy up, so FOLDER, unless "-", is removed then.
-The supervisor's own death, even by SIGKILL, kills the command through Linux' parent-death signal. That signal alone, asked for by the parent, would not do: it follows
-the thread that forked, and threads of a Python program come and go.
+The supervisor's own death, even by SIGKILL, kills the command through Linux' parent-death signal. That signal alone,
+asked for by the parent, would not do: it follows the thread that forked, and threads of a Python program come and go.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def main(arguments: list[str]) -> int:
 
     with open(log, "ab") as out:  # noqa: PTH123 (start-up time: pathlib is not needed here)
         child = subprocess.Popen(
-            arguments[4:], stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_supervisor
+            arguments[4:],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            preexec_fn=die_with_supervisor,  # noqa: PLW1509 (this program has one thread)
         )
     with contextlib.suppress(BrokenPipeError):
         os.write(1, b"%d\n" % child.pid)

@@ -1,0 +1,95 @@
+"""The settings of one process: a TOML file, over it the environment, over it the command's flags."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from monitor.errors import UsageError
+
+PREFIX = "LIQMON_"
+# Variables under our prefix that are no settings: where the file is, and where the broker's jars are kept.
+NOT_SETTINGS = frozenset({"LIQMON_CONFIG", "LIQMON_CACHE_DIR"})
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a process needs to know before it starts; see `load` for where each value comes from."""
+
+    # None starts a local Apache Kafka where a command can, and is an error where it cannot.
+    broker_url: str | None = None
+    # In front of every topic name, so that deployments share a cluster.
+    topic_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] = ""
+    # P, the partitions of account topics: fixed for the life of a deployment, and the limit of its workers.
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 12
+    # Consumer group and changelog names: it names the layout of the stored state, so a new layout starts beside the
+    # old one.
+    application_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)] = "liquidation-monitor-v1"
+    # How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
+    # death.
+    session_timeout_s: Annotated[float, Meta(ge=6, le=300)] = 10.0
+    # Records held between intake and engine, for each worker: 50,000 of 150 B are 8 MB and half a second of work.
+    queue_records: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 50_000
+    # How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event
+    # would be too long, a millisecond makes flushes of one record.
+    flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    # Where a local broker and the worker keep files; None uses temporary folders.
+    data_dir: str | None = None
+    log_level: LogLevel = "info"
+
+
+def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
+    """Return the settings: `flags` that are not None, over `environ`, over `file`, over the defaults.
+
+    `BROKER_URL` counts as `LIQMON_BROKER_URL` where that is absent; an empty variable counts as absent.
+    Raises UsageError naming the setting, its source and what is wrong.
+    """
+    layers = [_from_file(file)] if file else []
+    layers.append(_from_environment(environ))
+    layers.append({name: value for name, value in (flags or {}).items() if value is not None})
+    merged: dict[str, object] = {}
+    for layer in layers:
+        merged |= layer
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"wrong setting: {error}", "correct it in the file, the environment or the flag") from error
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    try:
+        with file.open("rb") as stream:
+            values = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"settings file {file} cannot be read ({error.strerror})", "check --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"settings file {file} is not TOML ({error})", "correct it") from error
+    for name in values:
+        _require_known(name, name, f"settings file {file}")
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if url := environ.get("BROKER_URL"):
+        values["broker_url"] = url
+    for variable, value in environ.items():
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and value:
+            name = variable.removeprefix(PREFIX).lower()
+            _require_known(name, variable, "the environment")
+            values[name] = value
+    return values
+
+
+def _require_known(name: str, written: str, source: str) -> None:
+    """Refuse a misspelt setting: silently ignored it would run with the default."""
+    if name not in Settings.__struct_fields__:
+        near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"settings are {', '.join(Settings.__struct_fields__)}"
+        raise UsageError(f"{source} has {written}, which is no setting", remedy)
