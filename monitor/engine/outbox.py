@@ -86,8 +86,9 @@ def confirm(state: State, flush: Flush) -> None:
             shard.accounts[name].outbox = []
     for partition, number in flush.shards:
         shard = state.shards.get(partition)
-        if shard is not None:
+        if shard is not None and shard.marker.published_flush != number:
             shard.marker.published_flush = number
+            shard.marker_stale = True
 
 
 def pending(state: State, partition: int) -> list[Event]:

@@ -154,13 +154,12 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     shard = state.shards[source.partition]
     record = source.record
     assert isinstance(record, Trade | Transfer | AccountConfig)
-    account = shard.accounts.get(record.account)
-    reached = shard.marker.positions.get(source.topic, START)
-    if account is not None:
-        reached = max(reached, account.positions.get(source.topic, START))
-    if source.position <= reached:
+    if source.position <= shard.marker.positions.get(source.topic, START):
         return
     shard.marker.positions[source.topic] = source.position
+    account = shard.accounts.get(record.account)
+    if account is not None and source.position <= account.positions.get(source.topic, START):
+        return  # recovered ahead of its shard's marker
     new = account is None
     if account is None:
         account = Account(config=AccountConfig(account=record.account, event_time_us=record.event_time_us))
