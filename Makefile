@@ -1,0 +1,51 @@
+# Targets for people and for CI; `make help` lists them.
+SHELL := /bin/sh
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.SILENT:
+.PHONY: help setup demo test test-fast lint types format broker topics wheel lock clean
+
+help: ## List the targets
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Make .venv with pinned packages and fetch the broker; nothing to do the second time
+	requirements/install.sh
+
+demo: setup ## Run the whole path live and show it [DATA=PATH for historical files]
+	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
+
+test: setup ## Run all tests, those on Kafka included [ARGS="-k name"]
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: setup ## Run the tests that need no broker [ARGS=...]
+	$(BIN)/python -m pytest -m "not broker" $(ARGS)
+
+lint: setup ## Check rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+format: setup ## Format, and repair what a rule can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+broker: setup ## Run a local Apache Kafka until Ctrl-C [PORT=9092]
+	$(BIN)/liqmon broker $(if $(PORT),--port $(PORT))
+
+topics: setup ## Create the topics on BROKER_URL
+	$(BIN)/liqmon topics apply
+
+wheel: setup ## Build dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+lock: ## Resolve requirements/*.txt again [UV=uv]
+	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 --extra test --extra dev -o requirements/dev.txt
+	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 -c requirements/dev.txt -o requirements/run.txt
+
+clean: ## Remove .venv, caches and builds; the broker's jars stay in the user's cache
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
