@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from monitor.engine import Sourced
 from schemas import topics
@@ -56,9 +57,9 @@ class Log:
 def listing(underlying: str) -> list[Instrument]:
     """Return a linear and an inverse perpetual, a future, and two options of one underlying."""
     spot = SPOT_USD[underlying]
-    common = {"underlying": underlying, "event_time_us": START_US}
-    coin = {**common, "settlement": underlying, "contract": "inverse"}
-    dated = {**coin, "expiry_us": EXPIRY_US}
+    common: dict[str, Any] = {"underlying": underlying, "event_time_us": START_US}
+    coin: dict[str, Any] = {**common, "settlement": underlying, "contract": "inverse"}
+    dated: dict[str, Any] = {**coin, "expiry_us": EXPIRY_US}
     return [
         Instrument(instrument=f"{underlying}-PERPETUAL", type="perpetual", settlement="USD", **common),
         Instrument(instrument=f"{underlying}-INVERSE", type="perpetual", contract_size=10.0, **coin),

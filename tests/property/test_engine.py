@@ -102,7 +102,7 @@ class _World:
     acknowledged: int = 0
 
 
-class _Killed(Exception):  # noqa: N818 - the worker's end is no error
+class _Killed(Exception):
     pass
 
 

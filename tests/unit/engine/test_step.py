@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -36,7 +38,7 @@ def _state() -> State:
     return state
 
 
-def _run(state: State, log: Log, records: list[Input]) -> list[AccountEvent]:
+def _run(state: State, log: Log, records: Sequence[Input]) -> list[AccountEvent]:
     outgoing = step(state, [log(record) for record in records])
     return [msgspec.json.decode(item.body, type=AccountEvent) for item in outgoing]
 
