@@ -155,7 +155,7 @@ def _field_table(record: type[records.Record]) -> str:
 
 
 def _default(schema: dict[str, Any], required: bool) -> str:
-    """What an absent field means."""
+    """Say what an absent field means."""
     if required:
         return ""
     default = schema.get("default")
