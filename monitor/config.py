@@ -91,5 +91,6 @@ def _require_known(name: str, written: str, source: str) -> None:
     """Refuse a misspelt setting: silently ignored it would run with the default."""
     if name not in Settings.__struct_fields__:
         near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"settings are {', '.join(Settings.__struct_fields__)}"
+        spelt = PREFIX + near[0].upper() if near and written.isupper() else "".join(near)
+        remedy = f"did you mean {spelt}?" if near else f"settings are {', '.join(Settings.__struct_fields__)}"
         raise UsageError(f"{source} has {written}, which is no setting", remedy)

@@ -24,7 +24,10 @@ find_python() {
 }
 
 make_venv() {
-    [ -x $venv/bin/python ] && $venv/bin/python -m pip --version >/dev/null 2>&1 && return
+    # Scripts in it and the link to the project hold absolute paths: a moved checkout needs a new one.
+    if [ -f $venv/setup.path ] && [ "$(cat $venv/setup.path)" != "$PWD" ]; then rm -rf $venv; fi
+    # pip comes last, so a half-made one has none.
+    [ -x $venv/bin/python ] && [ -x $venv/bin/pip ] && return
     python=$(find_python)
     printf 'setup: making %s with %s\n' $venv "$python"
     error=$("$python" -m venv $venv 2>&1) ||
@@ -43,6 +46,7 @@ install_packages() {
             "connect to the network and run make setup again, or read $log"
     $pip install --no-index --no-deps --no-build-isolation -e . >>$log 2>&1 ||
         fail "pip could not install the project itself ($(reason))" "read $log"
+    printf '%s' "$PWD" >$venv/setup.path
     printf '%s' "$wanted" >$venv/setup.done
 }
 
