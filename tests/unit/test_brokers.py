@@ -1,0 +1,109 @@
+"""The parts of the brokers that need none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor.brokers import LocalKafka, UrlBroker, choose_broker
+from monitor.brokers.interface import BadAddress
+from monitor.brokers.kafka.jars import maven_reason
+from monitor.brokers.kafka.java import java_version
+from monitor.brokers.kafka.properties import Node, render, server_properties
+from monitor.brokers.probe import parse_address
+from monitor.brokers.topics import wanted_topics
+from schemas import topics as table
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', 17),
+        ('openjdk version "21" 2023-09-19', 21),
+        ('java version "1.8.0_402"', 8),
+        ('Picked up JAVA_TOOL_OPTIONS: -Xshare:auto\nopenjdk version "24-ea" 2025-03-18', 24),
+        ("not java", None),
+    ],
+)
+def test_java_tells_its_version_in_two_ways(text: str, version: int | None) -> None:
+    """Both numberings of Java are read, and anything else is no version."""
+    assert java_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("127.0.0.1:9092", "127.0.0.1:9092"),
+        ("kafka://broker:9092", "broker:9092"),
+        ("a.example:1, kafka://b-2:65535", "a.example:1,b-2:65535"),
+        ("[::1]:9092", "[::1]:9092"),
+    ],
+)
+def test_an_address_is_one_or_more_of_host_and_port(given: str, address: str) -> None:
+    """Lists, Faust's scheme and IPv6 are addresses."""
+    assert parse_address(given) == address
+
+
+@pytest.mark.parametrize(
+    "given", ["", "host", "host:", ":9092", "host:0", "host:65536", "host:9092,", "http://host:9092", "host:٣٣"]
+)
+def test_what_is_no_address_is_refused(given: str) -> None:
+    """A missing host, a port out of range, another scheme and foreign digits are refused."""
+    with pytest.raises(BadAddress):
+        parse_address(given)
+
+
+def test_the_url_decides_the_broker() -> None:
+    """A given URL is used, nothing given means a local Apache Kafka, and a wrong one is refused before any start."""
+    assert isinstance(choose_broker("127.0.0.1:9092"), UrlBroker)
+    assert isinstance(choose_broker(None), LocalKafka)
+    assert isinstance(choose_broker(""), LocalKafka)
+    with pytest.raises(BadAddress):
+        choose_broker("nonsense")
+
+
+def test_only_a_named_folder_is_durable(tmp_path: Path) -> None:
+    """A local broker is durable exactly if its user named the folder."""
+    assert LocalKafka(data_dir=tmp_path).durable
+    assert not LocalKafka().durable
+
+
+def test_every_listener_is_on_loopback() -> None:
+    """No listener of a local broker can be reached from another machine, and topics are never made by accident."""
+    settings = server_properties(Node(1, 9092, 9093, Path("/data")))
+    listeners = settings["listeners"].split(",") + settings["advertised.listeners"].split(",")
+    assert {listener.split("://")[1].rpartition(":")[0] for listener in listeners} == {"127.0.0.1"}
+    assert settings["auto.create.topics.enable"] == "false"
+
+
+def test_three_voters_give_three_copies() -> None:
+    """A node that knows two others asks for three copies and two in sync; one alone asks for one of each."""
+    three = server_properties(Node(2, 9094, 9095, Path("/data"), voters={1: 9093, 2: 9095, 3: 9097}))
+    assert three["controller.quorum.voters"] == "1@127.0.0.1:9093,2@127.0.0.1:9095,3@127.0.0.1:9097"
+    assert (three["default.replication.factor"], three["min.insync.replicas"]) == ("3", "2")
+    one = server_properties(Node(1, 9092, 9093, Path("/data")))
+    assert (one["default.replication.factor"], one["min.insync.replicas"]) == ("1", "1")
+
+
+def test_properties_escape_backslashes() -> None:
+    """A backslash in a folder name survives Java's properties format."""
+    assert render({"log.dirs": "/a\\b"}) == "log.dirs=/a\\\\b\n"
+
+
+def test_the_reason_of_maven_is_the_inner_cause() -> None:
+    """The last cause of the first error is kept, colours and chain are dropped, and it is never long."""
+    log = (
+        "\x1b[31m[ERROR]\x1b[m Plugin p or one of its dependencies could not be resolved: Cannot access central in "
+        "offline mode and the artifact p has not been downloaded from it before. -> [Help 1]\n[ERROR] \n"
+    )
+    assert maven_reason(log).endswith("has not been downloaded from it before.")
+    assert len(maven_reason("[ERROR] " + "x" * 5000)) <= 200
+    assert maven_reason("") == "no output"
+
+
+def test_account_topics_share_one_partition_count() -> None:
+    """Every topic without partitions of its own gets P, so that accounts are co-partitioned."""
+    wanted = {topic.name: topic.partitions for topic in wanted_topics("x.", 7)}
+    assert {wanted[f"x.{topic.name}"] for topic in table.ACCOUNT_TOPICS} == {7}
+    assert {wanted[f"x.{topic.name}"] for topic in table.MARKET_TOPICS} == {1}
