@@ -26,6 +26,24 @@ MIN_VOL = 1e-4  # a smile that dips below zero between quotes must not price an 
 MAX_VOL = 5.0  # the largest volatility a record may carry; above it a feed is broken
 
 
+@kernel("f8, f8, f8, f8, f8, f8, f8")
+def _smile(p0: float, p1: float, p2: float, lo: float, hi: float, k: float, years: float) -> float:
+    x = k / math.sqrt(years) if k != 0.0 else 0.0
+    x = min(max(x, lo), hi)
+    return p0 + x * (p1 + x * p2)
+
+
+@kernel("f8, f8, f8, f8, f8, f8, f8, f8, f8")
+def _svi(p0: float, p1: float, p2: float, p3: float, p4: float, lo: float, hi: float, k: float, years: float) -> float:
+    away = min(max(k, lo), hi) - p3
+    variance = p0 + p1 * (p2 * away + math.sqrt(away * away + p4 * p4))
+    if not math.isfinite(variance):
+        return math.nan
+    if variance <= 0.0:
+        return 0.0
+    return math.sqrt(variance / years) if years > 0.0 else MAX_VOL
+
+
 @kernel("i8, f8, f8, f8, f8, f8, f8, f8, f8, f8, f8")
 def volatility(
     code: int,
@@ -42,26 +60,19 @@ def volatility(
 ) -> float:
     """Return one option's annualised volatility in [1e-4, 5], or NaN.
 
-    NaN for code -1, an unknown code, a NaN or infinite input that the code reads, and a strike, forward or time that
-    has no logarithm or root. Formulas: module docstring.
+    NaN for code -1, an unknown code, a NaN or infinity among what the code reads, a strike or forward that is not
+    positive, a negative time, and lo above hi. Formulas: module docstring.
     """
     vol = math.nan
     if code == CONSTANT:
         vol = p0
     elif code == SMILE or code == SVI:  # noqa: PLR1714, SIM109
-        if not (forward > 0.0 and strike > 0.0 and years >= 0.0 and lo <= hi):
+        if not (math.isfinite(strike) and math.isfinite(forward) and math.isfinite(years)):
+            return math.nan
+        if not (strike > 0.0 and forward > 0.0 and years >= 0.0 and lo <= hi):
             return math.nan
         k = log_ratio(strike, forward)
-        if code == SMILE:
-            x = k / math.sqrt(years) if k != 0.0 else 0.0
-            x = min(max(x, lo), hi) if not math.isnan(x) else x
-            vol = p0 + x * (p1 + x * p2)
-        else:
-            k = min(max(k, lo), hi) if not math.isnan(k) else k
-            w = p0 + p1 * (p2 * (k - p3) + math.sqrt((k - p3) * (k - p3) + p4 * p4))
-            vol = math.sqrt(w / years) if w > 0.0 else (0.0 if w <= 0.0 else math.nan)
-            if years == 0.0 and w > 0.0 and math.isfinite(w):
-                return MAX_VOL
+        vol = _smile(p0, p1, p2, lo, hi, k, years) if code == SMILE else _svi(p0, p1, p2, p3, p4, lo, hi, k, years)
     if not math.isfinite(vol):
         return math.nan
     return min(max(vol, MIN_VOL), MAX_VOL)

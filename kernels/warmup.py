@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from kernels import black76, blocks, contracts, risk_matrix, scenarios, surface
+from kernels import accounts, black76, blocks, contracts, risk_matrix, scenarios, surface
 
 
 def warm_up() -> float:
@@ -19,6 +19,7 @@ def warm_up() -> float:
     _pricing()
     _contracts()
     _portfolio()
+    _accounts()
     return perf_counter() - start
 
 
@@ -62,4 +63,18 @@ def _portfolio() -> None:
     risk_matrix.evaluate(
         indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
         net_value, scan, worst, roll, shock, net_delta,
+    )  # fmt: skip
+
+
+def _accounts() -> None:
+    no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    money, part = np.zeros(1), np.zeros((1, 1))
+    yes, active = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.bool_)
+    thresholds, bits = np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64)
+    accounts.scatter(no_rows, 0, money, money, 0.8, part, part, part)
+    accounts.ratio_conditions(1.0, 0.0, 0.0, thresholds[0], bits)
+    accounts.conditions(1.0, 0.0, 0.0, False, False, thresholds[0], bits)
+    accounts.refresh_totals(
+        no_rows, money, part, part, part, active, yes, one_row, yes, yes,
+        one_row, thresholds, bits, money, money, money, one_row, one_row,
     )  # fmt: skip
