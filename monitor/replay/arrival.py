@@ -7,16 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from monitor.replay.sources.base import Arrived, Source
-from schemas.records import Heartbeat, Input, Instrument, ParameterSet, PriceTick
+from schemas.records import AccountConfig, Heartbeat, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
 
 SECOND_US = 1_000_000
 HEARTBEAT_SOURCE = "replay"
+# What a span does not cut off at its start: without its history an account would hold nothing, and a tick without its
+# instrument is refused.
+LASTING = (Instrument, ParameterSet, AccountConfig, Transfer, Trade)
 MAX_SILENCE_US = 86_400 * SECOND_US  # a longer silence is a gap between recordings, not a quiet market
 
 
 @dataclass(slots=True)
 class Span:
-    """What part of the sources is replayed, by arrival time: from inclusive, until exclusive; None is no bound."""
+    """What part of the sources is replayed, by arrival time: from inclusive, until exclusive; None is no bound.
+
+    Definitions and account records before the span are replayed all the same.
+    """
 
     from_us: int | None = None
     until_us: int | None = None
@@ -59,6 +65,7 @@ class Merged:
         leads = [source.leads or not any_leads for source in self.sources]
         pending = sum(leads)
         started = False
+        from_us, until_us = self.span.from_us, self.span.until_us
         index_at: dict[tuple[str, str], tuple[int, float | None]] = {}
         for at_us, rank, _, record in heapq.merge(*streams):
             if record is None:
@@ -67,13 +74,14 @@ class Merged:
                     return
                 continue
             started = started or leads[rank]
-            if isinstance(record, (Instrument, ParameterSet)):
+            if until_us is not None and at_us >= until_us:
+                self.outside += 1
+                return
+            if isinstance(record, LASTING):
                 yield at_us, record
                 continue
-            if not started or not self._wanted(at_us):
+            if not started or (from_us is not None and at_us < from_us):
                 self.outside += 1
-                if self.span.until_us is not None and at_us >= self.span.until_us:
-                    return
                 continue
             if isinstance(record, PriceTick) and record.instrument is None:
                 key = (record.underlying, record.source)
@@ -91,16 +99,12 @@ class Merged:
         # The end of a source is an item of its own, so that the merge sees it at its place in time.
         yield at_us, rank, number + 1, None
 
-    def _wanted(self, at_us: int) -> bool:
-        from_us, until_us = self.span.from_us, self.span.until_us
-        return (from_us is None or at_us >= from_us) and (until_us is None or at_us < until_us)
-
     def _with_heartbeats(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
         """Add a heartbeat at every whole second of arrival time that has none."""
         next_us: int | None = None
         for at_us, record in arrived:
-            if next_us is None and isinstance(record, (Instrument, ParameterSet)):
-                yield at_us, record  # what a companion defines before the span starts no clock
+            if next_us is None and isinstance(record, LASTING):
+                yield at_us, record  # what happened before the span starts no clock
                 continue
             if self.first_us is None:
                 self.first_us = at_us

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from monitor.replay.sources import binance_bars, deribit, okx_options, tardis_trades
-from monitor.replay.sources.base import TOPIC_OF, Arrived, CsvSource, Layout, RecordsSource, Source
+from monitor.replay.sources.base import TOPIC_OF, Arrived, CsvSource, Layout, ListSource, RecordsSource, Source
 from monitor.replay.sources.errors import (
     NothingToReplay,
     NotReplayable,
@@ -17,11 +17,12 @@ from monitor.replay.sources.errors import (
     UnknownSymbol,
 )
 from monitor.replay.sources.table import Report, Table
+from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, PARAMETERS
 
 __all__ = [
-    "TOPIC_OF", "Arrived", "CsvSource", "Layout", "NotReplayable", "NothingToReplay", "RecordsSource", "Report",
-    "Source", "SourceError", "Truncated", "UnclearTime", "UnknownFormat", "UnknownSymbol", "open_source",
-    "open_sources",
+    "ACCOUNTS_FILE_TOPICS", "TOPIC_OF", "Arrived", "CsvSource", "Layout", "ListSource", "NotReplayable",
+    "NothingToReplay", "RecordsSource", "Report", "Source", "SourceError", "Truncated", "UnclearTime", "UnknownFormat",
+    "UnknownSymbol", "open_accounts", "open_source", "open_sources",
 ]  # fmt: skip
 
 # The layout with more columns comes first where one's columns contain another's.
@@ -35,6 +36,7 @@ LAYOUTS: tuple[Layout, ...] = (
     binance_bars.SYMBOLS_LAYOUT,
     binance_bars.LAYOUT,
 )
+ACCOUNTS_FILE_TOPICS = tuple(topic.name for topic in (PARAMETERS, INSTRUMENTS, *ACCOUNT_TOPICS))
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz")
 
 
@@ -69,6 +71,15 @@ def open_sources(paths: Iterable[Path]) -> list[Source]:
         else:
             sources.append(open_source(path))
     return sources
+
+
+def open_accounts(path: Path) -> Source:
+    """Open a file of accounts: settings, transfers, trades, and the instruments and parameters they need."""
+    table = Table(path)
+    table.close()
+    if not (table.header and table.header[0].startswith("{")):
+        raise UnknownFormat(path, ",".join(table.header))
+    return RecordsSource(path, ACCOUNTS_FILE_TOPICS, leads=False)
 
 
 def _in_folder(file: Path) -> Source | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -162,6 +162,29 @@ class RecordsSource:
                 yield arrival_us(record), record
             else:
                 report.refuse(self.path, lines.line, f"{topic} does not belong into this file")
+
+
+@dataclass(slots=True)
+class ListSource:
+    """Records in memory, as (topic, record) in order of arrival."""
+
+    name: str
+    items: Sequence[tuple[str, Input]]
+    topics: tuple[str, ...]
+    leads: bool = False
+    report: Report = field(default_factory=Report)
+    fraction: float = 0.0
+
+    def records(self) -> Iterator[Arrived]:
+        """Give the records from the first."""
+        self.report = report = Report()
+        for number, (at_us, record) in enumerate(_in_order(map(_arrived, self.items), report), 1):
+            self.fraction = number / len(self.items)
+            yield at_us, record
+
+
+def _arrived(item: tuple[str, Input]) -> Arrived:
+    return arrival_us(item[1]), item[1]
 
 
 def _in_order(arrived: Iterator[Arrived], report: Report) -> Iterator[Arrived]:

@@ -1,0 +1,228 @@
+"""Run a replay straight through the engine: no broker, the same merge and the same step.
+
+The merge orders by (event time, rank, offset) within each topic's order of arrival, as the worker's does on topics. To
+know what an input still owes, the stream is read `AHEAD_US` further than the merge has come: a record that arrives
+later than that after its event is taken when it comes, as a late one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
+from monitor.engine.merge import LiveMerge, order_time_us
+from monitor.engine.state import Outgoing
+from monitor.replay.arrival import Merged
+from monitor.replay.progress import OnStep, Step, ignore
+from monitor.replay.publish import partition_of
+from monitor.replay.sources.base import TOPIC_OF
+from schemas.records import AccountConfig, AccountEvent, Input, Trade, Transfer
+from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK
+
+AHEAD_US = 300_000_000  # the latest tick of 2025-10-10 came 180 s after its event
+BATCH = 256  # records a step: the engine takes them one by one, so this changes nothing but the overhead
+COLLECT_EVERY = 20_000  # records between two collections of what the shell would have stored
+STEP_EVERY_S = 0.25
+
+
+class First(Struct, frozen=True):
+    """The first event of a kind."""
+
+    account: str
+    event_time_us: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did: records by topic, events by kind with the first of each, account-time by status."""
+
+    records: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    late: int = 0
+    accounts: int = 0
+    events: dict[str, int] = field(default_factory=dict)
+    first: dict[str, First] = field(default_factory=dict)
+    touched: int = 0
+    status_share: dict[str, float] = field(default_factory=dict)
+    data_hold_share: float = 0.0
+    first_us: int = 0
+    last_us: int = 0
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """Records of all topics."""
+        return sum(self.records.values())
+
+
+def run(
+    stream: Merged, out: BinaryIO | None = None, *, partitions: int = 1, on_step: OnStep = ignore,
+    clock: Callable[[], float] = time.monotonic,
+) -> Summary:  # fmt: skip
+    """Step a merged stream through a new engine; write each event's canonical body to `out`, one a line.
+
+    Raises what the sources raise.
+    """
+    state = new_state()
+    for partition in range(partitions):
+        open_shard(state, partition, None, [], partitions=partitions, epoch=1)
+    reader = _Reader(stream, partitions)
+    account_time = AccountTime()
+    summary = Summary()
+    start_s, next_step_s = clock(), 0.0
+    batch: list[Sourced] = []
+    pending = 0
+    for item in reader.merged():
+        batch.append(item)
+        if len(batch) < BATCH:
+            continue
+        _apply(state, batch, account_time, summary, out)
+        pending += len(batch)
+        batch = []
+        if pending >= COLLECT_EVERY:
+            _discard_stored(state, summary)
+            pending = 0
+        elapsed_s = clock() - start_s
+        if elapsed_s >= next_step_s:
+            next_step_s = elapsed_s + STEP_EVERY_S
+            done = reader.taken
+            on_step(Step(done, stream.fraction, state.market.time_us, done / max(elapsed_s, 1e-9)))
+    _apply(state, batch, account_time, summary, out)
+    _discard_stored(state, summary)
+    summary.late = reader.late
+    summary.records = reader.counts
+    summary.first_us, summary.last_us = stream.first_us or 0, state.market.time_us
+    account_time.finish(state.market.time_us, summary)
+    summary.seconds = clock() - start_s
+    return summary
+
+
+class _Reader:
+    """Gives every record its topic, partition and offset, and merges them."""
+
+    def __init__(self, stream: Merged, partitions: int) -> None:
+        self._stream = stream
+        self._partitions = partitions
+        self._merge = LiveMerge()
+        self._offset: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        self.taken = 0
+        for topic in MARKET_TOPICS:
+            definitions = topic in (PARAMETERS, INSTRUMENTS)
+            self._merge.add_input(f"{topic.name}/0", SOURCE_RANK[topic.name], definitions=definitions)
+        for topic in ACCOUNT_TOPICS:
+            for partition in range(partitions):
+                self._merge.add_input(f"{topic.name}/{partition}", SOURCE_RANK[topic.name])
+
+    @property
+    def late(self) -> int:
+        """Records taken after one of a later event time."""
+        return self._merge.late
+
+    def merged(self) -> Iterator[Sourced]:
+        """Give all records in merged order."""
+        merge = self._merge
+        arrived_us = reached_us = 0
+        for at_us, record in self._stream:
+            self._push(record)
+            arrived_us = max(arrived_us, at_us)
+            reached_us = reached_us or at_us
+            while arrived_us >= reached_us + AHEAD_US:
+                item = merge.next(0.0)
+                if not isinstance(item, Sourced):
+                    break
+                reached_us = max(reached_us, order_time_us(item))
+                self.taken += 1
+                yield item
+        while isinstance(item := merge.next(0.0), Sourced):
+            self.taken += 1
+            yield item
+
+    def _push(self, record: Input) -> None:
+        topic = TOPIC_OF[type(record)]
+        partition = 0
+        if isinstance(record, (Trade, Transfer, AccountConfig)):
+            partition = partition_of(record.account, self._partitions)
+        key = f"{topic}/{partition}"
+        offset = self._offset.get(key, -1) + 1
+        self._offset[key] = offset
+        self.counts[topic] = self.counts.get(topic, 0) + 1
+        self._merge.push(key, Sourced(topic=topic, partition=partition, offset=offset, index=0, record=record))
+
+
+class AccountTime:
+    """How long accounts were in each status, between their settings and the end, by event time."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[str, bool, int]] = {}
+        self._spent: dict[str, int] = {}
+        self._held = 0
+        self.touched: set[str] = set()
+
+    def opened(self, config: AccountConfig) -> None:
+        """Take the first settings of an account: healthy from then on."""
+        self._since.setdefault(config.account, ("healthy", False, config.event_time_us))
+
+    def event(self, event: AccountEvent) -> None:
+        """Take a transition."""
+        self._leave(event.account, event.event_time_us)
+        self._since[event.account] = (event.state_to, event.data_hold, event.event_time_us)
+        if event.kind in ("margin_call", "liquidation", "bankrupt"):
+            self.touched.add(event.account)
+
+    def finish(self, end_us: int, summary: Summary) -> None:
+        """Close every interval and write the shares."""
+        for account in self._since:
+            self._leave(account, end_us)
+        total = sum(self._spent.values())
+        summary.accounts = len(self._since)
+        summary.touched = len(self.touched)
+        if total:
+            summary.status_share = {status: spent / total for status, spent in sorted(self._spent.items())}
+            summary.data_hold_share = self._held / total
+
+    def _leave(self, account: str, at_us: int) -> None:
+        if account not in self._since:
+            return
+        status, held, since_us = self._since[account]
+        spent = max(0, at_us - since_us)
+        self._spent[status] = self._spent.get(status, 0) + spent
+        self._held += spent if held else 0
+
+
+_decode_event = msgspec.json.Decoder(AccountEvent).decode
+
+
+def _apply(
+    state: State, batch: list[Sourced], account_time: AccountTime, summary: Summary, out: BinaryIO | None
+) -> None:
+    for outgoing in step(state, batch):
+        _count(outgoing, account_time, summary)
+        if out is not None:
+            out.write(outgoing.body.encode() + b"\n")
+    for source in batch:
+        if isinstance(source.record, AccountConfig):
+            account_time.opened(source.record)
+
+
+def _count(outgoing: Outgoing, account_time: AccountTime, summary: Summary) -> None:
+    event = _decode_event(outgoing.body)
+    summary.events[event.kind] = summary.events.get(event.kind, 0) + 1
+    if event.kind not in summary.first:
+        summary.first[event.kind] = First(event.account, event.event_time_us, event.reason)
+    account_time.event(event)
+
+
+def _discard_stored(state: State, summary: Summary) -> None:
+    """Take what a worker would store and drop it, so that nothing piles up; count what the engine refused."""
+    flush = collect(state)
+    for rejected in flush.rejected:
+        summary.rejected[rejected.error_kind] = summary.rejected.get(rejected.error_kind, 0) + 1
+    confirm(state, flush)
