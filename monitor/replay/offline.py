@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 from msgspec import Struct
@@ -63,7 +63,7 @@ class Summary:
 
 
 def run(
-    stream: Merged, out: BinaryIO | None = None, *, partitions: int = 1, on_step: OnStep = ignore,
+    stream: Merged, out: IO[bytes] | None = None, *, partitions: int = 1, on_step: OnStep = ignore,
     clock: Callable[[], float] = time.monotonic,
 ) -> Summary:  # fmt: skip
     """Step a merged stream through a new engine; write each event's canonical body to `out`, one a line.
@@ -201,7 +201,7 @@ _decode_event = msgspec.json.Decoder(AccountEvent).decode
 
 
 def _apply(
-    state: State, batch: list[Sourced], account_time: AccountTime, summary: Summary, out: BinaryIO | None
+    state: State, batch: list[Sourced], account_time: AccountTime, summary: Summary, out: IO[bytes] | None
 ) -> None:
     for outgoing in step(state, batch):
         _count(outgoing, account_time, summary)
