@@ -24,12 +24,18 @@ async def collect(broker: str, topic: str) -> None:
         while waiting:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
-                    print(json.dumps({
-                        "partition": record.partition, "offset": record.offset,
-                        "key": None if record.key is None else record.key.hex(),
-                        "value": None if record.value is None else record.value.hex(),
-                        "headers": [(name, value.hex()) for name, value in record.headers],
-                    }))
+                    sys.stdout.write(
+                        json.dumps(
+                            {
+                                "partition": record.partition,
+                                "offset": record.offset,
+                                "key": None if record.key is None else record.key.hex(),
+                                "value": None if record.value is None else record.value.hex(),
+                                "headers": [(name, value.hex()) for name, value in record.headers],
+                            }
+                        )
+                        + "\n"
+                    )
             for tp in list(waiting):
                 if await consumer.position(tp) >= ends[tp]:
                     waiting.discard(tp)

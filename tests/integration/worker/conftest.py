@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.worker.deployment import Deployment
 from tests.integration.worker.support import Kafka, Process
+
+Spawn = Callable[[list[str]], Process]
 
 
 @pytest.fixture
-def broker() -> Kafka:
+def broker(kafka: str) -> Kafka:
     """Helpers over the session's broker."""
-    return Kafka(os.environ["BROKER_URL"])
+    return Kafka(kafka)
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def name() -> str:
 
 
 @pytest.fixture
-def spawn(tmp_path: Path) -> Iterator[Callable[[list[str]], Process]]:
+def spawn() -> Iterator[Spawn]:
     """Start processes that are gone when the test is."""
     started: list[Process] = []
 
@@ -37,3 +39,14 @@ def spawn(tmp_path: Path) -> Iterator[Callable[[list[str]], Process]]:
     yield start
     for process in started:
         process.end()
+
+
+@pytest.fixture
+def deployment(
+    broker: Kafka, topic_prefix: str, create_topics: Callable[..., object], spawn: Spawn, tmp_path: Path
+) -> Iterator[Deployment]:
+    """Topics of its own, ready for workers."""
+    create_topics(partitions=Deployment.PARTITIONS)
+    made = Deployment(broker, topic_prefix, spawn, tmp_path)
+    yield made
+    made.stop_publishing()

@@ -20,7 +20,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -30,7 +30,8 @@ STATE_KEYS = 20  # keys of the fenced state per partition
 
 def say(event: str, **fields: object) -> None:
     """Write one JSON line that the experiment waits for."""
-    print(json.dumps({"event": event, "pid": os.getpid(), **fields}), file=sys.stderr, flush=True)
+    sys.stderr.write(json.dumps({"event": event, "pid": os.getpid(), **fields}) + "\n")
+    sys.stderr.flush()
 
 
 class Experiment:
@@ -55,7 +56,7 @@ class Experiment:
             datadir=options.datadir,
         )
         self.queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=options.queue)
-        self.channel = self.app.channel(maxsize=options.queue)
+        self.channel: Any = self.app.channel(maxsize=options.queue)
         self.producer: AIOKafkaProducer
         self.assigned: set[int] = set()
         self.epochs: dict[int, int] = {}
@@ -65,10 +66,11 @@ class Experiment:
         )
         self.app.agent(source, name="reader")(self.read)
         self.app.task(self.engine)
-        self.app.on_partitions_assigned.connect(self.on_assigned)
-        self.app.on_partitions_revoked.connect(self.on_revoked)
+        assigned, revoked = cast("Any", self.app.on_partitions_assigned), cast("Any", self.app.on_partitions_revoked)
+        assigned.connect(self.on_assigned)
+        revoked.connect(self.on_revoked)
 
-    async def read(self, stream: faust.StreamT[bytes]) -> None:
+    async def read(self, stream: Any) -> None:
         """Hand every message over; nothing else happens in an agent."""
         if self.options.mode in ("acks", "fence"):
             async for event in stream.noack().events():
@@ -80,11 +82,11 @@ class Experiment:
             else:
                 await self.queue.put((event.message.partition, event.message.offset))
 
-    async def on_assigned(self, sender: object, assigned: set[Any], **_: object) -> None:
+    async def on_assigned(self, _app: object, assigned: set[Any], **_: object) -> None:
         self.assigned = {tp.partition for tp in assigned}
         say("assigned", partitions=sorted(self.assigned), generation=self.app.consumer_generation_id)
 
-    async def on_revoked(self, sender: object, revoked: set[Any], **_: object) -> None:
+    async def on_revoked(self, _app: object, revoked: set[Any], **_: object) -> None:
         say("revoked", partitions=sorted(tp.partition for tp in revoked))
 
     async def engine(self) -> None:
@@ -102,7 +104,7 @@ class Experiment:
             else:
                 await self.run_handover()
         except Exception:
-            logging.exception("engine failed")
+            logging.getLogger(__name__).exception("engine failed")
             os._exit(70)
 
     async def take(self) -> list[Any]:
@@ -185,10 +187,10 @@ class Experiment:
                     await self.open_partition(partition)
                     opened[partition] = generation
             version += 1
-            sent = []
-            for partition in {event.message.partition for event in events}:
-                for key in range(STATE_KEYS):
-                    sent.append(await self.write(partition, f"{partition}-{key}", version))
+            sent = [
+                await self.write(partition, f"{partition}-{key}", version)
+                for partition in {event.message.partition for event in events} for key in range(STATE_KEYS)
+            ]  # fmt: skip
             await asyncio.gather(*sent)
             await asyncio.sleep(self.options.work_s)
             for event in events:

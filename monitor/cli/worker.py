@@ -1,0 +1,46 @@
+"""`liqmon worker`: one worker in the foreground."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+
+from monitor.config import Settings
+
+
+@click.command(
+    epilog="\b\nExample:\n  BROKER_URL=127.0.0.1:9092 liqmon worker --partitions 12\n"
+    '  liqmon worker 2>&1 | grep \'"event":"ready"\''
+)
+@click.option("--broker", help="host:port[,host:port...]; default BROKER_URL.")
+@click.option("--partitions", type=click.IntRange(1, 1000), help="Partitions of the account topics (P).")
+@click.option("--prefix", help="In front of every topic name.")
+@click.option("--app-id", help="Consumer group and changelog name.")
+@click.option("--session-timeout", type=click.FloatRange(6, 300), help="Seconds until a silent worker counts as dead.")
+@click.option("--ready-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True,
+              help="Seconds without progress, before it is ready, that end the worker.")  # fmt: skip
+@click.option("--data", "data_dir", help="Folder for a worker's own files. Without it, a temporary one.")
+@click.pass_obj
+def command(
+    settings: Settings, broker: str | None, partitions: int | None, prefix: str | None, app_id: str | None,
+    session_timeout: float | None, ready_timeout: float, data_dir: str | None,
+) -> None:  # fmt: skip
+    """Run one worker until SIGTERM or Ctrl-C.
+
+    Writes log lines to standard error; the line with event "ready" names its partitions as soon as all accounts in
+    them are evaluated. Start more of them to share the partitions. Exit codes of a worker that ends by itself: 75
+    restart it, 65 its state or settings cannot be used, 70 a defect.
+    """
+    # Imported here: `--help` needs neither Faust nor the kernels.
+    from monitor.worker.options import from_settings  # noqa: PLC0415
+    from monitor.worker.run import run_worker  # noqa: PLC0415
+
+    flags = {
+        "broker_url": broker, "partitions": partitions, "topic_prefix": prefix, "application_id": app_id,
+        "session_timeout_s": session_timeout, "data_dir": data_dir,
+    }  # fmt: skip
+    given = {name: value for name, value in flags.items() if value is not None}
+    merged = msgspec.convert({**msgspec.to_builtins(settings), **given}, Settings)
+    sys.exit(run_worker(from_settings(merged, ready_timeout_s=ready_timeout)))

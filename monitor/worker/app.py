@@ -1,0 +1,190 @@
+"""The Faust app: what the framework is used for, and which of its ways are kept out.
+
+It joins the group, assigns co-partitioned topics, recovers the changelog, and delivers messages. Everything that
+decides about correctness (what is applied, written, sent and committed, and when) is in the engine task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+import faust
+import faust.streams
+from faust.types import TP
+
+from monitor.worker.changelog import RecoveredState
+from monitor.worker.errors import UnsafeFramework, WrongPartitions
+from monitor.worker.intake import Delivered, Intake, without_tombstones
+from monitor.worker.liveness import end_process
+from monitor.worker.options import STATE_TABLE, WorkerOptions
+from monitor.worker.ownership import REBALANCE_TIMEOUT_S, Ownership
+from schemas.codec import decode_message
+from schemas.topics import ACCOUNT_TOPICS, Topic
+
+# Messages that Faust may hold for each topic besides our queue. Frames are up to 1 MB: 4096, the default, is 4 GB.
+BUFFERED_MESSAGES = 256
+
+
+class StateTable(faust.Table[bytes, bytes]):
+    """Reads the changelog back into `RecoveredState`, and tells the owner when that is done.
+
+    Both overrides end the process on any exception: Faust logs an exception of the first as a warning and goes on
+    without the records, and drops one of the second while it says that the worker is ready.
+    """
+
+    mundane_level = "debug"
+    recovered: RecoveredState
+    ownership: Ownership
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Keep the newest values; a record that cannot be read ends the process."""
+        try:
+            for event in batch:
+                message = event.message
+                if message.topic == self.changelog_topic_name:
+                    self.recovered.add(message.partition, message.offset, message.key, message.value)
+        except Exception as error:  # noqa: BLE001 (the process ends)
+            end_process(error)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
+        """Take over the partitions whose changelog has been read."""
+        try:
+            await self.ownership.take_over(tp.partition for tp in active_tps)
+        except Exception as error:  # noqa: BLE001 (the process ends)
+            end_process(error)
+
+
+def create_app(options: WorkerOptions, folder: Path, intake: Intake) -> faust.App:
+    """Build the app with its agents; nothing is started. Raises UnsafeFramework."""
+    check_framework()
+    app = faust.App(
+        options.group,
+        broker=[f"kafka://{server}" for server in options.broker.split(",")],
+        datadir=str(folder),
+        # The changelog is the store; a second copy on disk would have to be kept true to it.
+        store="memory://",
+        Table=StateTable,
+        # Standby replicas keep the changelog partitions of others among ours.
+        table_standby_replicas=0,
+        # No leader: its topic has one partition and is of no use here.
+        topic_disable_leader=True,
+        # Topics are made by `liqmon topics` and by us, with their settings; Faust would make them with its own.
+        topic_allow_declare=False,
+        topic_partitions=options.partitions,
+        # The option of the command line overrides this one; we do not start through it.
+        web_enabled=False,
+        # exactly_once commits offsets and results in different transactions.
+        processing_guarantee="at_least_once",
+        # Messages in our queue are unacknowledged on purpose; waiting for them would block every rebalance.
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BUFFERED_MESSAGES,
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_session_timeout=options.session_timeout_s,
+        broker_heartbeat_interval=options.session_timeout_s / 5.0,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+        broker_request_timeout=max(40.0, options.session_timeout_s + 10.0),
+        broker_commit_interval=60.0,  # there is nothing for Faust to commit, see `group`
+        broker_max_poll_records=1_000,
+    )
+    for topic in ACCOUNT_TOPICS:
+        _add_agent(app, topic, options, intake)
+    return app
+
+
+def add_state_table(app: faust.App, options: WorkerOptions, recovered: RecoveredState, ownership: Ownership) -> None:
+    """Register the table whose changelog carries the state."""
+    # Without key_type Faust recovers keys of another type than it wrote.
+    table: Any = app.Table(STATE_TABLE, key_type=bytes, value_type=bytes, partitions=options.partitions)
+    table.recovered = recovered
+    table.ownership = ownership
+    assert table.changelog_topic_name == options.changelog
+
+
+def connect(app: faust.App, options: WorkerOptions, ownership: Ownership) -> None:
+    """Have the app tell the owner about revocations, assignments and the end."""
+
+    async def on_revoked(_app: object, revoked: set[TP], **_: object) -> None:  # noqa: ARG001
+        # `revoked` names all partitions at every rebalance; which are lost is known after the next assignment.
+        await ownership.give_up()
+
+    async def on_assigned(_app: object, assigned: set[TP], **_: object) -> None:
+        check_copartitioned(assigned, options)
+
+    async def on_shutdown(_app: object, **_: object) -> None:
+        await ownership.shut_down()
+
+    app.on_partitions_revoked.connect(_ending(on_revoked), weak=False)
+    app.on_partitions_assigned.connect(_ending(on_assigned), weak=False)
+    app.on_before_shutdown.connect(_ending(on_shutdown), weak=False)
+
+
+def check_framework() -> None:
+    """Raise UnsafeFramework if streams run in pure Python.
+
+    There a message of an older generation is acknowledged when it is skipped. Our offsets do not go through Faust's
+    acknowledgements, so this is a second lock on the same door; and that path is four times slower.
+    """
+    if getattr(faust.streams, "_CStreamIterator", None) is None:
+        raise UnsafeFramework(
+            "this build of faust-streaming lacks its compiled streams", "install a wheel, and unset NO_CYTHON"
+        )
+
+
+def check_copartitioned(assigned: Iterable[TP], options: WorkerOptions) -> None:
+    """Raise WrongPartitions unless all account topics and the changelog were assigned with the same partitions.
+
+    The assignor only does so for topics of equal partition counts that it knows.
+    """
+    names = [options.changelog, *(options.topic(topic) for topic in ACCOUNT_TOPICS)]
+    found = {name: {tp.partition for tp in assigned if tp.topic == name} for name in names}
+    if any(partitions != found[options.changelog] for partitions in found.values()):
+        told = ", ".join(f"{name} {sorted(partitions)}" for name, partitions in found.items())
+        raise WrongPartitions(f"the group assigned unequal partitions: {told}", "run `liqmon topics plan`")
+
+
+def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Intake) -> None:
+    """Read one account topic: decode and hand over, nothing else."""
+    channel = app.topic(
+        options.topic(topic), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
+        # Null values are refused rows, or tombstones: they have to arrive.
+        allow_empty=True,
+        # Offsets are committed by us.
+        acks=False,
+    )  # fmt: skip
+
+    async def read(stream: Any) -> None:
+        try:
+            async for event in stream.noack().events():
+                await intake.put(delivered(topic, event.message, options))
+        except Exception as error:  # noqa: BLE001 (Faust would restart the agent behind the message)
+            end_process(error)
+
+    app.agent(channel, name=topic.name)(read)
+
+
+def delivered(topic: Topic, message: Any, options: WorkerOptions) -> Delivered:
+    """Decode a message of an account topic; whatever it holds, it becomes rows or refused rows."""
+    decoded = decode_message(
+        topic.name, message.key, message.value, partition=message.partition, partition_of=options.partition_of
+    )
+    return Delivered(
+        topic=topic.name, partition=message.partition, offset=message.offset, generation=message.generation_id,
+        key=message.key, value=message.value, records=without_tombstones(decoded.records), refused=decoded.refused,
+    )  # fmt: skip
+
+
+def _ending(
+    handler: Callable[..., Coroutine[Any, Any, None]],
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Make any exception of a handler end the process: Faust would crash one service and commit on its way out."""
+
+    async def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            await handler(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 (the process ends)
+            end_process(error)
+
+    return run

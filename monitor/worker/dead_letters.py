@@ -1,0 +1,123 @@
+"""Refused records on their way to the dead-letter topic.
+
+None is lost and none is applied as well. Three kinds need three orders:
+
+* Rows that do not decode leave no trace in the state. Their message stays unacknowledged until they are sent.
+* Account records that the engine refuses move its position, so a redelivery would be skipped: what is owed is stored
+  in the changelog before the marker that passes them.
+* Market records are acknowledged by nobody: they are sent before the marker that passes them, by the owner of
+  partition 0 alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from monitor.engine.state import Rejected
+from monitor.worker.changelog import Letters
+from monitor.worker.intake import Delivered
+from monitor.worker.options import WorkerOptions
+from monitor.worker.publisher import MAX_MESSAGE_BYTES, Outbound
+from schemas.codec import key_of, raw_row
+from schemas.headers import dead_letter_headers, schema_uri
+from schemas.records import START, DeadLetter, Position
+from schemas.refusals import Refused
+from schemas.topics import ALL, DEAD_LETTERS, MARKET_TOPICS
+
+ROOM_BYTES = 4_096  # for headers and framing beside the original bytes
+_TOPICS = {topic.name: topic for topic in ALL}
+_MARKET = {topic.name for topic in MARKET_TOPICS}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One refused record: `topic` by its name in the topic table, `raw` its original bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    kind: str
+    text: str
+    key: bytes | None
+    raw: bytes | None
+
+    @property
+    def position(self) -> Position:
+        """Offset and index in the frame."""
+        return (self.offset, self.index)
+
+    @property
+    def is_market(self) -> bool:
+        """Whether it came from a market topic."""
+        return self.topic in _MARKET
+
+
+def of_rejected(rejected: Rejected) -> Letter:
+    """Describe a record that the engine refused; its `raw` is the whole message, the letter carries its row."""
+    source = rejected.source
+    return Letter(
+        source.topic, source.partition, source.offset, source.index, rejected.error_kind, rejected.error_text,
+        key_of(source.topic, source.record), raw_row(source.raw, source.index),
+    )  # fmt: skip
+
+
+def of_refused(
+    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, rows: Iterable[Refused]
+) -> list[Letter]:
+    """Describe the rows of a message that did not decode; a null value stays one."""
+    return [
+        Letter(
+            topic, partition, offset, row.index, row.error_kind, row.error_text, key, None if value is None else row.raw
+        )
+        for row in rows
+    ]
+
+
+class Owed:
+    """Dead letters that a former owner stored before it ended; redelivered messages bring their bytes."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, int, int, int], tuple[str, str]] = {}
+
+    def add(self, partition: int, letters: Letters, reached: dict[str, Position]) -> None:
+        """Take over what a partition owes; a row the marker has not reached is judged again."""
+        for topic, offset, index, kind, text in letters.rows:
+            if (offset, index) <= reached.get(topic, START):
+                self._rows[topic, partition, offset, index] = (kind, text)
+
+    def claim(self, message: Delivered) -> list[Letter]:
+        """Take the owed letters of a redelivered message."""
+        if not self._rows:
+            return []
+        letters = []
+        for index, _ in message.records:
+            row = self._rows.pop((message.topic, message.partition, message.offset, index), None)
+            if row is not None:
+                raw = raw_row(message.value or b"", index)
+                letters.append(Letter(message.topic, message.partition, message.offset, index, *row, message.key, raw))
+        return letters
+
+    def clear(self) -> None:
+        """Forget all: the partitions are given up."""
+        self._rows.clear()
+
+
+def outbound(letters: Iterable[Letter], options: WorkerOptions) -> list[Outbound]:
+    """Messages of the dead-letter topic: original bytes, cut at the size limit, with the reason in headers."""
+    seen_us = time.time_ns() // 1000
+    messages = []
+    for letter in letters:
+        text, raw = letter.text, letter.raw
+        if raw is not None and len(raw) > MAX_MESSAGE_BYTES - ROOM_BYTES:
+            text = f"{text} (first {MAX_MESSAGE_BYTES - ROOM_BYTES} of {len(raw)} bytes)"
+            raw = raw[: MAX_MESSAGE_BYTES - ROOM_BYTES]
+        known = DeadLetter(
+            source_topic=options.topic(_TOPICS[letter.topic]), source_partition=letter.partition,
+            source_offset=letter.offset, source_index=letter.index, error_kind=letter.kind, error_text=text,
+            first_seen_us=seen_us, schema=schema_uri(letter.topic), v=1,
+        )  # fmt: skip
+        messages.append(Outbound(options.topic(DEAD_LETTERS), None, letter.key, raw, dead_letter_headers(known)))
+    return messages

@@ -1,0 +1,321 @@
+"""The one task that owns the engine's state: it takes from the merge, steps, and flushes.
+
+Agents, the market reader and Faust's rebalance callbacks only hand things over; nothing else touches the state. A turn
+and a change of ownership exclude each other (`lock`), and a flush is part of its turn: intake waits while it is sent,
+so one flush is in flight and what it contains is exactly what was applied before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from monitor.engine import collect, confirm, gate_open, new_state, step, urgent
+from monitor.engine.merge import LiveMerge, Wait
+from monitor.engine.outbox import OversizedAccountError
+from monitor.engine.state import Sourced, State
+from monitor.worker.dead_letters import Letter, Owed, of_refused, of_rejected
+from monitor.worker.errors import LostInput, MissingInput, OversizedAccount
+from monitor.worker.flush import Flusher
+from monitor.worker.group import Group
+from monitor.worker.intake import Delivered, Intake, Source
+from monitor.worker.liveness import Pulse
+from monitor.worker.log_view import LogView
+from monitor.worker.market_reader import MarketReader
+from monitor.worker.options import WorkerOptions
+from schemas.records import START, Position
+from schemas.topics import ALL, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK
+
+CHUNK = 64  # records given to `step` at once: small, so that gates and time are looked at often
+TURN_MS = 20.0  # then the loop serves agents, heartbeats and rebalances; longer delays them, shorter costs switches
+STATE_INTERVAL_MS = 250.0  # how long a change without an event may wait for its flush
+MARKER_INTERVAL_MS = 1_000.0  # and how long progress of the market alone may
+FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash applies again, and a flush's size
+IDLE_S = 0.25
+PRIME_S = 5.0  # how long a new shard waits for the first delivery of its sources, before the market runs ahead
+
+_DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
+_MARKET_NAMES = tuple(topic.name for topic in MARKET_TOPICS)
+_TOPICS = {topic.name: topic for topic in ALL}
+
+log = structlog.get_logger("monitor.worker")
+
+
+class Engine:
+    """State, sources and turns of one worker; `group` is its place in the consumer group."""
+
+    def __init__(
+        self, options: WorkerOptions, flusher: Flusher, reader: MarketReader, intake: Intake, view: LogView,
+        pulse: Pulse, group: Group, wake: asyncio.Event,
+    ) -> None:  # fmt: skip
+        self.options = options
+        self.group = group
+        self.flusher = flusher
+        self.reader = reader
+        self.intake = intake
+        self.view = view
+        self.pulse = pulse
+        self.wake = wake
+        self.state: State = new_state()
+        self.merge = LiveMerge()
+        self.lock = asyncio.Lock()
+        self.active = False
+        self.sources: dict[tuple[str, int], Source] = {}
+        self.owed = Owed()
+        self.reported: dict[str, Position] = {}  # last refused market record reported, by topic
+        self.prime_until_s = 0.0
+        self.applied = 0
+        self.flushes = 0
+        self.stale = 0
+        self._unread: list[Letter] = []
+        self._applied_since_flush = 0
+        self._dirty_since_ms: float | None = None
+        self._urgent_since_ms: float | None = None
+        self._flushed_ms = _now_ms()
+        self.open_market()
+
+    # --- turns ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Turn for ever; raises what cannot be repaired."""
+        wait_s = IDLE_S
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self.wake.wait()
+            except TimeoutError:
+                pass
+            self.wake.clear()
+            async with self.lock:
+                wait_s = await self.turn() if self.active else IDLE_S
+            await asyncio.sleep(0)
+
+    async def turn(self) -> float:
+        """Take in what has arrived, apply some, flush if due; return how many seconds to wait if nothing comes."""
+        self.pulse.check()
+        self._take_market()
+        await self._take_messages()
+        wait_ms = self._apply() if self._primed() else IDLE_S * 1000.0
+        now_ms = _now_ms()
+        self._note_urgency(now_ms)
+        if self._flush_due(now_ms):
+            await self.flush()
+            return 0.0 if wait_ms == 0.0 else self._seconds(wait_ms)
+        return self._seconds(wait_ms)
+
+    def _seconds(self, wait_ms: float) -> float:
+        """Shorten a wait to the next flush."""
+        now_ms = _now_ms()
+        due = [IDLE_S * 1000.0, wait_ms]
+        if self._urgent_since_ms is not None:
+            due.append(self._urgent_since_ms + self.options.flush_interval_ms - now_ms)
+        if self._dirty_since_ms is not None:
+            due.append(self._dirty_since_ms + STATE_INTERVAL_MS - now_ms)
+        return max(0.0, min(due)) / 1000.0
+
+    # --- intake ---------------------------------------------------------------------------------
+
+    def open_market(self) -> None:
+        """Register the market's inputs, at the beginning of a fold."""
+        for name in _MARKET_NAMES:
+            self.merge.add_input(name, SOURCE_RANK[name], definitions=name in _DEFINITIONS)
+            self.merge.set_unfetched(name, True)
+
+    def close_market(self) -> None:
+        """Forget the market's inputs with what they hold."""
+        for name in _MARKET_NAMES:
+            self.merge.remove_input(name)
+
+    def drop_unread_market(self) -> None:
+        """Forget refused market records: a new fold meets them again."""
+        self._unread = [letter for letter in self._unread if not letter.is_market]
+
+    def _take_market(self) -> None:
+        while (batch := self.reader.take()) is not None:
+            for record in batch.records:
+                self.merge.push(batch.topic, record)
+            self._unread.extend(letter for letter in batch.letters if self._reportable(letter))
+        for name in _MARKET_NAMES:
+            self.merge.set_unfetched(name, self.reader.unfetched(name))
+
+    def _reportable(self, letter: Letter) -> bool:
+        """Whether a refused market record is ours to report, and is not one that was reported before."""
+        shard = self.state.shards.get(0)
+        if shard is None:
+            return False
+        reached = max(shard.marker.positions.get(letter.topic, START), self.reported.get(letter.topic, START))
+        return letter.position > reached
+
+    async def _take_messages(self) -> None:
+        while (message := self.intake.take()) is not None:
+            source = self.sources.get((message.topic, message.partition))
+            if source is None or message.generation != self.group.generation:
+                # Fetched before a rebalance: never applied and never acknowledged, it is delivered again.
+                self.stale += 1
+                self.intake.release(message.weight)
+                continue
+            if message.offset > source.expected:
+                await self._pass_hole(source, message.offset)
+            if message.offset < source.expected:
+                self.intake.release(message.weight)
+                continue
+            self._accept(source, message)
+        for source in self.sources.values():
+            if self.merge.buffered(source.key) == 0:
+                end = self.group.highwater(source.topic, source.partition)
+                self.merge.set_unfetched(source.key, end is not None and source.expected < end)
+
+    async def _pass_hole(self, source: Source, offset: int) -> None:
+        """Find out whether records are really missing on the broker; raises MissingInput if they are not.
+
+        Compaction and transaction markers leave holes. Asking the broker decides here and now what a restart would
+        only guess from the same hole coming back.
+        """
+        partition = TopicPartition(self.options.topic(_TOPICS[source.topic]), source.partition)
+        try:
+            found = await self.view.first_at(partition, source.expected)
+        except OffsetOutOfRangeError as error:
+            raise LostInput(
+                f"{partition.topic}/{partition.partition}: offsets {source.expected} to {offset - 1} were deleted "
+                "before they were applied",
+                "positions would be wrong; restore the records, or start a new application id from a known state",
+            ) from error
+        if found is not None and found < offset:
+            raise MissingInput(
+                f"{partition.topic}/{partition.partition}: offset {found} was not delivered before {offset}",
+                "nothing beyond it is acknowledged; a restart reads it again",
+            )
+        source.holes += 1
+        log.info("hole", topic=partition.topic, partition=partition.partition, first=source.expected, next=offset)
+        source.expected = offset
+
+    def _accept(self, source: Source, message: Delivered) -> None:
+        source.expected = message.offset + 1
+        source.primed = True
+        source.unacked.append(message)
+        raw = message.value or b""
+        for index, record in message.records:
+            sourced = Sourced(message.topic, message.partition, message.offset, index, record, raw)  # type: ignore[arg-type]
+            self.merge.push(source.key, sourced)
+        if message.refused:
+            self._unread.extend(
+                of_refused(
+                    message.topic, message.partition, message.offset, message.key, message.value, message.refused
+                )
+            )
+        self._unread.extend(self.owed.claim(message))
+        self.intake.release(message.weight - len(message.records))
+        self._mark_dirty()
+
+    # --- applying -------------------------------------------------------------------------------
+
+    def _primed(self) -> bool:
+        """Whether every source has delivered once, or has had its time."""
+        return time.monotonic() >= self.prime_until_s or all(source.primed for source in self.sources.values())
+
+    def _apply(self) -> float:
+        """Step through the merge for at most a turn's time; return how many ms to wait for more."""
+        until_ms = _now_ms() + TURN_MS
+        while True:
+            chunk: list[Sourced] = []
+            wait: Wait | None = None
+            now_ms = _now_ms()
+            while len(chunk) < CHUNK:
+                item = self.merge.next(now_ms)
+                if item is None:
+                    break
+                if isinstance(item, Wait):
+                    wait = item
+                    break
+                chunk.append(item)
+            if chunk:
+                step(self.state, chunk)
+                self._note_applied(chunk)
+                self._open_gates()
+            if len(chunk) < CHUNK:
+                return IDLE_S * 1000.0 if wait is None else wait.wait_ms
+            if _now_ms() >= until_ms or self._applied_since_flush >= FLUSH_RECORDS:
+                return 0.0
+
+    def _note_applied(self, chunk: Iterable[Sourced]) -> None:
+        for item in chunk:
+            source = self.sources.get((item.topic, item.partition))
+            if source is None:
+                self.reader.release(item.topic)
+            else:
+                source.applied = item.position
+                self.intake.release(1)
+                self._applied_since_flush += 1
+            self.applied += 1
+        if self._applied_since_flush:
+            self._mark_dirty()
+
+    def _open_gates(self) -> None:
+        for source in self.sources.values():
+            if gate_open(self.state, source.partition):
+                self.merge.open(source.key)
+
+    # --- flushing -------------------------------------------------------------------------------
+
+    def _mark_dirty(self) -> None:
+        if self._dirty_since_ms is None:
+            self._dirty_since_ms = _now_ms()
+
+    def _note_urgency(self, now_ms: float) -> None:
+        if self._urgent_since_ms is None and (self._unread or urgent(self.state)):
+            self._urgent_since_ms = now_ms
+
+    def _flush_due(self, now_ms: float) -> bool:
+        if self._urgent_since_ms is not None and now_ms - self._urgent_since_ms >= self.options.flush_interval_ms:
+            return True
+        if self._dirty_since_ms is not None and (
+            now_ms - self._dirty_since_ms >= STATE_INTERVAL_MS or self._applied_since_flush >= FLUSH_RECORDS
+        ):
+            return True
+        return bool(self.state.shards) and now_ms - self._flushed_ms >= MARKER_INTERVAL_MS
+
+    async def flush(self) -> None:
+        """Send all that has changed, then acknowledge the messages it came from; the caller holds the lock."""
+        done = [message for source in self.sources.values() for message in source.take_applied()]
+        rejected = [letter for item in self.state.rejected if self._keeps(letter := of_rejected(item))]
+        unread, self._unread = self._unread, []
+        for letter in (*unread, *rejected):
+            if letter.is_market:
+                self.reported[letter.topic] = max(letter.position, self.reported.get(letter.topic, START))
+        try:
+            flush = collect(self.state)
+        except OversizedAccountError as error:
+            raise OversizedAccount(str(error), "close positions of the account or split it") from error
+        if flush or unread or rejected:
+            await self.flusher.send(self.state, flush, unread, rejected, self.reported)
+            confirm(self.state, flush)
+            self.flushes += 1
+        for message in done:
+            self.sources[message.topic, message.partition].done = message.offset + 1
+        if done:
+            self.group.acknowledge({(s.topic, s.partition): s.done for s in self.sources.values() if s.done >= 0})
+        self._applied_since_flush = 0
+        self._dirty_since_ms = None
+        self._urgent_since_ms = None
+        self._flushed_ms = _now_ms()
+
+    def _keeps(self, letter: Letter) -> bool:
+        return self._reportable(letter) if letter.is_market else True
+
+    def forget_intake(self) -> None:
+        """Drop all messages and sources: what is not acknowledged is delivered again."""
+        self.intake.clear()
+        for source in self.sources.values():
+            self.merge.remove_input(source.key)
+        self.sources.clear()
+        self.owed.clear()
+        self._unread = [letter for letter in self._unread if letter.is_market]
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000.0

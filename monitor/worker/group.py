@@ -1,0 +1,106 @@
+"""The worker's place in its consumer group: generation, ends of partitions, and committed offsets.
+
+Offsets are committed by us, not by Faust's acknowledgements. Faust forgets acknowledged offsets at a revocation before
+anybody can commit them, its bookkeeping is known to get stuck on gaps, and its pure-Python stream acknowledges
+messages that it skipped. Here one number for each partition says what a flush has dealt with, and it is committed
+under the group's generation, so a worker that was put out of the group cannot move it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from monitor.worker.errors import NotCommitting
+from monitor.worker.options import WorkerOptions
+from schemas.topics import ALL
+
+COMMIT_INTERVAL_S = 0.5  # what a crash lets be delivered again; positions make that harmless, so not each flush
+COMMIT_TIMEOUT_S = 120.0  # a group coordinator that moves takes seconds
+
+_TOPICS = {topic.name: topic for topic in ALL}
+
+log = structlog.get_logger("monitor.worker")
+
+
+class Group:
+    """What the worker asks of Faust's consumer, in one place."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self._options = options
+        self._app: Any = None
+        self._due: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
+        self._lock = asyncio.Lock()
+        self._last_success_s = time.monotonic()
+
+    def attach(self, app: Any) -> None:
+        """Use the consumer of a Faust app."""
+        self._app = app
+
+    @property
+    def generation(self) -> int:
+        """The group's generation that our assignment belongs to."""
+        return int(self._app.consumer_generation_id)
+
+    @property
+    def settled(self) -> bool:
+        """Whether Faust has finished its rebalance and reads the sources."""
+        return not self._app.rebalancing and bool(self._app.consumer.flow_active)
+
+    @property
+    def expelled(self) -> bool:
+        """Whether the broker has put this worker out of the group: others may own its partitions."""
+        consumer = self._app.consumer._thread._consumer  # noqa: SLF001 (Faust does not tell)
+        coordinator = getattr(consumer, "_coordinator", None)
+        return coordinator is not None and coordinator.generation < 0
+
+    def highwater(self, topic: str, partition: int) -> int | None:
+        """End of a partition as the last fetch saw it; None if it is not known."""
+        tp = self._tp(topic, partition)
+        if tp not in self._app.consumer.assignment():
+            return None
+        found: int | None = self._app.consumer.highwater(tp)
+        return found
+
+    def acknowledge(self, offsets: dict[tuple[str, int], int]) -> None:
+        """Note that everything below these offsets is dealt with, by (topic, partition)."""
+        for (topic, partition), offset in offsets.items():
+            self._due[self._tp(topic, partition)] = offset
+
+    async def run(self) -> None:
+        """Commit what is due, for ever; raises NotCommitting."""
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what is due now; what the broker does not take stays due. Raises NotCommitting."""
+        async with self._lock:
+            due = {tp: offset for tp, offset in self._due.items() if self._committed.get(tp) != offset}
+            if not due:
+                self._last_success_s = time.monotonic()
+                return
+            # Returns False while the group rebalances; what cannot be committed then is due again, or is lost with
+            # the partition and applied once more by its new owner without effect.
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                done = await self._app.consumer._commit(due)  # noqa: SLF001 (`commit` takes no offsets)
+            if done:
+                self._committed |= due
+                self._last_success_s = time.monotonic()
+            elif time.monotonic() - self._last_success_s > COMMIT_TIMEOUT_S:
+                raise NotCommitting(
+                    f"no offset was committed for {COMMIT_TIMEOUT_S:.0f} s", "check the group's coordinator"
+                )
+
+    def forget(self) -> None:
+        """Forget all offsets: the partitions are given up."""
+        self._due.clear()
+        self._committed.clear()
+
+    def _tp(self, topic: str, partition: int) -> TP:
+        return TP(self._options.topic(_TOPICS[topic]), partition)

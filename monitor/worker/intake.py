@@ -1,0 +1,117 @@
+"""Messages on their way from the agents to the engine, and how far each source has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from schemas.records import START, Position, Record, Tombstone
+from schemas.refusals import Refused
+
+
+@dataclass(slots=True)
+class Delivered:
+    """One message of an account topic: decoded, with its refused rows.
+
+    `topic` is the name in the topic table, `generation` the group's generation at its fetch.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    generation: int
+    key: bytes | None
+    value: bytes | None
+    records: list[tuple[int, Record]]
+    refused: list[Refused]
+
+    @property
+    def weight(self) -> int:
+        """What it counts in a queue that is bounded in records."""
+        return len(self.records) + len(self.refused) or 1
+
+    @property
+    def last(self) -> Position:
+        """Position at which all of its records are applied; before any other if it has none."""
+        return (self.offset, self.records[-1][0]) if self.records else START
+
+
+def without_tombstones(records: list[tuple[int, Record | Tombstone]]) -> list[tuple[int, Record]]:
+    """Leave out tombstones: they let a compacted topic forget a key, and say nothing about an account.
+
+    Closing an account or delisting an instrument is a record of its own.
+    """
+    return [(index, record) for index, record in records if isinstance(record, Record)]
+
+
+class Intake:
+    """A queue bounded in records, filled by agents and emptied by the engine.
+
+    It is ours and not `app.channel()`: Faust clears its own queues at every rebalance. Records count until the
+    engine has applied them (`release`), wherever they wait in the meantime.
+    """
+
+    def __init__(self, max_records: int, wake: asyncio.Event) -> None:
+        self._max = max_records
+        self._wake = wake
+        self._messages: deque[Delivered] = deque()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.held = 0
+
+    async def put(self, message: Delivered) -> None:
+        """Add a message as soon as there is room; one larger than the bound waits until the queue is empty."""
+        while self.held and self.held + message.weight > self._max:
+            self._room.clear()
+            await self._room.wait()
+        self.held += message.weight
+        self._messages.append(message)
+        self._wake.set()
+
+    def take(self) -> Delivered | None:
+        """Return the oldest message, None if there is none; it still counts."""
+        return self._messages.popleft() if self._messages else None
+
+    def release(self, records: int) -> None:
+        """Give back the room of records that were taken."""
+        self.held = max(0, self.held - records)
+        self._room.set()
+
+    def clear(self) -> None:
+        """Forget everything: unacknowledged messages are delivered again."""
+        self._messages.clear()
+        self.held = 0
+        self._room.set()
+
+
+@dataclass(slots=True)
+class Source:
+    """One partition of one account topic.
+
+    `expected` is the next offset, `applied` the position of the last record given to the engine, `unacked` the
+    messages in offset order that are not acknowledged, `done` the offset below which all are (-1: none yet).
+    `primed` tells that the first delivery has come (or none was to be expected), so that the merge starts with every
+    source in sight.
+    """
+
+    topic: str
+    partition: int
+    expected: int
+    primed: bool
+    applied: Position = START
+    done: int = -1
+    holes: int = 0
+    unacked: deque[Delivered] = field(default_factory=deque)
+
+    @property
+    def key(self) -> str:
+        """Name of the merge's input."""
+        return f"{self.topic}/{self.partition}"
+
+    def take_applied(self) -> list[Delivered]:
+        """Take the messages, from the first on, whose records are all applied: these may be acknowledged."""
+        done = []
+        while self.unacked and self.unacked[0].last <= self.applied:
+            done.append(self.unacked.popleft())
+        return done

@@ -1,0 +1,123 @@
+"""What the broker really holds: offsets, holes and tails, asked by a consumer that belongs to no group."""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import OffsetOutOfRangeError
+
+READ_S = 30.0  # the broker has delivered a later record already: this one is there or it is not
+READ_AHEAD = 5_000  # a compacted topic has a hole at every other record: one read answers for many
+
+
+class Unanswered(TimeoutError):
+    """The broker did not deliver what it says it holds."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """Offsets that exist in [first, end) of one partition."""
+
+    first: int = 0
+    end: int = 0
+    offsets: list[int] = field(default_factory=list)
+
+
+class LogView:
+    """Reads partitions beside the group; every call is about what exists now."""
+
+    def __init__(self, broker: str, group: str) -> None:
+        self._broker = broker
+        self._group = group
+        self._consumer: Any = None
+        self._admin: Any = None
+        self._known: dict[TopicPartition, _Known] = {}
+
+    async def start(self) -> None:
+        """Connect."""
+        # No reset: an offset that is gone must be seen as gone.
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._broker, client_id="liqmon-log-view", enable_auto_commit=False,
+            auto_offset_reset="none", fetch_max_wait_ms=50,
+        )  # fmt: skip
+        await self._consumer.start()
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._broker, client_id="liqmon-log-view")
+        await self._admin.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+        if self._admin is not None:
+            await self._admin.close()
+
+    async def begins(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the first offset of each partition's log."""
+        wanted = list(partitions)
+        return await self._consumer.beginning_offsets(wanted) if wanted else {}
+
+    async def ends(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset after the last of each partition's log."""
+        wanted = list(partitions)
+        return await self._consumer.end_offsets(wanted) if wanted else {}
+
+    async def committed(self) -> dict[TopicPartition, int]:
+        """Return the committed offsets of the group, partitions without one left out."""
+        found = await self._admin.list_consumer_group_offsets(self._group)
+        return {TopicPartition(tp.topic, tp.partition): item.offset for tp, item in found.items() if item.offset >= 0}
+
+    async def first_at(self, partition: TopicPartition, offset: int) -> int | None:
+        """Return the smallest existing offset that is not below `offset`; None when there is none.
+
+        Raises `OffsetOutOfRangeError` if the log starts later.
+        """
+        known = self._known.setdefault(partition, _Known())
+        while True:
+            if known.first <= offset < known.end:
+                index = bisect.bisect_left(known.offsets, offset)
+                if index < len(known.offsets):
+                    return known.offsets[index]
+                offset = known.end
+            end = (await self.ends([partition]))[partition]
+            if offset >= end:
+                return None
+            known.offsets = [record.offset async for record in self.read(partition, offset, end, limit=READ_AHEAD)]
+            known.first = offset
+            known.end = end if len(known.offsets) < READ_AHEAD else known.offsets[-1] + 1
+
+    async def read(
+        self, partition: TopicPartition, start: int, end: int | None = None, limit: int | None = None
+    ) -> AsyncIterator[Any]:
+        """Yield the records in [start, end) (None: up to where the log ends now), at most `limit`.
+
+        Raises `OffsetOutOfRangeError` if the log starts after `start`, Unanswered when nothing comes.
+        """
+        begin = (await self.begins([partition]))[partition]
+        if start < begin:
+            raise OffsetOutOfRangeError({partition: start})
+        if end is None:
+            end = (await self.ends([partition]))[partition]
+        self._consumer.assign([partition])
+        self._consumer.seek(partition, start)
+        count = 0
+        deadline_s = time.monotonic() + READ_S
+        while (position := await self._consumer.position(partition)) < end:
+            # Short polls: a poll that meets only transaction markers moves the position and returns nothing.
+            batches = await self._consumer.getmany(partition, timeout_ms=200)
+            if await self._consumer.position(partition) > position:
+                deadline_s = time.monotonic() + READ_S
+            elif time.monotonic() > deadline_s:
+                raise Unanswered(f"{partition.topic}/{partition.partition} delivers nothing from offset {position}")
+            for record in batches.get(partition, []):
+                if record.offset >= end:
+                    return
+                yield record
+                count += 1
+                if count == limit:
+                    return

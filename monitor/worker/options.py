@@ -1,0 +1,65 @@
+"""What one worker needs to know, and the names that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka.partitioner import murmur2
+
+from monitor.brokers.probe import parse_address
+from monitor.config import Settings
+from monitor.errors import UsageError
+from schemas.topics import Topic, full_name
+
+STATE_TABLE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P."""
+
+    broker: str
+    partitions: int
+    prefix: str = ""
+    application_id: str = "liquidation-monitor-v1"
+    session_timeout_s: float = 10.0
+    queue_records: int = 50_000
+    flush_interval_ms: float = 5.0
+    ready_timeout_s: float = 120.0
+    data_dir: Path | None = None
+
+    @property
+    def group(self) -> str:
+        """Consumer group; it carries the prefix, so that deployments share a cluster."""
+        return f"{self.prefix}{self.application_id}"
+
+    @property
+    def changelog(self) -> str:
+        """Topic of the stored state, named as Faust names it."""
+        return f"{self.group}-{STATE_TABLE}-changelog"
+
+    def topic(self, topic: Topic) -> str:
+        """Name of a topic on the broker."""
+        return full_name(topic, self.prefix)
+
+    def partition_of(self, key: bytes) -> int:
+        """Partition of an account: what Kafka's default partitioner gives for its key."""
+        return int(murmur2(key) & 0x7FFFFFFF) % self.partitions
+
+
+def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> WorkerOptions:
+    """Take a worker's options from the settings; raises UsageError without a broker, BadAddress on a wrong one."""
+    if settings.broker_url is None:
+        raise UsageError("no broker is given", "set BROKER_URL, or run `liqmon broker` and use its address")
+    return WorkerOptions(
+        broker=parse_address(settings.broker_url),
+        partitions=settings.partitions,
+        prefix=settings.topic_prefix,
+        application_id=settings.application_id,
+        session_timeout_s=settings.session_timeout_s,
+        queue_records=settings.queue_records,
+        flush_interval_ms=settings.flush_interval_ms,
+        ready_timeout_s=ready_timeout_s,
+        data_dir=Path(settings.data_dir) if settings.data_dir else None,
+    )

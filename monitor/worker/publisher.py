@@ -1,0 +1,79 @@
+"""Sends what a flush contains and waits until the broker has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from monitor.worker.errors import PublishFailed
+from monitor.worker.liveness import Pulse
+from monitor.worker.options import WorkerOptions
+from schemas.headers import Headers
+
+MAX_MESSAGE_BYTES = 1_048_576  # Kafka's default bound; larger topics are possible, larger messages are not needed
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One message to send; partition None leaves it to the key."""
+
+    topic: str
+    partition: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+
+
+class Publisher:
+    """Our own idempotent producer.
+
+    A retry sends the same bytes in the same order: the producer numbers its batches, never expires one, and the broker
+    drops repeats. So a broker that is away is waited for, for as long as it takes; what the broker refuses is raised.
+    """
+
+    def __init__(self, options: WorkerOptions, pulse: Pulse) -> None:
+        self._options = options
+        self._pulse = pulse
+        self._producer: Any = None
+        self.sent = 0
+
+    async def start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._options.broker, client_id="liqmon-worker", acks="all", enable_idempotence=True,
+            # No linger: a flush hands over all it has before the first request leaves. One batch waits for each
+            # partition at a time, so a small batch would mean a round trip for every few accounts.
+            linger_ms=0, max_batch_size=MAX_MESSAGE_BYTES // 2, max_request_size=MAX_MESSAGE_BYTES,
+        )  # fmt: skip
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect; what was handed over before is sent."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, messages: Sequence[Outbound]) -> None:
+        """Send in order and return when all are acknowledged; raises Paused before sending, PublishFailed."""
+        if not messages:
+            return
+        self._pulse.check()
+        try:
+            await asyncio.gather(*[await self._hand_over(message) for message in messages])
+        except KafkaError as error:
+            raise PublishFailed(
+                f"the broker refused messages of {messages[0].topic} ({error!r})",
+                "check the topic's size limit and our rights; nothing was acknowledged",
+            ) from error
+        self.sent += len(messages)
+
+    async def _hand_over(self, message: Outbound) -> asyncio.Future[object]:
+        """Put a message behind those before it, waiting for room; the future is its acknowledgement."""
+        acknowledged: asyncio.Future[object] = await self._producer.send(
+            message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
+        )
+        return acknowledged

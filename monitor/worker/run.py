@@ -1,0 +1,231 @@
+"""`run_worker`: check, connect, join the group, and end in an orderly way or at once."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import faust
+import mode
+import structlog
+
+from kernels.warmup import warm_up
+from monitor.brokers import topics as cluster
+from monitor.worker.app import add_state_table, connect, create_app
+from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS, RecoveredState
+from monitor.worker.engine_task import Engine
+from monitor.worker.errors import Ending, FolderInUse, NotReady, WrongPartitions
+from monitor.worker.flush import Flusher
+from monitor.worker.group import Group
+from monitor.worker.intake import Intake
+from monitor.worker.liveness import Pulse, end_process
+from monitor.worker.log_view import LogView
+from monitor.worker.market_reader import MarketReader
+from monitor.worker.options import WorkerOptions
+from monitor.worker.ownership import Ownership
+from monitor.worker.publisher import Publisher
+
+SHUTDOWN_S = 9.0  # supervisors send SIGKILL after 10 s
+PROGRESS_S = 10.0
+MAX_FOLDERS = 1_000
+
+log = structlog.get_logger("monitor.worker")
+
+
+class Shell(mode.Service):
+    """Everything around the Faust app, started before it and stopped after it."""
+
+    mundane_level = "debug"
+
+    def __init__(self, options: WorkerOptions, folder: Path) -> None:
+        super().__init__()
+        wake = asyncio.Event()
+        self.options = options
+        self.pulse = Pulse(options.session_timeout_s)
+        self.publisher = Publisher(options, self.pulse)
+        self.view = LogView(options.broker, options.group)
+        self.reader = MarketReader(options, wake)
+        self.group = Group(options)
+        self.intake = Intake(options.queue_records, wake)
+        self.engine = Engine(
+            options, Flusher(options, self.publisher), self.reader, self.intake, self.view, self.pulse, self.group, wake
+        )
+        recovered = RecoveredState(options.changelog)
+        self.ownership = Ownership(self.engine, recovered)
+        self.faust_app = create_app(options, folder, self.intake)
+        self.group.attach(self.faust_app)
+        add_state_table(self.faust_app, options, recovered, self.ownership)
+        connect(self.faust_app, options, self.ownership)
+
+    async def on_start(self) -> None:
+        """Connect our own clients and start our tasks, before the app may ask for them."""
+        await self.publisher.start()
+        await self.view.start()
+        for work in (
+            self.engine.run(), self.group.run(), self.pulse.run(), self._watch(), self._report(),
+            *self.reader.readers(),
+        ):  # fmt: skip
+            self.add_future(_ending(work))
+
+    async def on_stop(self) -> None:
+        """Disconnect; the app has stopped before."""
+        await self.publisher.stop()
+        await self.view.stop()
+
+    async def _watch(self) -> None:
+        """Announce readiness; end when nothing moves for too long before it."""
+        last, moved_s = -1, time.monotonic()
+        while True:
+            await asyncio.sleep(0.05)
+            self.ownership.announce()
+            if self.ownership.ready or self.engine.applied != last:
+                last, moved_s = self.engine.applied, time.monotonic()
+            elif time.monotonic() - moved_s > self.options.ready_timeout_s:
+                raise NotReady(
+                    f"this worker is not ready and nothing has moved for {self.options.ready_timeout_s:.0f} s",
+                    "check that the broker answers and that the group is not rebalancing for ever",
+                )
+
+    async def _report(self) -> None:
+        """Say every few seconds how far things are."""
+        before = (0, 0)
+        while True:
+            await asyncio.sleep(PROGRESS_S)
+            engine, now = self.engine, (self.engine.applied, self.publisher.sent)
+            log.info(
+                "progress", ready=self.ownership.ready, partitions=sorted(engine.state.shards),
+                applied_per_s=round((now[0] - before[0]) / PROGRESS_S),
+                sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
+                flushes=engine.flushes, held=self.intake.held, late=engine.merge.late, waits=engine.merge.waits,
+                holes=sum(source.holes for source in engine.sources.values()), stale=engine.stale,
+            )  # fmt: skip
+            before = now
+
+
+class Worker(faust.Worker):
+    """Faust's worker, with a bound on the time from a signal to the end."""
+
+    ownership: Ownership
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        timer = threading.Timer(SHUTDOWN_S, self._give_up)
+        timer.daemon = True
+        timer.start()
+        super()._schedule_shutdown(signal)
+
+    def _give_up(self) -> None:
+        """End now: what the last flush could not send, recovery does."""
+        log.warning("stopped_late", finished=self.ownership.finished, after_s=SHUTDOWN_S)
+        logging.shutdown()
+        os._exit(0 if self.ownership.finished else Ending.RESTART)
+
+
+async def prepare_topics(options: WorkerOptions) -> None:
+    """Check the deployment's topics and make the changelog; raises BrokerError or WrongPartitions."""
+    wanted = cluster.wanted_topics(options.prefix, options.partitions)
+    for difference in await cluster.plan(options.broker, wanted):
+        if difference.kind == "missing":
+            raise cluster.TopicsError(f"topic {difference.topic} does not exist", "run `liqmon topics apply`")
+        if difference.kind == "partitions":
+            raise WrongPartitions(
+                f"topic {difference.topic} has {difference.found} partitions, not {difference.wanted}",
+                "set --partitions to what the topics have",
+            )
+    changelog = cluster.Wanted(options.changelog, options.partitions, dict(CONFIG))
+    differences = await cluster.plan(options.broker, [changelog])
+    longer = {d.setting for d in differences if d.setting == "min.compaction.lag.ms" and _longer(d.found)}
+    changelog = cluster.Wanted(
+        options.changelog, options.partitions, {key: value for key, value in CONFIG.items() if key not in longer}
+    )
+    await cluster.apply(options.broker, [changelog])
+    for difference in await cluster.plan(options.broker, [changelog]):
+        raise WrongPartitions(
+            f"the state changelog {difference.topic} has {difference.found} partitions, not {difference.wanted}",
+            "another number of partitions needs a new deployment",
+        )
+
+
+def _longer(found: str) -> bool:
+    return found.isdecimal() and int(found) >= MIN_COMPACTION_LAG_MS
+
+
+@contextmanager
+def own_folder(base: Path | None) -> Iterator[Path]:
+    """Own a folder that no other worker uses, locked: the first free `worker-N` below `base`, or a temporary one.
+
+    Raises FolderInUse if none can be had.
+    """
+    if base is None:
+        with tempfile.TemporaryDirectory(prefix="liqmon-worker-") as name:
+            yield Path(name)
+        return
+    for number in range(MAX_FOLDERS):
+        folder = base / f"worker-{number}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / "lock").open("w")
+        except OSError as error:
+            raise FolderInUse(f"{folder} cannot be written ({error.strerror})", "choose another data folder") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when we die
+            except OSError:
+                continue
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            yield folder
+            return
+    raise FolderInUse(f"{base} has {MAX_FOLDERS} folders in use", "choose another data folder")
+
+
+def run_worker(options: WorkerOptions) -> int:
+    """Run one worker until it is told to stop; returns 0, or does not return (see `Ending`).
+
+    Raises MonitorError when something is wrong before it starts.
+    """
+    asyncio.run(prepare_topics(options))
+    warm_up()
+    with own_folder(options.data_dir) as folder:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        shell = loop.run_until_complete(_create(options, folder))
+        worker = Worker(shell.faust_app, shell, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
+        worker.spinner = None
+        worker.ownership = shell.ownership
+        _quieten()
+        try:
+            worker.execute_from_commandline()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            log.info("stopped", code=code)
+            return code
+    return 0
+
+
+async def _create(options: WorkerOptions, folder: Path) -> Shell:
+    # In the loop that will run it: clients and events belong to the loop they are made in.
+    return Shell(options, folder)
+
+
+async def _ending(work: Coroutine[Any, Any, None]) -> None:
+    """Make any exception of a task of ours end the process, before anything else is sent or committed."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 (the process ends)
+        end_process(error)
+
+
+def _quieten() -> None:
+    """Keep the framework's running commentary out of the log; warnings and errors stay."""
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
