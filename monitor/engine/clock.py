@@ -6,7 +6,8 @@ make every other source stale. The engine has no clock of its own; a record is j
 * a record that carries its arrival time is refused when its event time is later by more than `CLOCK_LIMIT_US`;
 * one that carries none is judged by the newest heartbeat in the same way, once there is one; if a source's refused
   times go on for `HEARTBEAT_SILENCE_US` without a heartbeat, heartbeats have stopped and no longer judge;
-* a record more than `MAX_LEAP_US` ahead of market time needs a second one that agrees: of another source, or later.
+* a record farther ahead of the topic's time than a topic is ever silent (`max_leap_us`) needs a second one that agrees:
+  of another source, or later.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from typing import Any
 
 CLOCK_LIMIT_US = 5_000_000  # venues' clocks differ by milliseconds; above seconds a clock is wrong, not early
 HEARTBEAT_SILENCE_US = 10_000_000  # ten missing heartbeats: the publisher is gone, not late
-MAX_LEAP_US = 86_400_000_000  # no topic is silent for a day, and a corrupt time is rarely wrong by less
+DAY_US = 86_400_000_000
 MAX_SUSPECTS = 1_000  # sources remembered as ahead; more would let a publisher of random names fill the memory
 
 
 class ClockGuard:
     """Judges event times of one topic; `time_us` is the largest one accepted (0 before any)."""
 
-    __slots__ = ("_ahead", "_heartbeat_us", "_leap", "time_us")
+    __slots__ = ("_ahead", "_heartbeat_us", "_leap", "_max_leap_us", "time_us")
 
-    def __init__(self) -> None:
+    def __init__(self, max_leap_us: int) -> None:
         self.time_us = 0
+        self._max_leap_us = max_leap_us
         self._heartbeat_us = 0
         self._ahead: dict[str, int] = {}  # source: its first refused time since the last heartbeat
         self._leap: tuple[str, int] | None = None
@@ -61,12 +63,12 @@ class ClockGuard:
             self._ahead = {}
 
     def _leap_refusal(self, event_time_us: int, source: str) -> str:
-        if not self.time_us or event_time_us <= self.time_us + MAX_LEAP_US:
+        if not self.time_us or event_time_us <= self.time_us + self._max_leap_us:
             return ""
         if self._leap is not None:
             first_source, first_us = self._leap
             another = source != first_source or event_time_us > first_us
-            if another and abs(event_time_us - first_us) <= MAX_LEAP_US:
+            if another and abs(event_time_us - first_us) <= self._max_leap_us:
                 return ""
         self._leap = (source, event_time_us)
         return f"event time is {_seconds(event_time_us - self.time_us)} s after market time and no other record agrees"
@@ -81,9 +83,9 @@ class ClockGuard:
         }
 
     @classmethod
-    def restore(cls, state: dict[str, Any]) -> ClockGuard:
+    def restore(cls, state: dict[str, Any], max_leap_us: int) -> ClockGuard:
         """Rebuild a guard from its snapshot."""
-        guard = cls()
+        guard = cls(max_leap_us)
         guard.time_us = state["time_us"]
         guard._heartbeat_us = state["heartbeat_us"]
         guard._ahead = dict(state["ahead"])

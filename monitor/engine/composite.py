@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.engine.basis import Basis, BasisKind
-from monitor.engine.clock import ClockGuard
+from monitor.engine.clock import DAY_US, ClockGuard
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
 from schemas.records import Heartbeat, PriceTick, Tick
 
@@ -30,7 +30,8 @@ DEFAULT_MAX_AGE_MS = 180_000  # three one-minute bars. On 2025-10-10 the major c
 MAX_UNDERLYINGS = 2_000  # a publisher of random names must not fill the memory
 MAX_INSTRUMENTS = 20_000  # with prices, per underlying
 FAR_PRICE = 1e15  # records bound prices far below
-IDLE_US = 7 * 86_400_000_000  # an instrument without prices for a week has expired or is delisted
+IDLE_US = 7 * DAY_US  # an instrument without prices for a week has expired or is delisted
+MAX_LEAP_US = DAY_US  # heartbeats come every second: a day of silence has an operator's attention
 LAYOUT = 1
 
 
@@ -73,7 +74,7 @@ class TicksFold:
     __slots__ = ("_bases", "_clock", "_deadline_us", "_entries", "late_ticks", "off_index")
 
     def __init__(self) -> None:
-        self._clock = ClockGuard()
+        self._clock = ClockGuard(MAX_LEAP_US)
         self._entries: dict[str, _Entry] = {}
         self._bases: dict[str, Basis] = {}
         self._deadline_us = FAR_US  # never later than the earliest time-driven change
@@ -86,9 +87,9 @@ class TicksFold:
         return self._clock.time_us
 
     def index(self, underlying: str) -> IndexView | None:
-        """Return the composite index, None before its first source."""
+        """Return the composite index, None before its first fresh price."""
         entry = self._entries.get(underlying)
-        return None if entry is None or not entry.index.sources else entry.index.view()
+        return None if entry is None or not entry.index.price_usd else entry.index.view()
 
     def basis(self, instrument: str) -> float:
         """Return price/index - 1 of an instrument, 0 before any (`basis_kind` says what it rests on)."""
@@ -185,7 +186,7 @@ class TicksFold:
             basis.mark_us = tick.event_time_us
         else:
             basis.traded_us = tick.event_time_us
-        if not index.sources or index.held:
+        if index.held or not index.price_usd:
             return False
         if not basis.observe(price_usd, index.price_usd, tick.event_time_us):
             self.off_index += 1
@@ -271,7 +272,7 @@ class TicksFold:
         if state["layout"] != LAYOUT:
             raise ValueError(f"ticks snapshot has layout {state['layout']}, this build reads {LAYOUT}")
         fold = cls()
-        fold._clock = ClockGuard.restore(state["clock"])
+        fold._clock = ClockGuard.restore(state["clock"], MAX_LEAP_US)
         fold._deadline_us = state["deadline_us"]
         fold.late_ticks = state["late_ticks"]
         fold.off_index = state["off_index"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.engine.clock import DAY_US
 from monitor.engine.jump import JumpWindow
 
 MAX_DISPERSION = 0.02
 DISPERSION_HOLD_US = 60_000_000
-FORGET_US = 86_400_000_000  # a source silent for a day is gone; remembered longer, it would keep the index held
+FORGET_US = DAY_US  # a source silent for a day is gone; remembered longer, it would keep the index held
 MAX_SOURCES = 32  # a publisher of random source names must not make every tick slow
 FAR_US = 1 << 62  # no deadline
 

@@ -2,8 +2,8 @@
 
 With one source nothing else can vouch for a price, so one that differs by more than `MAX_JUMP` from any price in force
 during the last `WINDOW_S` seconds is a jump: the index keeps its value and is held. It is taken again, at the new level
-or back at the old one, with the first tick that finds no jump in the last `WINDOW_S` seconds. Only a tick releases,
-never time alone: a print that no later one confirms moves nothing.
+or back at the old one, with the first tick that finds all prices of the last `WINDOW_S` seconds within `SETTLED` of
+itself. Only a tick releases, never time alone: a print that no later one confirms moves nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 MAX_JUMP = 0.10
+SETTLED = 0.05  # leaving at the limit of entry, prices that alternate around it would hold and release at each print
 WINDOW_S = 10
 MEMORY_S = 300  # the last price before the window counts if it is no older: after a longer silence a move is no jump
 _SECOND_US = 1_000_000
@@ -19,14 +20,13 @@ _SECOND_US = 1_000_000
 class JumpWindow:
     """Lowest, highest and last price of each of the last `WINDOW_S` seconds, and the price in force before them."""
 
-    __slots__ = ("_before", "_before_s", "_buckets", "_high", "_jump_us", "_low", "jumping")
+    __slots__ = ("_before", "_before_s", "_buckets", "_high", "_low", "jumping")
 
     def __init__(self) -> None:
         self.jumping = False
         self._before = 0.0  # 0: none
         self._before_s = 0  # its second
         self._buckets: list[list[Any]] = []  # [second, low, high, last], oldest first
-        self._jump_us = 0  # time of the last jump
         self._low = self._high = 0.0  # over `_before` and `_buckets`
 
     def add(self, time_us: int, price_usd: float) -> None:
@@ -47,11 +47,8 @@ class JumpWindow:
             high = max(bucket[2] for bucket in buckets)
             self._low = min(low, self._before) if self._before else low
             self._high = max(high, self._before)
-        if price_usd > (1.0 + MAX_JUMP) * self._low or price_usd < (1.0 - MAX_JUMP) * self._high:
-            self._jump_us = time_us
-            self.jumping = True
-        elif self.jumping:
-            self.jumping = time_us < self._jump_us + WINDOW_S * _SECOND_US
+        limit = SETTLED if self.jumping else MAX_JUMP
+        self.jumping = price_usd > (1.0 + limit) * self._low or price_usd < (1.0 - limit) * self._high
 
     def _drop_before(self, second: int) -> None:
         while self._buckets and self._buckets[0][0] < second - WINDOW_S:
@@ -63,7 +60,6 @@ class JumpWindow:
         """Return the window as plain JSON values."""
         return {
             "jumping": self.jumping,
-            "jump_us": self._jump_us,
             "before": self._before,
             "before_s": self._before_s,
             "buckets": [list(bucket) for bucket in self._buckets],
@@ -74,7 +70,6 @@ class JumpWindow:
         """Rebuild a window from its snapshot."""
         window = cls()
         window.jumping = state["jumping"]
-        window._jump_us = state["jump_us"]
         window._before = state["before"]
         window._before_s = state["before_s"]
         window._buckets = [list(bucket) for bucket in state["buckets"]]

@@ -21,12 +21,13 @@ import msgspec
 
 from kernels.surface import CONSTANT, NO_VOLATILITY, SMILE, SVI
 from monitor.engine.butterfly import refusal_of_smile, refusal_of_svi
-from monitor.engine.clock import ClockGuard
+from monitor.engine.clock import DAY_US, ClockGuard
 from schemas.records import ExpiryVolatility, Instrument, InstrumentVolatility, SviVolatility, VolatilityUpdate
 
-KEEP_EXPIRED_US = 7 * 86_400_000_000  # for positions that are settled late
+KEEP_EXPIRED_US = 7 * DAY_US  # for positions that are settled late
 MAX_INSTRUMENTS = 20_000  # per underlying: ten times the largest chain
 MAX_EXPIRIES = 500
+MAX_LEAP_US = 30 * DAY_US  # volatilities may be published once a day or once a week
 LAYOUT = 1
 
 Slice = ExpiryVolatility | SviVolatility
@@ -84,7 +85,7 @@ class VolatilityFold:
     __slots__ = ("_clock", "_next_expiry_us", "_surfaces", "late_updates")
 
     def __init__(self) -> None:
-        self._clock = ClockGuard()
+        self._clock = ClockGuard(MAX_LEAP_US)
         self._surfaces: dict[str, _Surface] = {}
         self._next_expiry_us = 0  # the earliest expiry known, 0: none
         self.late_updates = 0
@@ -242,7 +243,7 @@ class VolatilityFold:
         if state["layout"] != LAYOUT:
             raise ValueError(f"volatility snapshot has layout {state['layout']}, this build reads {LAYOUT}")
         fold = cls()
-        fold._clock = ClockGuard.restore(state["clock"])
+        fold._clock = ClockGuard.restore(state["clock"], MAX_LEAP_US)
         fold._next_expiry_us = state["next_expiry_us"]
         fold.late_updates = state["late_updates"]
         for item in state["underlyings"]:
