@@ -187,7 +187,7 @@ def frames(
         yield _HEAD + b",".join(batch) + _TAIL
 
 
-def key_of(topic: str, record: Record) -> bytes | None:
+def key_of(topic: str, record: Record | Tombstone) -> bytes | None:
     """Key of a single record on a topic; None where the topic has no keys. Frames always have a null key."""
     return _key(record) if _wire(topic).keyed else None
 
@@ -346,12 +346,13 @@ def _row_count(count: int) -> Refusal:
     return Refusal("too_many_rows", f"{count} rows, the limit is {MAX_FRAME_ROWS}")
 
 
-def _key(record: Record) -> bytes:
+def _key(record: Record | Tombstone) -> bytes:
     """Key of a record: what orders it, and what compaction keeps the latest of."""
     return _KEYS[type(record)](record).encode()
 
 
 _KEYS: dict[type, Callable[[Any], str]] = {
+    Tombstone: lambda r: r.key,
     records.Trade: lambda r: r.account,
     records.Transfer: lambda r: r.account,
     records.AccountConfig: lambda r: r.account,

@@ -13,12 +13,12 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import msgspec
 
 from schemas import codec, examples, records, topics
-from schemas.fields import ERROR_KINDS, MAX_FRAME_ROWS
+from schemas.fields import ERROR_KINDS, MAX_DEPTH, MAX_FRAME_ROWS, MAX_RECORD_BYTES, ErrorKind
 from schemas.headers import schema_uri
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -43,6 +43,33 @@ RECORDS: tuple[type[records.Record], ...] = (
 )
 _ARRAY_OF_NUMBERS = re.compile(r"\[[\s\d.,-]+\]")
 _REF = "#/$defs/{name}"
+
+
+MEANINGS: Final[dict[ErrorKind, str]] = {
+    "too_large": f"The message is longer than {MAX_RECORD_BYTES:,} bytes.",
+    "too_deep": f"Brackets nest deeper than {MAX_DEPTH} levels.",
+    "too_many_rows": f"The frame has more than {MAX_FRAME_ROWS:,} rows.",
+    "empty_frame": "The frame has no row.",
+    "bad_utf8": "The bytes are no UTF-8.",
+    "bad_json": "The bytes are no JSON, or more than one value.",
+    "not_finite": "NaN or infinity, which JSON does not have.",
+    "unknown_version": "`v` is an integer other than 1.",
+    "missing_field": "A field without a default is absent.",
+    "unknown_field": "A field that the record does not have.",
+    "wrong_type": "A value of another JSON type; times and counts are integers without a point.",
+    "bad_pattern": "A name, asset or hash has characters or a length that it may not have.",
+    "unknown_value": "A word that is not in the field's list.",
+    "out_of_range": "A number or length outside its range, zero quantities and amounts included.",
+    "crossed_quote": "A quote with its bid above its ask.",
+    "invalid_record": "Fields that contradict each other.",
+    "null_value": "A null value on a topic that is not compacted.",
+    "null_key": "A single record, or a tombstone, without a key.",
+    "bad_key": "A tombstone whose key is no name.",
+    "key_mismatch": "A key that does not name the record, or a frame with a key.",
+    "frame_not_allowed": "A frame on a topic of single records.",
+    "wrong_partition": "An account whose partition (murmur2) is another one.",
+}
+assert set(MEANINGS) == set(ERROR_KINDS)
 
 
 def snake(name: str) -> str:
@@ -109,7 +136,8 @@ def fill_tables(text: str) -> str:
 
 def _blocks() -> dict[str, str]:
     """Everything that can stand between markers."""
-    blocks = {"topics": _topic_table(), "error kinds": ", ".join(f"`{kind}`" for kind in ERROR_KINDS)}
+    kinds = [f"| `{kind}` | {meaning} |" for kind, meaning in MEANINGS.items()]
+    blocks = {"topics": _topic_table(), "error kinds": "\n".join(["| kind | meaning |", "|---|---|", *kinds])}
     for record in (*RECORDS, *_parts()):
         blocks[f"fields {snake(record.__name__)}"] = _field_table(record)
     for name, event in examples.EVENTS.items():

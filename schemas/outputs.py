@@ -123,11 +123,11 @@ class AccountEvent(Record, frozen=True, kw_only=True):
     equity_usd: float
     """Collateral and unrealised profit and loss, USD."""
     im_requirement_usd: float
-    """Initial requirement, USD."""
+    """Initial requirement (IM), USD."""
     mm_requirement_usd: float
-    """Maintenance requirement, USD."""
+    """Maintenance requirement (MM), USD."""
     shortfall_usd: float
-    """Equity missing, USD: to the initial requirement for a call, the maintenance one for a liquidation, else zero."""
+    """Equity missing, USD: to zero for a bankruptcy, to MM for a liquidation or data hold, otherwise to IM."""
     reason: Text
     """One sentence for people."""
     underlyings: tuple[UnderlyingRisk, ...]

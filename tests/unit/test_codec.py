@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas import codec, topics
 from schemas.fields import ERROR_KINDS, MAX_DEPTH, MAX_FRAME_ROWS, MAX_RECORD_BYTES, ErrorKind
 from schemas.records import AccountConfig, Heartbeat, Instrument, ParameterSet, PriceTick, Record, Tombstone, Trade
 from schemas.refusals import MAX_ERROR_TEXT
+from tests.support import ROOT
 
 TRADES, TICKS, ACCOUNTS = topics.TRADES.name, topics.TICKS.name, topics.ACCOUNTS.name
 NOW = 1_760_043_600_123_456
@@ -357,6 +359,18 @@ def partition_of(account: bytes) -> int:
 def test_the_partitioner_is_that_of_the_java_client(text: str, expected: int) -> None:
     """The hash used below has the values published in the tests of Apache Kafka."""
     assert murmur2(text.encode()) & 0xFFFFFFFF == expected & 0xFFFFFFFF
+
+
+def test_the_page_shows_partitions_and_limits_as_they_are() -> None:
+    """The accounts that the documentation names hash as it says, and the limits it states are those in force."""
+    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\S+)` \| (-?\d+) \| (\d+) \|$", page, re.MULTILINE)
+    assert len(table) == 4
+    for account, signed, partition in table:
+        assert (int(signed) - murmur2(account.encode())) % 2**32 == 0
+        assert int(partition) == partition_of(account.encode())
+    limits = f"at most {MAX_RECORD_BYTES:,} bytes, {MAX_DEPTH} levels of nesting and {MAX_FRAME_ROWS:,} rows"
+    assert limits in " ".join(page.split())
 
 
 def test_rows_of_accounts_from_elsewhere_are_refused_one_by_one() -> None:
