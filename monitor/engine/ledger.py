@@ -21,7 +21,6 @@ RejectionKind = Literal[
     "instrument_delisted",
     "instrument_expired",
     "quanto_not_modelled",
-    "zero_quantity",
     "amount_out_of_range",
     "account_not_empty",
 ]
@@ -239,8 +238,6 @@ def _refuse_trade(account: Account, trade: Trade, instrument: Instrument) -> Non
     # A fill from before the delisting may come late and is still a fill.
     if instrument.delisted and trade.event_time_us >= instrument.event_time_us:
         raise RejectedRecord("instrument_delisted", f"{name} is delisted since {instrument.event_time_us} us")
-    if trade.quantity == 0.0:
-        raise RejectedRecord("zero_quantity", f"trade {trade.trade_id} fills no contracts")
     if instrument.type != "spot" and instrument.contract == "linear" and not _is_dollar(instrument.settlement):
         raise RejectedRecord("quanto_not_modelled", f"{name} is linear and settles in {instrument.settlement}")
 
