@@ -13,10 +13,15 @@ from schemas.fields import Asset, Count, EventId, Name, ParameterHash, Position,
 Status = Literal["healthy", "warning", "margin_call", "liquidation", "bankrupt", "recovered"]
 EventKind = Literal["warning", "margin_call", "recovered", "resolved", "liquidation", "bankrupt", "data_hold"]
 
+
+class Published(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Base of what consumers read: a reader of today ignores a field that is added tomorrow."""
+
+
 # --- events -------------------------------------------------------------------------------------
 
 
-class Cause(Record, frozen=True, kw_only=True):
+class Cause(Published, frozen=True, kw_only=True):
     """The record that made an account cross, or a timer at its deadline (then `topic` says which)."""
 
     topic: Text
@@ -29,7 +34,7 @@ class Cause(Record, frozen=True, kw_only=True):
     """Place of the record in its frame, from 0; 0 for a single record."""
 
 
-class UnderlyingRisk(Record, frozen=True, kw_only=True):
+class UnderlyingRisk(Published, frozen=True, kw_only=True):
     """One underlying's part of a requirement, with its worst scenario."""
 
     underlying: Asset
@@ -58,7 +63,7 @@ class UnderlyingRisk(Record, frozen=True, kw_only=True):
     """Profit or loss in the worst scenario, USD."""
 
 
-class AttributionPart(Record, frozen=True, kw_only=True):
+class AttributionPart(Published, frozen=True, kw_only=True):
     """Part of the change of the initial requirement since the account's previous event that is due to one group."""
 
     group: Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
@@ -67,7 +72,7 @@ class AttributionPart(Record, frozen=True, kw_only=True):
     """Its part of the change, USD."""
 
 
-class PlanLine(Record, frozen=True, kw_only=True):
+class PlanLine(Published, frozen=True, kw_only=True):
     """One proposed reduction or hedge of a liquidation plan."""
 
     instrument: Name
@@ -82,7 +87,7 @@ class PlanLine(Record, frozen=True, kw_only=True):
     """Requirement set free by one more contract, USD."""
 
 
-class AccountEvent(Record, frozen=True, kw_only=True):
+class AccountEvent(Published, frozen=True, kw_only=True):
     """One transition of one account: what, how short, why, and computed at which positions.
 
     The id is fixed before the event is sent; a second delivery has the same bytes. Bodies hold no wall-clock time.
@@ -144,7 +149,7 @@ class AccountEvent(Record, frozen=True, kw_only=True):
     """Layout of the record."""
 
 
-class AccountState(Record, frozen=True, kw_only=True):
+class AccountState(Published, frozen=True, kw_only=True):
     """Latest state of one account, compacted by account: for late joiners and for a bot's re-check."""
 
     account: Name
@@ -181,7 +186,7 @@ class AccountState(Record, frozen=True, kw_only=True):
     """Layout of the record."""
 
 
-class RegimeChange(Record, frozen=True, kw_only=True):
+class RegimeChange(Published, frozen=True, kw_only=True):
     """A change of correlation regime over a set of underlyings, with the digest of the matrices in force."""
 
     regime: Name
@@ -200,7 +205,7 @@ class RegimeChange(Record, frozen=True, kw_only=True):
     """Layout of the record."""
 
 
-class RiskArray(Record, frozen=True, kw_only=True):
+class RiskArray(Published, frozen=True, kw_only=True):
     """P&L of one long contract in each scenario of a parameter set."""
 
     instrument: Name

@@ -10,7 +10,8 @@ Conventions
 * Volatilities are annualised decimals (0.45 is 45 %); years have 365 days.
 * `v` is the version of the record layout. A record without it is version 1.
 
-Evolution: only optional fields with defaults may be added; a changed meaning is a new topic version.
+Evolution: only optional fields with defaults may be added; a changed meaning is a new topic version. What the monitor
+reads is strict about fields it does not know, what it publishes is read without them.
 
 The types are defined by direction, in `inputs`, `parameters` and `outputs`, over the constrained types of `fields`;
 this module is where everyone else takes them from.
