@@ -98,16 +98,16 @@ class Book:
 
     # --- market ---------------------------------------------------------------------------------
 
-    def refresh(self, underlyings: Iterable[str], market: Market, *, rows: bool = False) -> list[str]:
+    def refresh(self, underlyings: Iterable[str], market: Market, *, surface: bool = False) -> list[str]:
         """Reprice underlyings and re-evaluate every account that holds them.
 
-        `rows` says that listings or surfaces changed. Returns the names whose conditions changed, sorted.
+        `surface` says that listings or volatilities changed. Returns the names whose conditions changed, sorted.
         """
         touched = []
         for underlying in underlyings:
             for column in self._of_underlying.get(underlying, ()):
-                if rows:
-                    column.set_rows_stale()
+                if surface:
+                    column.set_surface_stale()
                 if column.has_accounts:
                     self._price(column, market)
                     column.evaluate_all()

@@ -15,7 +15,6 @@ from monitor.engine.figures import Floats, Ints
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
-    from monitor.engine.surface import SurfaceRow
     from schemas.records import Instrument, RiskMatrixParameters
 
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
@@ -41,8 +40,12 @@ class Column:
         self._segment_of: dict[int, int] = {}
         self._segments_stale = True
         self._rows_stale = True
+        self._surface_stale = True
+        self._parameters_stale = True
         self._linear: list[tuple[int, str]] = []
-        self.set_parameters_stale()
+        self._options: list[tuple[int, Instrument]] = []
+        self._future_of: dict[int, int] = {}
+        self._forward_rows: list[tuple[int, int]] = []
 
     # --- what the accounts hold -----------------------------------------------------------------
 
@@ -86,17 +89,20 @@ class Column:
 
     def set_parameters_stale(self) -> None:
         """Take scenario table and shocks anew at the next pricing, because the parameter set changed."""
-        self._parameters: RiskMatrixParameters | None = None
-        self._rows_stale = True
+        self._parameters_stale = True
 
-    def set_rows_stale(self) -> None:
-        """Read the rows anew at the next pricing, because a listing or a surface changed."""
-        self._rows_stale = True
+    def set_surface_stale(self) -> None:
+        """Read volatilities and forwards anew at the next pricing, because a surface or a listing changed."""
+        self._surface_stale = True
 
     def price(self, market: Market) -> None:
         """Reprice every row at the market's present state."""
+        if self._parameters_stale:
+            self._read_parameters(market)
         if self._rows_stale:
             self._read_rows(market)
+        if self._surface_stale:
+            self._read_surfaces(market)
         view = market.ticks.index(self.underlying)
         if view is None:
             par = self.underlying in PAR_ASSETS
@@ -158,7 +164,6 @@ class Column:
     @property
     def parameters(self) -> RiskMatrixParameters:
         """The parameters in force here."""
-        assert self._parameters is not None
         return self._parameters
 
     @property
@@ -196,14 +201,11 @@ class Column:
     def _read_rows(self, market: Market) -> None:
         held = {name for exposure in self._exposures.values() for name, _ in exposure if name is not None}
         names: list[str | None] = [None, *sorted(held)]
-        if names != self._names:
-            self._names = names
-            self._row_of = {name: row for row, name in enumerate(names)}
-            self._segments_stale = True
-        self._read_parameters(market)
+        self._names = names
+        self._row_of = {name: row for row, name in enumerate(names)}
+        self._segments_stale = True
         self._allocate(len(names))
         groups: dict[int | str, int] = {}
-        futures: dict[int, int] = {}
         for row, name in enumerate(names):
             if name is None:
                 self._kind[row] = scenarios.COIN
@@ -212,21 +214,30 @@ class Column:
             assert instrument is not None, f"exposure in an unlisted instrument {name}"
             # A perpetual is an expiry of its own for the roll shock.
             self._expiry_group[row] = groups.setdefault(instrument.expiry_us or name, len(groups))
-            self._read_instrument(row, instrument, market)
-            if instrument.type == "future":
-                futures[int(self._expiry_us[row])] = row
+            self._read_instrument(row, instrument)
         self._group_expiry_us = np.array([e if isinstance(e, int) else 0 for e in groups] or [0], dtype=np.int64)
         self._group_rate = np.zeros(len(self._group_expiry_us))
-        for row in self._option_rows:
+        self._rows_stale = False
+        self._surface_stale = True
+
+    def _read_surfaces(self, market: Market) -> None:
+        """Take each option's volatility, and its forward: the surface's, else that of the future of its expiry."""
+        self._forward_rows = []
+        for row, instrument in self._options:
             expiry_us = int(self._expiry_us[row])
+            surface_row = market.volatility.row(instrument)
+            self._code[row] = surface_row.code
+            self._surface[row] = surface_row[1:6]
+            self._low[row] = surface_row.lo
+            self._high[row] = surface_row.hi
             basis = market.volatility.forward_basis(self.underlying, expiry_us)
             if basis is not None:
                 self._basis[row] = basis
-            elif expiry_us in futures:
-                self._forward_rows.append((row, futures[expiry_us]))
-        self._rows_stale = False
+            elif expiry_us in self._future_of:
+                self._forward_rows.append((row, self._future_of[expiry_us]))
+        self._surface_stale = False
 
-    def _read_instrument(self, row: int, instrument: Instrument, market: Market) -> None:
+    def _read_instrument(self, row: int, instrument: Instrument) -> None:
         self._size[row] = instrument.contract_size
         self._expiry_us[row] = instrument.expiry_us or 0
         inverse = instrument.contract == "inverse"
@@ -235,9 +246,10 @@ class Column:
             self._kind[row] = scenarios.INVERSE_OPTION if inverse else scenarios.LINEAR_OPTION
             self._is_call[row] = instrument.option_type == "call"
             self._strike[row] = instrument.strike
-            self._option_rows.append(row)
-            self._read_surface(row, market.volatility.row(instrument))
+            self._options.append((row, instrument))
         else:
+            if instrument.type == "future":
+                self._future_of[int(self._expiry_us[row])] = row
             self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
             self._linear.append((row, instrument.instrument))
 
@@ -249,17 +261,15 @@ class Column:
         self._move, self._linear_move, self._vol_direction, self._weight = scenarios.scenario_table(
             p.price_range, p.buckets_each_side, p.extended_moves
         )
-
-    def _read_surface(self, row: int, surface_row: SurfaceRow) -> None:
-        self._code[row] = surface_row.code
-        self._surface[row] = surface_row[1:6]
-        self._low[row] = surface_row.lo
-        self._high[row] = surface_row.hi
+        self._parameters_stale = False
+        if not self._rows_stale:
+            self._pnl = np.zeros((len(self._names), len(self._move)))
 
     def _allocate(self, n: int) -> None:
         self._linear = []
-        self._option_rows: list[int] = []
-        self._forward_rows: list[tuple[int, int]] = []
+        self._options = []
+        self._future_of = {}
+        self._forward_rows = []
         self._kind = np.zeros(n, dtype=np.int64)
         self._is_call = np.zeros(n, dtype=np.bool_)
         self._size = np.ones(n)

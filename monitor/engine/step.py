@@ -133,7 +133,7 @@ def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str
     if change.sets:
         return book.refresh_parameters(change.sets, market)
     if change.underlyings:
-        return book.refresh(change.underlyings, market, rows=change.surface)
+        return book.refresh(change.underlyings, market, surface=change.surface)
     return []
 
 
