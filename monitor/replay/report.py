@@ -121,8 +121,9 @@ def print_run(console: Console, data: dict[str, Any]) -> None:
 
 def print_accounts(console: Console, data: dict[str, Any]) -> None:
     """Print quantiles of utilisation and leverage by kind."""
-    table = Table(title="v = IM / equity, leverage = gross notional / equity, at the opening", title_justify="left")
-    table.add_column("kind")
+    # No box: kinds must stay whole on a terminal of 80 columns.
+    table = Table(title="v = IM / equity, lev = gross notional / equity", title_justify="left", box=None)
+    table.add_column("kind", no_wrap=True)
     table.add_column("accounts", justify="right")
     for part in ("v", "lev"):
         for quantile in SHOWN:

@@ -8,6 +8,7 @@ import mpmath
 import pytest
 
 from monitor.replay.sources import (
+    TOPIC_OF,
     NothingToReplay,
     NotReplayable,
     Report,
@@ -474,8 +475,6 @@ def every_layout(folder: Path) -> list[Source]:
 
 def test_every_record_is_valid_on_the_wire(tmp_path: Path) -> None:
     """What a source makes, the strict codec reads back as the same record."""
-    from monitor.replay.sources import TOPIC_OF  # noqa: PLC0415 (beside its only use)
-
     count = 0
     for source in every_layout(tmp_path):
         for _, record in source.records():
