@@ -226,6 +226,8 @@ def _frame_rows(wire: _Wire, key: bytes | None, value: bytes) -> list[bytes] | N
         _envelope(skeleton)
     except msgspec.ValidationError as error:
         raise of_validation(error) from error
+    except _BROKEN as error:  # the name of an unknown field need not be text
+        raise lexical(value, error) from error
     if not wire.topic.framed:
         raise Refusal("frame_not_allowed", f"{wire.topic.name} carries single records only")
     if key is not None:

@@ -153,6 +153,7 @@ MESSAGES: list[tuple[str, str, bytes | None, bytes | None, ErrorKind]] = [
     ("frame of an unknown layout", TRADES, None, b'{"v":3,"rows":{"a":1}}', "unknown_version"),
     ("frame of an unknown version, broken", TRADES, None, frame(b"NaN").replace(b'"v":1', b'"v":2'), "unknown_version"),
     ("frame with an unknown field", TRADES, None, b'{"rows":[' + trade() + b'],"w":1}', "unknown_field"),
+    ("frame with a field under no text", TRADES, None, b'{"rows":[' + trade() + b'],"\xcc":1}', "bad_utf8"),
     ("frame whose rows are no list", TRADES, None, b'{"rows":{"0":1}}', "wrong_type"),
     ("frame whose version is text", TRADES, None, frame(trade()).replace(b'"v":1', b'"v":"1"'), "wrong_type"),
     ("keyed frame", TRADES, b"desk-1", frame(trade()), "key_mismatch"),
