@@ -232,7 +232,7 @@ def ticks(changes: list[tuple[int, Situation, bool]]) -> Iterator[tuple[Situatio
         yield now, False
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(CHANGES, DWELLS)
 def test_agrees_with_the_table_on_a_fine_grid(changes: list[tuple[int, Situation, bool]], dwells: Dwells) -> None:
     """The machine says what the table says when it is read at every millisecond, in the same order."""
@@ -250,7 +250,7 @@ def test_agrees_with_the_table_on_a_fine_grid(changes: list[tuple[int, Situation
     assert machine.account.data_hold == (grid.held_since is not None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(CHANGES, DWELLS, st.data())
 def test_further_evaluations_change_nothing(
     changes: list[tuple[int, Situation, bool]], dwells: Dwells, data: st.DataObject
@@ -279,7 +279,7 @@ ANY_PARAMETERS = st.builds(Dwells, st.integers(0, 3), st.integers(0, 3), st.inte
 ANY_BITS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 255), st.booleans(), ANY_PARAMETERS), max_size=60)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(ANY_BITS)
 def test_invariants_under_any_bits(inputs: list[tuple[int, int, bool, StatusParameters]]) -> None:
     """Any bits, even impossible ones, and any change of dwell times leave a chain of events that makes sense."""
