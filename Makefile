@@ -18,7 +18,7 @@ test: setup ## Run all tests, those on Kafka included [ARGS="-k name"]
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: setup ## Run the tests that need no broker [ARGS=...]
-	$(BIN)/python -m pytest -m "not broker" $(ARGS)
+	$(BIN)/python -m pytest -m "not broker and not local_broker" $(ARGS)
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

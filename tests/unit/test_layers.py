@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,41 +15,12 @@ import pytest
 from tests.support import ROOT
 
 # What reaches outside: clocks, randomness, files, network, processes, other people's output.
-OUTSIDE = frozenset(
-    [
-        "asyncio",
-        "ctypes",
-        "datetime",
-        "getpass",
-        "glob",
-        "http",
-        "importlib",
-        "inspect",
-        "io",
-        "locale",
-        "logging",
-        "multiprocessing",
-        "os",
-        "pathlib",
-        "pickle",
-        "platform",
-        "random",
-        "secrets",
-        "shutil",
-        "signal",
-        "socket",
-        "sqlite3",
-        "subprocess",
-        "sys",
-        "tempfile",
-        "threading",
-        "time",
-        "tomllib",
-        "urllib",
-        "uuid",
-        "warnings",
-    ]
-)
+OUTSIDE = {
+    "asyncio", "ctypes", "datetime", "getpass", "glob", "http", "importlib", "inspect", "io", "locale",
+    "logging", "multiprocessing", "os", "pathlib", "pickle", "platform", "random", "secrets", "shutil",
+    "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "tomllib", "urllib",
+    "uuid", "warnings",
+}  # fmt: skip
 OUTSIDE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 
 
@@ -91,7 +63,7 @@ def imported(tree: ast.AST, package: str) -> Iterator[tuple[str, int]]:
                 yield f"{base}.{alias.name}", node.lineno
 
 
-def violations(source: str, floor: Floor, package: str, allowed: Set[str] = frozenset()) -> list[str]:
+def violations(source: str, floor: Floor, package: str, allowed: AbstractSet[str] = frozenset()) -> list[str]:
     """Return what in `source` a module of `floor` must not do, with line numbers."""
     tree = ast.parse(source)
     found = []

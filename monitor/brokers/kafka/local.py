@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from typing import Self
 from monitor.brokers.interface import BrokerError, PortTaken, StartFailed, StorageUnusable, Unreachable
 from monitor.brokers.kafka.jars import KAFKA_VERSION, ensure_jars
 from monitor.brokers.kafka.java import find_java
+from monitor.brokers.kafka.ports import choose_ports
 from monitor.brokers.kafka.properties import HOST, Node, render, server_properties
 from monitor.brokers.probe import probe
 
@@ -28,6 +29,8 @@ _SUPERVISOR = Path(__file__).with_name("supervise.py")
 _STOP_GRACE_S = 15.0
 # Free ports are found by binding and releasing; another process may take one in between.
 _PORT_ATTEMPTS = 3
+# A broker whose starter was killed needs a second or two to end; whoever starts again at once waits for it.
+_LOCK_WAIT_S = 5.0
 
 
 class LocalKafka:
@@ -83,10 +86,9 @@ class LocalKafka:
         """Return `host:port` once the broker answers a metadata request; raise BrokerError."""
         if self._supervisor is not None:
             return f"{HOST}:{self.port}"
+        choose_ports(self._asked_port)  # first: no use in fetching anything for a port that is taken
         java = find_java()
         jars = ensure_jars()
-        if self._asked_port:
-            require_free(self._asked_port)
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             try:
                 return self._start_once(java, jars)
@@ -113,15 +115,16 @@ class LocalKafka:
 
     def _start_once(self, java: str, jars: Path) -> str:
         folder = self._folder = self._make_folder()
+        lock = _lock(folder)
         try:
-            port, controller_port = self._asked_port or free_port(), free_port()
+            port, controller_port = choose_ports(self._asked_port)
             node = Node(1, port, controller_port, folder / "data", overrides=self._overrides)
             config = folder / "server.properties"
             config.write_text(render(server_properties(node)))
             run = [java, "-cp", f"{jars}/*", "-Dorg.apache.logging.log4j.level=WARN"]
             if not (node.log_dir / "meta.properties").exists():
                 self._format(run, config, folder)
-            self._launch(run, config, folder)
+            self._launch(run, config, folder, lock)
             address = f"{HOST}:{port}"
             self._await_answer(address, folder)
         except BaseException as error:
@@ -131,6 +134,8 @@ class LocalKafka:
                 shutil.rmtree(folder / "data" if isinstance(error, StartFailed) else folder, ignore_errors=True)
             self._folder = None
             raise
+        finally:
+            os.close(lock)  # the broker holds its own copy
         self.port = port
         return address
 
@@ -158,7 +163,7 @@ class LocalKafka:
         if code != 0:
             raise start_error(folder, "Apache Kafka could not format its data folder")
 
-    def _launch(self, run: list[str], config: Path, folder: Path) -> None:
+    def _launch(self, run: list[str], config: Path, folder: Path, lock: int) -> None:
         initial_mb = min(256, self._heap_mb)
         command = [*run, "kafka.Kafka", str(config)]
         command[1:1] = [f"-Xms{initial_mb}m", f"-Xmx{self._heap_mb}m"]
@@ -170,6 +175,7 @@ class LocalKafka:
             stdout=subprocess.PIPE,
             # A session of its own: Ctrl-C is for us, and we stop the broker after those who use it.
             start_new_session=True,
+            pass_fds=[lock],
         )  # fmt: skip
         assert self._supervisor.stdout is not None  # narrows the type
         with self._supervisor.stdout as line:
@@ -203,25 +209,26 @@ class LocalKafka:
             supervisor.wait()
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+def _lock(folder: Path) -> int:
+    """Return the descriptor of a lock on `folder`; raise StorageUnusable if a broker has it.
 
-
-def require_free(port: int) -> None:
-    """Raise PortTaken if another process listens on `port` of 127.0.0.1, or we may not."""
-    with socket.socket() as listener:
-        # As the broker does, so that connections of a stopped broker in TIME_WAIT do not count.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    The lock lives as long as a process that inherited the descriptor. Kafka's own comes too late: a second broker
+    on the folder writes into the metadata log of the first, which dies of it, before it asks for the lock.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
         try:
-            listener.bind((HOST, port))
-        except OSError as error:
-            raise PortTaken(
-                f"port {port} of {HOST} cannot be used ({error.strerror})",
-                "choose another with --port, or stop the process that holds it",
-            ) from error
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise StorageUnusable(
+                    f"another broker uses the data folder {folder}", "stop it, or name another folder with --data"
+                ) from error
+            time.sleep(0.1)
+        else:
+            return descriptor
 
 
 def start_error(folder: Path, what: str) -> BrokerError:
@@ -230,8 +237,6 @@ def start_error(folder: Path, what: str) -> BrokerError:
     text = log.read_text(errors="replace") if log.exists() else ""
     if "Address already in use" in text:
         return PortTaken(f"{what}: its port was taken meanwhile", "start it again, or choose a port with --port")
-    if "Failed to acquire lock on file" in text:
-        return StorageUnusable(f"{what}: another broker uses {folder}", "stop it, or name another data folder")
     if "No space left on device" in text:
         return StorageUnusable(f"{what}: no space left for {folder}", "free some disk, or name another data folder")
     told = re.findall(r"(?:ERROR|FATAL|Exception in thread|Error:|[a-z.]+Exception:) ?(.+)", text)

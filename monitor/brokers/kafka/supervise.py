@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
+            close_fds=False,  # the lock on the data folder lives as long as the command
             preexec_fn=die_with_supervisor,  # noqa: PLW1509 (this program has one thread)
         )
     with contextlib.suppress(BrokenPipeError):
