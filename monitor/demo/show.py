@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -32,10 +33,10 @@ STYLES = {
 
 @dataclass(slots=True)
 class Progress:
-    """How far the market has been played: records, of how many (0: unknown), and the worker's delay."""
+    """How far the market has been played: records published, share of the market, its time, records a second."""
 
     published: int = 0
-    total: int = 0
+    fraction: float = 0.0
     market_time_us: int = 0
     rate: float = 0.0
     phase: str = "starting"
@@ -52,7 +53,7 @@ class Screen:
     _plain_events: int = 0
     _last_line_s: float = field(default_factory=time.monotonic)
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         """Start the live table where there is a terminal."""
         if self.console.is_terminal:
             self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
@@ -66,7 +67,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print one line above the table."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False)
 
     def event(self, event: AccountEvent) -> None:
         """Show one event where there is no live table."""
@@ -84,9 +85,11 @@ class Screen:
 
     def _status_line(self) -> str:
         p, kinds = self.progress, self.tally.kinds
-        share = f" of {p.total:,} ({100 * p.published / p.total:.0f} %)" if p.total else ""
+        share = f" ({100 * p.fraction:.0f} %)"
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind]) or "no event yet"
-        return f"[{p.phase}] {p.published:,} records{share}, {p.rate:,.0f}/s, market {clock(p.market_time_us)}: {counts}"
+        return (
+            f"[{p.phase}] {p.published:,} records{share}, {p.rate:,.0f}/s, market {clock(p.market_time_us)}: {counts}"
+        )
 
     def _render(self) -> RenderableType:
         return Group(Text(self._status_line(), style="bold"), events_table(self.tally.recent, "latest events"))

@@ -47,4 +47,3 @@ async def watch(address: str, prefix: str, tally: Tally, on_event: Callable[[Acc
                 await asyncio.sleep(0)
     finally:
         await consumer.stop()
-

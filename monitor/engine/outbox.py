@@ -14,6 +14,9 @@ from schemas.ids import canonical
 from schemas.records import AccountState, Position
 
 
+MARKER_PREFIX = b"!marker/"
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One changelog record: an account (key: its id) or a marker (key: `!marker/<partition>`)."""
@@ -56,8 +59,8 @@ class OversizedAccountError(ValueError):
 
 
 def marker_key(partition: int) -> bytes:
-    """Return the changelog key of a partition's marker."""
-    return b"!marker/%d" % partition
+    """Return the changelog key of a partition's marker; no account's name begins with its prefix."""
+    return MARKER_PREFIX + b"%d" % partition
 
 
 def urgent(state: State) -> bool:
