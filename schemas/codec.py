@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -129,13 +130,14 @@ def decode_record(topic: str, data: bytes, index: int = 0) -> Record | Refused:
     return _decode_row(wire, data, index)
 
 
-def raw_rows(value: bytes) -> list[bytes]:
+@lru_cache(maxsize=1)  # when one row of a frame is refused later, others often are too
+def raw_rows(value: bytes) -> tuple[bytes, ...]:
     """Original bytes of each row of a message, as `decode_message` numbers them."""
     try:
         rows = _split(value)[1]
     except Refusal:
         rows = None
-    return [value] if rows is None else rows
+    return (value,) if rows is None else tuple(rows)
 
 
 def raw_row(value: bytes, index: int) -> bytes:
