@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from monitor.replay.arrival import Merged
+from monitor.replay.gaps import measure
 from monitor.replay.sources import Source, open_source, open_sources
+from monitor.replay.sources.symbols import MAX_AGE_MS
 from schemas.records import Instrument, InstrumentVolatility, PriceTick
 from tests.support import ROOT
 
@@ -137,3 +139,10 @@ def test_snapshot_marks_have_the_stated_rows(name: str, rows: int) -> None:
     source, ticks = ticks_of(SELL_OFF / f"{name}.csv.gz")
     assert len(ticks) == source.report.rows == rows
     assert source.report.malformed == 0
+
+
+def test_feeds_stay_fresh_as_long_as_was_measured() -> None:
+    """The ages in the table are those that the gaps before the cascade give, feed by feed."""
+    before_us = 1_760_129_400_000_000  # 20:50 UTC
+    measured = {gaps.source: gaps.max_age_s * 1_000 for gaps in measure(open_sources([CRASH / "trades"]), before_us)}
+    assert measured == MAX_AGE_MS
