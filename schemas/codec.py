@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 
 from schemas import ids, records, topics
 from schemas.fields import MAX_FRAME_ROWS, MAX_RECORD_BYTES, Version, is_name
+from schemas.keys import record_key
 from schemas.records import Record, Tombstone
 from schemas.refusals import Refusal, Refused, of_validation
 from schemas.scan import check_limits, lexical, split_rows
@@ -191,7 +192,7 @@ def frames(
 
 def key_of(topic: str, record: Record | Tombstone) -> bytes | None:
     """Key of a single record on a topic; None where the topic has no keys. Frames always have a null key."""
-    return _key(record) if _wire(topic).keyed else None
+    return record_key(record) if _wire(topic).keyed else None
 
 
 # --- a message that the typed decoder refused ---------------------------------------------------
@@ -313,7 +314,7 @@ def _single(wire: _Wire, key: bytes | None, record: Record, value: bytes, place:
     try:
         if key is None and wire.keyed:
             raise Refusal("null_key", "a single record needs a key")
-        if wire.exact_key and key != _key(record):
+        if wire.exact_key and key != record_key(record):
             raise Refusal("key_mismatch", "the key does not name the record")
         if (home := _elsewhere(record, place)) is not None:
             raise _misplaced(home)
@@ -350,31 +351,6 @@ def _row_count(count: int) -> Refusal:
     return Refusal("too_many_rows", f"{count} rows, the limit is {MAX_FRAME_ROWS}")
 
 
-def _key(record: Record | Tombstone) -> bytes:
-    """Key of a record: what orders it, and what compaction keeps the latest of."""
-    return _KEYS[type(record)](record).encode()
-
-
-_KEYS: dict[type, Callable[[Any], str]] = {
-    Tombstone: lambda r: r.key,
-    records.Trade: lambda r: r.account,
-    records.Transfer: lambda r: r.account,
-    records.AccountConfig: lambda r: r.account,
-    records.Instrument: lambda r: r.instrument,
-    records.PriceTick: lambda r: r.instrument or r.underlying,
-    records.Heartbeat: lambda r: r.source,
-    records.InstrumentVolatility: lambda r: r.underlying,
-    records.ExpiryVolatility: lambda r: r.underlying,
-    records.SviVolatility: lambda r: r.underlying,
-    records.ParameterSet: lambda r: r.name,
-    records.AccountEvent: lambda r: r.account,
-    records.AccountState: lambda r: r.account,
-    records.RegimeChange: lambda r: ",".join(r.underlyings),
-    records.RiskArray: lambda r: r.instrument,
-    records.MarketSnapshotPart: lambda r: f"{r.topic}/{r.offset}/{r.chunk}",
-}
-
-
 # --- topics -------------------------------------------------------------------------------------
 
 
@@ -388,14 +364,29 @@ def _wire(topic: str) -> _Wire:
 
 def _make_wire(topic: topics.Topic) -> _Wire:
     """Compile the decoders of one topic."""
+    single: Callable[[bytes], Any] = msgspec.json.Decoder(topic.record).decode
+    frame: Callable[[bytes], Any] = msgspec.json.Decoder(frame_type(topic)).decode
+    if topic.direction != "input":  # these may hold fields or whole records that the decoder passes over
+        single, frame = _all_text(single), _all_text(frame)
     return _Wire(
         topic=topic,
-        single=msgspec.json.Decoder(topic.record).decode,
-        frame=msgspec.json.Decoder(frame_type(topic)).decode,
+        single=single,
+        frame=frame,
         keyed=topic.key != "none",
         exact_key=topic.key == "account" or topic.policy == "compact",
         by_account=topic.key == "account" and topic.direction == "input",
     )
+
+
+def _all_text(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Make a decoder refuse bad UTF-8 (raises UnicodeDecodeError) also where it does not look."""
+
+    def run(data: bytes) -> Any:
+        if not data.isascii():
+            data.decode()
+        return decode(data)
+
+    return run
 
 
 def frame_type(topic: topics.Topic) -> type[Struct]:

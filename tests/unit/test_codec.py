@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 
-from schemas import codec, topics
+from schemas import codec, examples, topics
 from schemas.fields import ERROR_KINDS, MAX_DEPTH, MAX_FRAME_ROWS, MAX_RECORD_BYTES, ErrorKind
 from schemas.records import AccountConfig, Heartbeat, Instrument, ParameterSet, PriceTick, Record, Tombstone, Trade
 from schemas.refusals import MAX_ERROR_TEXT
@@ -306,6 +306,19 @@ def test_a_market_record_may_have_any_key() -> None:
     """On a one-partition topic that is not compacted the key decides nothing, so any but null is accepted."""
     for key in (b"BTC-PERP", b"anything", b"\xff", b""):
         assert len(codec.decode_message(TICKS, key, tick()).records) == 1
+
+
+def test_bytes_that_nobody_reads_have_to_be_text_too() -> None:
+    """Bad UTF-8 is refused inside a record that is passed on as it is, and costs only its row."""
+    good = b'{"ordinal":1,"topic":"t","record":{"a":"\xc3\xa4"},"v":1}'
+    bad = good.replace(b"\xc3\xa4", b"\xc3")
+    decoded = codec.decode_message(topics.SEQUENCED.name, None, frame(good, bad))
+    assert [index for index, _ in decoded.records] == [0]
+    assert [(row.index, row.error_kind, row.raw) for row in decoded.refused] == [(1, "bad_utf8", bad)]
+    event = codec.encode(examples.EVENTS["margin_call"])[:-1]
+    for name, accepted in ((b"\xc3\xa4", True), (b"\xc3", False)):
+        decoded = codec.decode_message(topics.MARGIN_CALLS.name, b"desk-7", event + b',"' + name + b'":1}')
+        assert bool(decoded.records) is accepted
 
 
 def test_a_sequenced_record_needs_no_key() -> None:
