@@ -16,6 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from monitor.engine import Sourced, State, evaluate_account, new_state, open_shard, step
+from monitor.engine.composite import RejectedTick
+from monitor.engine.listing import RejectedInstrument
+from monitor.engine.parameters import RejectedParameters
+from monitor.engine.surface import RejectedVolatility
 from monitor.errors import UsageError
 from monitor.replay import portfolios
 from monitor.replay.paths import generator
@@ -23,6 +27,8 @@ from monitor.replay.portfolios import Kind, Portfolio
 from monitor.replay.sources.base import TOPIC_OF, Arrived
 from monitor.replay.universe import Contract, Universe, mark, read_universe
 from schemas.records import AccountConfig, Input, Instrument, Trade, Transfer
+
+REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters)
 
 SECOND_US = 1_000_000
 OPENING_SPREAD_US = 20 * SECOND_US  # accounts move in one after the other over this time
@@ -234,7 +240,7 @@ class _Scratch:
         )
         try:
             self.state.market.apply(source)
-        except ValueError:
+        except REJECTIONS:
             return  # the worker will refuse it as well, and count it
 
 

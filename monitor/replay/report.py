@@ -49,11 +49,11 @@ def complain(console: Console, sources: Sequence[Source]) -> None:
     for source in sources:
         report = source.report
         for line in report.listed:
-            console.print(f"malformed {line}", highlight=False, markup=False)
+            console.print(f"malformed {line}", highlight=False, markup=False, soft_wrap=True)
         if report.malformed > len(report.listed):
-            console.print(f"malformed {source.name}: {report.malformed - len(report.listed)} more lines", markup=False)
+            console.print(f"malformed {source.name}: {report.malformed - len(report.listed)} more lines", markup=False, soft_wrap=True)
         for text, count in report.notes.items():
-            console.print(f"{source.name}: {count} x {text}", highlight=False, markup=False)
+            console.print(f"{source.name}: {count} x {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def published_data(done: Published, stream: Merged) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def print_run(console: Console, data: dict[str, Any]) -> None:
     for kind, count in data["events"].items():
         first = data["first_events"][kind]
         at = clock(first["event_time_us"])
-        console.print(f"{count:>7,} {kind:<12} first {at} {first['account']}: {first['reason']}", highlight=False)
+        console.print(f"{count:>7,} {kind:<12} first {at} {first['account']}: {first['reason']}", highlight=False, markup=False,
+                      soft_wrap=True)  # fmt: skip
     shares = ", ".join(f"{status} {share:.2%}" for status, share in data["status_share"].items())
     console.print(f"account-time: {shares or '-'}; on data_hold {data['data_hold_share']:.2%}", highlight=False)
     console.print(f"{data['accounts_touched']:,} of {data['accounts']:,} accounts touched", highlight=False)
