@@ -29,10 +29,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a fresh environment with the wheel, and its dependencies by a link to those of this run."""
     folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=False)
     (packages,) = (folder / "lib").glob("python*/site-packages")
     bin_ = folder / "bin"
-    command = [bin_ / "python", "-m", "pip", "install", "--no-index", "--no-deps", str(wheel)]
+    pip = [sys.executable, "-m", "pip", "--python", str(bin_ / "python")]
+    command = [*pip, "install", "--no-index", "--no-deps", str(wheel)]
     subprocess.run(command, check=True, capture_output=True, timeout=240)
     links = [path for path in [*site.getsitepackages(), *sys.path] if path.endswith("site-packages")]
     # Appended to the path, so it cannot hide the wheel; .pth files in linked folders are not read.
