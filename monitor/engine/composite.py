@@ -8,7 +8,7 @@ The index of an underlying is taken from its fresh index sources (at market time
 | fewer than min(2, sources known) | keeps its last value, `stale` | yes |
 | 1, and no other is known | its price, `single_source`; keeps its last value during a `jump` | during a `jump` |
 | 2 within 2 % | mean | no |
-| 2 farther apart | the one nearer to the last index by ratio, `dispersed` | after 60 s without a break |
+| 2 farther apart | median of the two and the last index that was not `dispersed` | after 60 s without a break |
 | 3 or more | median; `dispersed` if fewer than two lie within 2 % of it | after 60 s without a break |
 
 A held index must not liquidate anybody. What changes by the passing of time alone changes when market time first

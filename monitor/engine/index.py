@@ -46,12 +46,16 @@ class Source:
 class Index:
     """Sources of one underlying and the price they make."""
 
-    __slots__ = ("deadline_us", "dispersed_us", "fresh", "held", "mask", "price_usd", "sources", "underlying", "window")
+    __slots__ = (
+        "agreed_usd", "deadline_us", "dispersed_us", "fresh", "held", "mask", "price_usd", "sources", "underlying",
+        "window",
+    )  # fmt: skip
 
     def __init__(self, underlying: str) -> None:
         self.underlying = underlying
         self.sources: dict[str, Source] = {}
         self.price_usd = 0.0
+        self.agreed_usd = 0.0  # the last index that was not dispersed
         self.mask = 0
         self.held = False
         self.fresh = 0
@@ -92,7 +96,7 @@ class Index:
             mask |= STALE
         elif known == 1:
             if not mask & JUMP:
-                self.price_usd = prices[0]
+                self.price_usd = self.agreed_usd = prices[0]
         elif self._combine(prices):
             mask |= DISPERSED
         held = mask & (STALE | JUMP) != 0
@@ -145,20 +149,17 @@ class Index:
         """Set the price from two or more fresh prices in ascending order; return whether they are dispersed."""
         n = len(prices)
         low, high = prices[0], prices[-1]
-        if n == 2:
-            if high <= (1.0 + MAX_DISPERSION) * low:
-                self.price_usd = 0.5 * (low + high)
-                return False
-            # Nearer by ratio: last/low <= high/last. A tie goes to the lower price.
-            last = self.price_usd
-            self.price_usd = low if last * last <= low * high else high
+        close = high <= (1.0 + MAX_DISPERSION) * low
+        if n == 2 and not close:
+            # The median of the two and the agreed index: neither source alone can take it anywhere.
+            self.price_usd = min(max(self.agreed_usd, low), high)
             return True
         middle = prices[n // 2] if n % 2 else 0.5 * (prices[n // 2 - 1] + prices[n // 2])
         self.price_usd = middle
-        if high <= (1.0 + MAX_DISPERSION) * middle and middle <= (1.0 + MAX_DISPERSION) * low:
-            return False
-        near = sum(1 for price in prices if abs(price - middle) <= MAX_DISPERSION * middle)
-        return near < 2
+        if not close and sum(1 for price in prices if abs(price - middle) <= MAX_DISPERSION * middle) < 2:
+            return True
+        self.agreed_usd = middle
+        return False
 
     def snapshot(self) -> dict[str, Any]:
         """Return the index as plain JSON values."""
@@ -166,6 +167,7 @@ class Index:
             "underlying": self.underlying,
             "sources": [[name, s.price_usd, s.time_us, s.expires_us] for name, s in self.sources.items()],
             "price_usd": self.price_usd,
+            "agreed_usd": self.agreed_usd,
             "mask": self.mask,
             "held": self.held,
             "fresh": self.fresh,
@@ -179,7 +181,7 @@ class Index:
         """Rebuild an index from its snapshot."""
         index = cls(state["underlying"])
         index.sources = {name: Source(*values) for name, *values in state["sources"]}
-        for name in ("price_usd", "mask", "held", "fresh", "dispersed_us", "deadline_us"):
+        for name in ("price_usd", "agreed_usd", "mask", "held", "fresh", "dispersed_us", "deadline_us"):
             setattr(index, name, state[name])
         if state["window"] is not None:
             index.window = JumpWindow.restore(state["window"])

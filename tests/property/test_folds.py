@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from collections.abc import Callable
@@ -183,7 +184,7 @@ def test_frame_boundaries_leave_no_trace(stream: list[Tick], cuts: list[int]) ->
         single.apply(tick)
     framed = TicksFold()
     bounds = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in itertools.pairwise(bounds):
         message = decode_message(TICKS.name, None, encode_frame(stream[start:stop]))
         assert not message.refused
         for _, row in message.records:
@@ -202,6 +203,7 @@ class Plain:
         self.now_us = 0
         self.ticks: dict[str, list[PriceTick]] = {}
         self.price: dict[str, float] = {}
+        self.agreed: dict[str, float] = {}
         self.dispersed_since: dict[str, int] = {}
         self.jumping: dict[str, bool] = {}
         self.views: dict[str, tuple[float, bool, tuple[str, ...], int, int]] = {}
@@ -234,39 +236,33 @@ class Plain:
             for tick in newest.values()
             if tick.price and self.now_us <= tick.event_time_us + 1_000 * (tick.max_age_ms or 180_000)
         ]
-        flags = []
-        if len(newest) == 1:
-            flags.append("single_source")
-            if moved:
-                self.jumping[underlying] = self.is_jump(underlying, history)
-            if self.jumping.get(underlying):
-                flags.append("jump")
-        if len(fresh) < min(2, len(newest)):
-            flags.append("stale")
-        elif len(newest) == 1:
-            if "jump" not in flags:
-                self.price[underlying] = fresh[0]
-        elif len(fresh) == 2:
-            low, high = sorted(fresh)
-            last = self.price.get(underlying, 0.0)
-            if high > 1.02 * low:
-                flags.append("dispersed")
-                self.price[underlying] = low if last * last <= low * high else high
-            else:
-                self.price[underlying] = (low + high) / 2
-        else:
-            middle = statistics.median(fresh)
-            self.price[underlying] = middle
-            if sum(abs(price - middle) <= 0.02 * middle for price in fresh) < 2:
-                flags.append("dispersed")
-        if "dispersed" in flags:
-            self.dispersed_since.setdefault(underlying, self.now_us)
-        else:
+        lone = len(newest) == 1
+        if lone and moved:
+            self.jumping[underlying] = self.is_jump(underlying, history)
+        jump = lone and self.jumping.get(underlying, False)
+        stale = len(fresh) < min(2, len(newest))
+        dispersed = False
+        if not stale and not jump:
+            self.price[underlying], dispersed = self.combine(sorted(fresh), self.agreed.get(underlying, 0.0))
+            if not dispersed:
+                self.agreed[underlying] = self.price[underlying]
+        if not dispersed:
             self.dispersed_since.pop(underlying, None)
-        too_long = self.now_us - self.dispersed_since.get(underlying, self.now_us) > 60 * SECOND_US
-        held = too_long or "stale" in flags or "jump" in flags
+        since_us = self.dispersed_since.setdefault(underlying, self.now_us) if dispersed else self.now_us
+        held = stale or jump or self.now_us - since_us > 60 * SECOND_US
+        flags = {"single_source": lone, "jump": jump, "stale": stale, "dispersed": dispersed}
         if underlying in self.price:
-            self.views[underlying] = (self.price[underlying], held, tuple(sorted(flags)), len(fresh), len(newest))
+            names = tuple(sorted(name for name, raised in flags.items() if raised))
+            self.views[underlying] = (self.price[underlying], held, names, len(fresh), len(newest))
+
+    @staticmethod
+    def combine(fresh: list[float], agreed: float) -> tuple[float, bool]:
+        """Price and dispersion of the fresh prices in ascending order."""
+        middle = statistics.median(fresh)
+        if len(fresh) == 2 and fresh[1] > 1.02 * fresh[0]:
+            return statistics.median([agreed, *fresh]), True
+        near = sum(abs(price - middle) <= 0.02 * middle for price in fresh)
+        return middle, len(fresh) > 2 and near < 2
 
     def is_jump(self, underlying: str, history: list[PriceTick]) -> bool:
         now_s = history[-1].event_time_us // SECOND_US

@@ -66,41 +66,57 @@ def test_a_source_that_arrives_stale_makes_no_index() -> None:
     ],
 )
 def test_index_of_fresh_sources(prices: list[float], expected: float, flags: tuple[str, ...]) -> None:
-    """The index is the price, the mean, the one nearer the last index, or the median, and says when they disagree."""
+    """The index is the price, the mean or the median, and says when the sources disagree."""
     fold = fold_of(*(source_tick(k, f"s{k}", price) for k, price in enumerate(prices)))
     assert view(fold) == IndexView(expected, False, flags, len(prices), len(prices))
 
 
 @pytest.mark.parametrize(
-    ("moved", "expected"),
-    [(50.0, 100.0), (160.0, 100.0), (102.1, 100.0)],
+    ("first", "second", "expected"),
+    [
+        (100.0, 50.0, 100.0),
+        (100.0, 160.0, 100.0),
+        (50.0, 160.0, 100.0),
+        (60.0, 50.0, 60.0),
+        (150.0, 160.0, 150.0),
+        (99.0, 101.1, 100.0),
+    ],
 )
-def test_of_two_dispersed_sources_the_one_that_stayed_is_believed(moved: float, expected: float) -> None:
-    """When one of two sources leaves, the index stays with the other."""
-    fold = fold_of(source_tick(0, "a", 100.0), source_tick(1, "b", 100.0), source_tick(2, "b", moved))
-    assert view(fold).price_usd == expected
-
-
-def test_distance_to_the_last_index_is_a_ratio() -> None:
-    """Half the last index is farther from it than 1.6 times it, although the difference is smaller."""
+@pytest.mark.parametrize("swap", [False, True])
+def test_two_dispersed_sources_and_the_agreed_index_vote(
+    first: float, second: float, expected: float, swap: bool
+) -> None:
+    """Two sources that part are joined by the last index they agreed on, and the median counts."""
+    names = ("b", "a") if swap else ("a", "b")
     fold = fold_of(source_tick(0, "a", 100.0), source_tick(1, "b", 100.0))
     silent = 1 + MAX_AGE_S + 1
     fold.apply(heartbeat(silent))
-    fold.apply(source_tick(silent, "a", 50.0))
-    fold.apply(source_tick(silent, "b", 160.0))
+    for name, price in zip(names, (first, second), strict=True):
+        fold.apply(source_tick(silent, name, price))
+    assert view(fold) == IndexView(expected, False, ("dispersed",), 2, 2)
+
+
+def test_two_dispersed_sources_move_the_index_without_a_jump() -> None:
+    """Prices on both sides of the agreed index do not throw the index from one to the other."""
+    fold = fold_of(source_tick(0, "a", 100.0), source_tick(0, "b", 100.0))
+    seen = []
+    for k in range(1, 100):
+        fold.apply(source_tick(0.2 * k, "a", 97.0 + 0.5 * (k % 2)))
+        fold.apply(source_tick(0.2 * k, "b", 103.0 - 0.5 * (k % 3)))
+        seen.append(view(fold).price_usd)
+    assert max(seen) / min(seen) < 1.02
+
+
+def test_a_source_that_slides_away_does_not_take_the_index_along() -> None:
+    """However small its steps, a source that leaves is judged by the last index on which both agreed."""
+    fold = fold_of(source_tick(0, "a", 100.0), source_tick(0, "b", 100.0))
+    price = 100.0
+    for k in range(1, 200):
+        price *= 0.99
+        fold.apply(source_tick(0.2 * k, "a", 100.0))
+        fold.apply(source_tick(0.2 * k, "b", price))
+        assert view(fold).price_usd >= 99.0
     assert view(fold).flags == ("dispersed",)
-    assert view(fold).price_usd == 160.0
-
-
-def test_equally_near_prices_give_the_lower() -> None:
-    """A tie between two dispersed sources goes to the lower price, whichever came first."""
-    for first, second in (("a", "b"), ("b", "a")):
-        fold = fold_of(source_tick(0, first, 100.0), source_tick(1, second, 100.0))
-        silent = 1 + MAX_AGE_S + 1
-        fold.apply(heartbeat(silent))
-        fold.apply(source_tick(silent, first, 80.0))
-        fold.apply(source_tick(silent, second, 125.0))
-        assert view(fold).price_usd == 80.0
 
 
 def test_quotes_count_with_their_middle() -> None:
@@ -399,14 +415,14 @@ def average_by_integration(path: list[tuple[float, float]]) -> float:
     """Exponential average of a step path at the time of its last price, by midpoint integration."""
     end = path[-1][0]
     start = path[0][0]
-    total, steps = path[0][1] * 2.0 ** (-(end - start) / 600.0), 200_000
+    total, steps = path[0][1] * math.exp2(-(end - start) / 600.0), 200_000
     width = (end - start) / steps
     position = 0
     for k in range(steps):
         middle = start + (k + 0.5) * width
         while position + 1 < len(path) and path[position + 1][0] <= middle:
             position += 1
-        total += path[position][1] * 2.0 ** (-(end - middle) / 600.0) * math.log(2.0) / 600.0 * width
+        total += path[position][1] * math.exp2(-(end - middle) / 600.0) * math.log(2.0) / 600.0 * width
     return total
 
 
