@@ -35,6 +35,7 @@ _DANGER = LIQ_ENTER | BANKRUPT
 _DWELL_TIMERS: tuple[DwellTimer, ...] = ("margin_call", "leave")
 _STATUS_TIMERS: tuple[Timer, ...] = (*_DWELL_TIMERS, "recovered")
 _US_PER_MS = 1_000
+_MAX_MOVES = 6  # of one instant: as many as there are states, since none is entered twice under one set of conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,14 @@ def _settle(account: Account, bits: int, now_us: int, parameters: StatusParamete
         account.timers.pop("data_hold", None)
         out.append(_hold(account, now_us, "hold_released"))
     fired: Timer | None = due[0] if due else None
-    while (move := _next_status(account, bits, parameters, fired)) is not None:
+    for _ in range(_MAX_MOVES):
+        move = _next_status(account, bits, parameters, fired)
+        if move is None:
+            break
         out.append(_move(account, *move, now_us, parameters))
         fired = None
+    else:
+        raise AssertionError(f"account {account.name} does not come to rest under conditions {bits}")
     if not bits & HELD:
         account.deposited = False  # judged, on good data: it ended the bankruptcy or was too small
     _start(account, bits, now_us, parameters)

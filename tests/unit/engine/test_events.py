@@ -225,8 +225,8 @@ SENTENCES = [
         step("data_hold"),
         Evaluation(80_000.0, 104_000.0, 83_200.0, (), ("stale:BTC",)),
         (
-            "Data hold: no liquidation on stale or degraded data, by which maintenance margin 83,200.00 USD is 104.00 % "
-            "of equity 80,000.00 USD. Data: stale:BTC."
+            "Data hold: no liquidation on stale or degraded data, by which maintenance margin 83,200.00 USD is "
+            "104.00 % of equity 80,000.00 USD. Data: stale:BTC."
         ),
     ),
     (
@@ -241,8 +241,8 @@ SENTENCES = [
         step("data_hold", reason="hold_expired", timer="data_hold"),
         Evaluation(80_000.0, 104_000.0, 83_200.0),
         (
-            "Data hold lasts 300 s: a human has to decide on liquidation, maintenance margin 83,200.00 USD is 104.00 % of "
-            "equity 80,000.00 USD by data that are not good."
+            "Data hold lasts 300 s: a human has to decide on liquidation, maintenance margin 83,200.00 USD is "
+            "104.00 % of equity 80,000.00 USD by data that are not good."
         ),
     ),
     (
