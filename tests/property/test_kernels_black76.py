@@ -88,6 +88,11 @@ def test_put_is_the_call_with_forward_and_strike_exchanged(option: Inputs) -> No
 
 @settings(deadline=None, max_examples=500)
 @given(options(), DISCOUNTS)
+# Without the clamps these three round below zero, above the forward and above the strike.
+@example((True, 0.1064856866565111, 0.1064856866565058, 4.025731233477403e-15), 1.0)
+@example((False, 0.1064856866565111, 0.1064856866565058, 4.025731233477403e-15), 1.0)
+@example((True, 410.2193481859129, 74.7238483104363, 16.853911299567862), 1.0)
+@example((False, 0.011192847853812776, 0.3169152015789362, 20.604351930025068), 1.0)
 def test_price_lies_between_intrinsic_and_its_bound(option: Inputs, discount: float) -> None:
     """No rounding puts a price below D intrinsic, above D F (call) or D K (put), or below zero."""
     is_call, forward, strike, total_stdev = option
