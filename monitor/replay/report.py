@@ -49,11 +49,11 @@ def complain(console: Console, sources: Sequence[Source]) -> None:
     for source in sources:
         report = source.report
         for line in report.listed:
-            console.print(f"malformed {line}", highlight=False, markup=False, soft_wrap=True)
+            _line(console, f"malformed {line}")
         if report.malformed > len(report.listed):
-            console.print(f"malformed {source.name}: {report.malformed - len(report.listed)} more lines", markup=False, soft_wrap=True)
+            _line(console, f"malformed {source.name}: {report.malformed - len(report.listed)} more lines")
         for text, count in report.notes.items():
-            console.print(f"{source.name}: {count} x {text}", highlight=False, markup=False, soft_wrap=True)
+            _line(console, f"{source.name}: {count} x {text}")
 
 
 def published_data(done: Published, stream: Merged) -> dict[str, Any]:
@@ -108,8 +108,7 @@ def print_run(console: Console, data: dict[str, Any]) -> None:
     for kind, count in data["events"].items():
         first = data["first_events"][kind]
         at = clock(first["event_time_us"])
-        console.print(f"{count:>7,} {kind:<12} first {at} {first['account']}: {first['reason']}", highlight=False, markup=False,
-                      soft_wrap=True)  # fmt: skip
+        _line(console, f"{count:>7,} {kind:<12} first {at} {first['account']}: {first['reason']}")
     shares = ", ".join(f"{status} {share:.2%}" for status, share in data["status_share"].items())
     console.print(f"account-time: {shares or '-'}; on data_hold {data['data_hold_share']:.2%}", highlight=False)
     console.print(f"{data['accounts_touched']:,} of {data['accounts']:,} accounts touched", highlight=False)
@@ -166,6 +165,11 @@ def _print_span(console: Console, data: dict[str, Any]) -> None:
             f"left out: {data['outside_span']:,} records outside the span, "
             f"{data['repeated_index_ticks']:,} repeated index ticks", highlight=False,
         )  # fmt: skip
+
+
+def _line(console: Console, text: str) -> None:
+    """Print text from elsewhere as it is, on one line."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _rate(records: int, seconds: float) -> float:
