@@ -29,7 +29,17 @@ from monitor.replay.sources.base import TOPIC_OF
 from schemas import codec
 from schemas.fields import MAX_RECORD_BYTES
 from schemas.records import AccountConfig, Input, Trade, Transfer
-from schemas.topics import ACCOUNT_TOPICS, ALL, INSTRUMENTS, PARAMETERS, SOURCE_RANK, Topic, full_name
+from schemas.topics import (
+    ACCOUNT_TOPICS,
+    ACCOUNTS,
+    ALL,
+    INSTRUMENTS,
+    PARAMETERS,
+    SOURCE_RANK,
+    TRANSFERS,
+    Topic,
+    full_name,
+)
 
 FRAME_ROWS = 500  # about 100 kB: large enough that a message costs little, small enough that it is decoded in 1 ms
 MAX_WINDOW_US = 1_000_000  # of arrival time: live readers see topics at most this far apart
@@ -41,7 +51,7 @@ MESSAGE_OVERHEAD = 4_096  # what Kafka adds to a message before it measures it
 _BY_NAME: dict[str, Topic] = {topic.name: topic for topic in ALL}
 _RANKED = sorted(SOURCE_RANK, key=lambda name: SOURCE_RANK[name])
 _ACCOUNT = frozenset(topic.name for topic in ACCOUNT_TOPICS)
-_DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
+_FOUNDATIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name, ACCOUNTS.name, TRANSFERS.name})
 
 
 class PublishFailed(BrokerError):
@@ -175,13 +185,16 @@ class _Sender:
         self.done = Published()
 
     async def send(self, messages: Iterable[Message]) -> None:
-        """Hand messages to the producer; definitions are acknowledged before the next topic follows."""
-        defining = False
+        """Hand messages to the producer; what trades rest on is acknowledged before the next topic follows.
+
+        A broker may append the batches of one request in any order, so that a worker could see a trade before the
+        deposit or the instrument that it needs.
+        """
+        last = None
         for message in messages:
-            if defining and message.topic not in _DEFINITIONS:
+            if message.topic != last and last in _FOUNDATIONS:
                 await self.acknowledge()
-                defining = False
-            defining = defining or message.topic in _DEFINITIONS
+            last = message.topic
             future = await self._producer.send(
                 self._names[message.topic], message.value, key=message.key, partition=message.partition
             )
