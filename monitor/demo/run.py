@@ -65,7 +65,7 @@ async def run(options: DemoOptions, console: Console) -> ExitCode:
         "records applied": f"all, {published.total / seconds:,.0f} a second",
         "whole demonstration": f"{time.monotonic() - started_s:.0f} s",
     }
-    show.summary(console, tally, facts)
+    show.summary(console, tally, facts, tally.account_time(published.first_us, published.last_us))
     sound = code == 0 and tally.events > 0 and not tally.conflicts and not tally.holes
     return ExitCode.OK if sound else ExitCode.FINDINGS
 

@@ -112,8 +112,11 @@ def events_table(events: Iterable[AccountEvent], title: str) -> Table:
     return table
 
 
-def summary(console: Console, tally: Tally, facts: dict[str, str]) -> None:
-    """Print counts, the first event of each kind with its reason, and how the accounts ended."""
+def summary(console: Console, tally: Tally, facts: dict[str, str], share: dict[str, float]) -> None:
+    """Print counts, the first event of each kind with its reason, and how the accounts fared.
+
+    `share` is the account-time spent in each status.
+    """
     counts = Table(title="what happened", title_justify="left", show_header=False)
     for name, value in facts.items():
         counts.add_row(name, value)
@@ -123,6 +126,8 @@ def summary(console: Console, tally: Tally, facts: dict[str, str]) -> None:
             counts.add_row(f"  {kind}", f"{tally.kinds[kind]:,}")
     ended = [f"{sum(s == status for s in tally.statuses.values()):,} {status}" for status in STATUSES]
     counts.add_row("accounts at the end", ", ".join(text for text in ended if not text.startswith("0 ")))
+    shares = (f"{100 * share[status]:.2f} % {status}" for status in (*STATUSES, "data_hold") if share.get(status))
+    counts.add_row("account-time", ", ".join(shares))
     letters = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.dead_letters.items())) or "none"
     counts.add_row("dead letters", letters)
     counts.add_row("ids with two contents", str(tally.conflicts))

@@ -27,7 +27,7 @@ class Tally:
     conflicts: int = 0
     jumps: int = 0
     _bodies: dict[str, bytes] = field(default_factory=dict)
-    _sequences: dict[str, set[int]] = field(default_factory=dict)
+    _steps: dict[str, dict[int, tuple[int, str, bool]]] = field(default_factory=dict)
 
     def event(self, body: bytes, event: AccountEvent) -> bool:
         """Count one delivery of an event; return whether it is new."""
@@ -37,7 +37,11 @@ class Tally:
             self.conflicts += known != body
             return False
         self._bodies[event.id] = body
-        self._sequences.setdefault(event.account, set()).add(event.sequence)
+        self._steps.setdefault(event.account, {})[event.sequence] = (
+            event.event_time_us,
+            event.state_to,
+            event.data_hold,
+        )
         self.kinds[event.kind] += 1
         self.jumps += event.jump
         first = self.first.get(event.kind)
@@ -53,9 +57,30 @@ class Tally:
     @property
     def holes(self) -> int:
         """Sequence numbers missing between an account's first and last event."""
-        return sum(max(found) - len(found) for found in self._sequences.values())
+        return sum(max(found) - len(found) for found in self._steps.values())
+
+    def account_time(self, first_us: int, last_us: int) -> dict[str, float]:
+        """Share of account-time in each status between two event times, and on `data_hold` beside it.
+
+        An account is healthy until its first event; accounts without any event count as well.
+        """
+        spent: Counter[str] = Counter()
+        for account in self.statuses.keys() | self._steps.keys():
+            since_us, status, hold = first_us, "healthy", False
+            for _, (time_us, state_to, data_hold) in sorted(self._steps.get(account, {}).items()):
+                _spend(spent, status, hold, max(0, time_us - since_us))
+                since_us, status, hold = max(since_us, time_us), state_to, data_hold
+            _spend(spent, status, hold, max(0, last_us - since_us))
+        whole = sum(spent.values()) - spent["data_hold"]
+        return {name: spent[name] / whole for name in spent} if whole else {}
 
     @property
     def events(self) -> int:
         """Different events."""
         return len(self._bodies)
+
+
+def _spend(spent: Counter[str], status: str, hold: bool, duration_us: int) -> None:
+    spent[status] += duration_us
+    if hold:
+        spent["data_hold"] += duration_us
