@@ -308,7 +308,7 @@ def _move(
 
 def _blocked(account: Account, bits: int) -> bool:
     """Whether doubtful data keep the account from liquidation or bankruptcy."""
-    if bits == UNKNOWN or not bits & HELD or account.status == "bankrupt":
+    if not bits & HELD or account.status == "bankrupt":
         return False
     return bool(bits & (BANKRUPT if account.status == "liquidation" else _DANGER))
 
@@ -318,7 +318,7 @@ def _release(account: Account, bits: int) -> bool:
 
     Without that margin an account on the threshold would raise and release its hold with every tick.
     """
-    return account.data_hold and bits != UNKNOWN and bool(not bits & HELD or bits & LIQ_LEAVE)
+    return account.data_hold and bool(not bits & HELD or bits & LIQ_LEAVE)
 
 
 def _hold(account: Account, now_us: int, reason: Reason) -> Transition:

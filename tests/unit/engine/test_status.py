@@ -318,6 +318,7 @@ def test_hold_flag_is_carried_by_other_events() -> None:
         ("margin_call", True),
     ]
     assert run.set(3, v(1.3)).transitions[-2].data_hold is False
+    assert run.account.timers == {}
 
 
 def test_episode_and_kinds() -> None:
