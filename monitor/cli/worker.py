@@ -34,6 +34,7 @@ def command(
     restart it, 65 its state or settings cannot be used, 70 a defect.
     """
     # Imported here: `--help` needs neither Faust nor the kernels.
+    from monitor.worker.errors import WorkerError  # noqa: PLC0415
     from monitor.worker.options import from_settings  # noqa: PLC0415
     from monitor.worker.run import run_worker  # noqa: PLC0415
 
@@ -43,4 +44,9 @@ def command(
     }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     merged = msgspec.convert({**msgspec.to_builtins(settings), **given}, Settings)
-    sys.exit(run_worker(from_settings(merged, ready_timeout_s=ready_timeout)))
+    try:
+        code = run_worker(from_settings(merged, ready_timeout_s=ready_timeout))
+    except WorkerError as error:
+        click.echo(f"liqmon: {error}", err=True)
+        code = error.ending
+    sys.exit(code)

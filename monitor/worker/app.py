@@ -16,11 +16,10 @@ from faust.types import TP
 
 from monitor.worker.changelog import RecoveredState
 from monitor.worker.errors import UnsafeFramework, WrongPartitions
-from monitor.worker.intake import Delivered, Intake, without_tombstones
+from monitor.worker.intake import Intake, delivered
 from monitor.worker.liveness import end_process
 from monitor.worker.options import STATE_TABLE, WorkerOptions
 from monitor.worker.ownership import REBALANCE_TIMEOUT_S, Ownership
-from schemas.codec import decode_message
 from schemas.topics import ACCOUNT_TOPICS, Topic
 
 # Messages that Faust may hold for each topic besides our queue. Frames are up to 1 MB: 4096, the default, is 4 GB.
@@ -158,22 +157,12 @@ def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Int
     async def read(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
-                await intake.put(delivered(topic, event.message, options))
+                message = event.message
+                await intake.put(delivered(topic, message, message.generation_id, options))
         except Exception as error:  # noqa: BLE001 (Faust would restart the agent behind the message)
             end_process(error)
 
     app.agent(channel, name=topic.name)(read)
-
-
-def delivered(topic: Topic, message: Any, options: WorkerOptions) -> Delivered:
-    """Decode a message of an account topic; whatever it holds, it becomes rows or refused rows."""
-    decoded = decode_message(
-        topic.name, message.key, message.value, partition=message.partition, partition_of=options.partition_of
-    )
-    return Delivered(
-        topic=topic.name, partition=message.partition, offset=message.offset, generation=message.generation_id,
-        key=message.key, value=message.value, records=without_tombstones(decoded.records), refused=decoded.refused,
-    )  # fmt: skip
 
 
 def _ending(

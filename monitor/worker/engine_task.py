@@ -20,10 +20,10 @@ from monitor.engine.merge import LiveMerge, Wait
 from monitor.engine.outbox import OversizedAccountError
 from monitor.engine.state import Sourced, State
 from monitor.worker.dead_letters import Letter, Owed, of_refused, of_rejected
-from monitor.worker.errors import LostInput, MissingInput, OversizedAccount
+from monitor.worker.errors import LostInput, OversizedAccount
 from monitor.worker.flush import Flusher
 from monitor.worker.group import Group
-from monitor.worker.intake import Delivered, Intake, Source
+from monitor.worker.intake import Delivered, Intake, Source, delivered
 from monitor.worker.liveness import Pulse
 from monitor.worker.log_view import LogView
 from monitor.worker.market_reader import MarketReader
@@ -72,6 +72,7 @@ class Engine:
         self.applied = 0
         self.flushes = 0
         self.stale = 0
+        self.refetched = 0
         self._unread: list[Letter] = []
         self._applied_since_flush = 0
         self._dirty_since_ms: float | None = None
@@ -160,7 +161,7 @@ class Engine:
                 self.intake.release(message.weight)
                 continue
             if message.offset > source.expected:
-                await self._pass_hole(source, message.offset)
+                await self._fill_hole(source, message.offset)
             if message.offset < source.expected:
                 self.intake.release(message.weight)
                 continue
@@ -170,29 +171,32 @@ class Engine:
                 end = self.group.highwater(source.topic, source.partition)
                 self.merge.set_unfetched(source.key, end is not None and source.expected < end)
 
-    async def _pass_hole(self, source: Source, offset: int) -> None:
-        """Find out whether records are really missing on the broker; raises MissingInput if they are not.
+    async def _fill_hole(self, source: Source, offset: int) -> None:
+        """Take in what lies between the expected offset and the delivered one, as the broker has it.
 
-        Compaction and transaction markers leave holes. Asking the broker decides here and now what a restart would
-        only guess from the same hole coming back.
+        Compaction and transaction markers leave offsets without records: they are passed and counted. But Faust also
+        loses messages: when it ends a recovery it clears its queues after it has begun to read the sources. Those are
+        read again here, so nothing is applied or committed beyond a record that was not. Raises LostInput if the
+        broker has deleted them.
         """
         partition = TopicPartition(self.options.topic(_TOPICS[source.topic]), source.partition)
         try:
             found = await self.view.first_at(partition, source.expected)
+            if found is not None and found < offset:
+                async for record in self.view.read(partition, found, offset):
+                    message = delivered(_TOPICS[source.topic], record, self.group.generation, self.options)
+                    self._accept(source, self.intake.admit(message))
+                    self.refetched += 1
         except OffsetOutOfRangeError as error:
             raise LostInput(
                 f"{partition.topic}/{partition.partition}: offsets {source.expected} to {offset - 1} were deleted "
                 "before they were applied",
                 "positions would be wrong; restore the records, or start a new application id from a known state",
             ) from error
-        if found is not None and found < offset:
-            raise MissingInput(
-                f"{partition.topic}/{partition.partition}: offset {found} was not delivered before {offset}",
-                "nothing beyond it is acknowledged; a restart reads it again",
-            )
-        source.holes += 1
-        log.info("hole", topic=partition.topic, partition=partition.partition, first=source.expected, next=offset)
-        source.expected = offset
+        if source.expected < offset:
+            source.holes += 1
+            log.debug("hole", topic=partition.topic, partition=partition.partition, first=source.expected, next=offset)
+            source.expected = offset
 
     def _accept(self, source: Source, message: Delivered) -> None:
         source.expected = message.offset + 1

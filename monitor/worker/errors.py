@@ -33,10 +33,6 @@ class Fenced(WorkerError):
     """The group or the changelog says that another worker owns a partition of ours."""
 
 
-class MissingInput(WorkerError):
-    """The framework passed over records that the broker has."""
-
-
 class NotReady(WorkerError):
     """Nothing moved for the whole time a worker has to become ready."""
 

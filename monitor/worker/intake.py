@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
+from monitor.worker.options import WorkerOptions
+from schemas.codec import decode_message
 from schemas.records import START, Position, Record, Tombstone
 from schemas.refusals import Refused
+from schemas.topics import Topic
 
 
 @dataclass(slots=True)
@@ -45,6 +49,17 @@ def without_tombstones(records: list[tuple[int, Record | Tombstone]]) -> list[tu
     return [(index, record) for index, record in records if isinstance(record, Record)]
 
 
+def delivered(topic: Topic, message: Any, generation: int, options: WorkerOptions) -> Delivered:
+    """Decode a message of an account topic as a client gives it; whatever it holds, it becomes rows or refused rows."""
+    decoded = decode_message(
+        topic.name, message.key, message.value, partition=message.partition, partition_of=options.partition_of
+    )
+    return Delivered(
+        topic=topic.name, partition=message.partition, offset=message.offset, generation=generation,
+        key=message.key, value=message.value, records=without_tombstones(decoded.records), refused=decoded.refused,
+    )  # fmt: skip
+
+
 class Intake:
     """A queue bounded in records, filled by agents and emptied by the engine.
 
@@ -68,6 +83,11 @@ class Intake:
         self.held += message.weight
         self._messages.append(message)
         self._wake.set()
+
+    def admit(self, message: Delivered) -> Delivered:
+        """Count a message that comes another way; it may go beyond the bound."""
+        self.held += message.weight
+        return message
 
     def take(self) -> Delivered | None:
         """Return the oldest message, None if there is none; it still counts."""

@@ -108,6 +108,7 @@ class Shell(mode.Service):
                 sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
                 flushes=engine.flushes, held=self.intake.held, late=engine.merge.late, waits=engine.merge.waits,
                 holes=sum(source.holes for source in engine.sources.values()), stale=engine.stale,
+                refetched=engine.refetched,
             )  # fmt: skip
             before = now
 

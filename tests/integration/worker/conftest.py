@@ -15,9 +15,11 @@ Spawn = Callable[[list[str]], Process]
 
 
 @pytest.fixture
-def broker(kafka: str) -> Kafka:
+def broker(kafka: str) -> Iterator[Kafka]:
     """Helpers over the session's broker."""
-    return Kafka(kafka)
+    helpers = Kafka(kafka)
+    yield helpers
+    helpers.close()
 
 
 @pytest.fixture
@@ -49,4 +51,4 @@ def deployment(
     create_topics(partitions=Deployment.PARTITIONS)
     made = Deployment(broker, topic_prefix, spawn, tmp_path)
     yield made
-    made.stop_publishing()
+    made.finish_publishing()

@@ -6,13 +6,14 @@ What is read back is taken apart with `json` alone: the checks share no code wit
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import random
 import sys
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from typing import Any, ClassVar
 from aiokafka import AIOKafkaProducer
 
 from schemas.codec import encode, key_of
-from schemas.records import Heartbeat, Input, Trade, Transfer
+from schemas.records import Heartbeat, Input, ParameterSet, Trade, Transfer
 from schemas.topics import ACCOUNT_TOPICS, DEAD_LETTERS, LIQUIDATIONS, MARGIN_CALLS, Topic
 from tests.engine_market import SPOT_USD, START_US, TOPIC_OF, both, opening
 from tests.integration.worker.support import Kafka, Process, Read, eventually, read_all
@@ -40,6 +41,7 @@ class Deployment:
     folder: Path
     session_s: float = 6.0
     application: str = "app"
+    published: list[Input] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _publisher: threading.Thread | None = None
 
@@ -51,41 +53,37 @@ class Deployment:
     def group(self) -> str:
         return f"{self.prefix}{self.application}"
 
+    def arguments(self, *options: str) -> list[str]:
+        """Arguments of `liqmon` for a worker of this deployment."""
+        return [
+            "worker", "--broker", self.broker.url, "--prefix", self.prefix, "--partitions", str(self.PARTITIONS),
+            "--app-id", self.application, "--session-timeout", str(self.session_s),
+            "--data", str(self.folder / "data"), *options,
+        ]  # fmt: skip
+
     def worker(self, *options: str) -> Process:
         """Start a worker through the command line."""
-        return self.spawn(
-            [
-                sys.executable,
-                "-m",
-                "monitor",
-                "worker",
-                "--broker",
-                self.broker.url,
-                "--prefix",
-                self.prefix,
-                "--partitions",
-                str(self.PARTITIONS),
-                "--app-id",
-                self.application,
-                "--session-timeout",
-                str(self.session_s),
-                "--data",
-                str(self.folder / "data"),
-                *options,
-            ]
-        )
+        return self.spawn([sys.executable, "-m", "monitor", *self.arguments(*options)])
 
     # --- input ----------------------------------------------------------------------------------
 
-    def publish(self, records: Sequence[Input], per_second: float = 0.0) -> None:
-        """Publish records in order; with a pace, in the background."""
-        if not per_second:
-            asyncio.run(self._publish(records, 0.0))
-            return
+    def publish(self, records: Iterable[Input]) -> None:
+        """Publish records in order and wait for all."""
+        asyncio.run(self._publish(records, 0.0))
+
+    def keep_publishing(self, records: Iterable[Input], per_second: float) -> None:
+        """Publish records in order, at a pace, until `finish_publishing`; `published` tells which."""
         self._publisher = threading.Thread(target=lambda: asyncio.run(self._publish(records, per_second)))
         self._publisher.start()
 
-    async def _publish(self, records: Sequence[Input], per_second: float) -> None:
+    def finish_publishing(self) -> None:
+        """Have the paced publisher end, and wait for it."""
+        self._stop.set()
+        if self._publisher is not None:
+            self._publisher.join(60.0)
+            assert not self._publisher.is_alive()
+
+    async def _publish(self, records: Iterable[Input], per_second: float) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.broker.url, acks="all", enable_idempotence=True, linger_ms=2)
         await producer.start()
         try:
@@ -94,31 +92,14 @@ class Deployment:
                 if self._stop.is_set():
                     break
                 topic = TOPIC_OF[type(record)]
-                sent.append(
-                    await producer.send(f"{self.prefix}{topic.name}", encode(record), key=key_of(topic.name, record))
-                )
+                key = key_of(topic.name, record)
+                sent.append(await producer.send(f"{self.prefix}{topic.name}", encode(record), key=key))
+                self.published.append(record)
                 if per_second and number % 20 == 19:
                     await asyncio.sleep(20 / per_second)
             await asyncio.gather(*sent)
         finally:
             await producer.stop()
-
-    @property
-    def publishing(self) -> bool:
-        """Whether the paced publisher still runs."""
-        return self._publisher is not None and self._publisher.is_alive()
-
-    def finish_publishing(self) -> None:
-        """Wait for the paced publisher to be through."""
-        assert self._publisher is not None
-        self._publisher.join(120.0)
-        assert not self._publisher.is_alive()
-
-    def stop_publishing(self) -> None:
-        """Have the paced publisher end early."""
-        self._stop.set()
-        if self._publisher is not None:
-            self._publisher.join(30.0)
 
     # --- what an outsider sees ------------------------------------------------------------------
 
@@ -127,8 +108,9 @@ class Deployment:
 
     def caught_up(self) -> bool:
         """Whether every account input is committed."""
+        committed = self.broker.committed(self.group)
         return all(
-            self.broker.committed(self.group, f"{self.prefix}{topic.name}").get(partition, 0) == end
+            committed.get((f"{self.prefix}{topic.name}", partition), 0) == end
             for topic in ACCOUNT_TOPICS
             for partition, end in self.ends(topic).items()
         )
@@ -164,23 +146,22 @@ class Deployment:
         return newest
 
 
-def market(seed: int, seconds: int) -> list[Input]:
+def market(seed: int) -> Iterator[Input]:
     """A swinging market, one second a step, with long and short accounts that cross back and forth, and trades."""
     draw = random.Random(seed)
-    records: list[Input] = [record for record in opening() if getattr(record, "name", "") != "wide"]
+    yield from (record for record in opening() if not isinstance(record, ParameterSet))
     for number, account in enumerate(ACCOUNTS):
-        records.append(_transfer(account, "open", 21_000.0 + 250.0 * number, START_US))
-        records.append(_trade(account, "open", 1.0 if number % 2 else -1.0, SPOT_USD["BTC"], START_US))
-    for second in range(1, seconds + 1):
+        yield _transfer(account, "open", 21_000.0 + 250.0 * number, START_US)
+        yield _trade(account, "open", 1.0 if number % 2 else -1.0, SPOT_USD["BTC"], START_US)
+    for second in itertools.count(1):
         time_us = START_US + second * 1_000_000
         price = SPOT_USD["BTC"] * (1.0 + 0.10 * math.sin(math.tau * second / 240) + draw.gauss(0.0, 0.002))
-        records.append(Heartbeat(source="clock", event_time_us=time_us))
-        records.extend(both("BTC", round(price, 1), time_us))
+        yield Heartbeat(source="clock", event_time_us=time_us)
+        yield from both("BTC", round(price, 1), time_us)
         account = draw.choice(ACCOUNTS)
-        records.append(_trade(account, str(second), round(draw.uniform(-0.05, 0.05), 4) or 0.01, price, time_us))
+        yield _trade(account, str(second), round(draw.uniform(-0.05, 0.05), 4) or 0.01, price, time_us)
         if second % 10 == 0:
-            records.append(_transfer(draw.choice(ACCOUNTS), str(second), draw.choice((-500.0, 500.0)), time_us))
-    return records
+            yield _transfer(draw.choice(ACCOUNTS), str(second), draw.choice((-500.0, 500.0)), time_us)
 
 
 def _transfer(account: str, identity: str, amount: float, time_us: int) -> Transfer:

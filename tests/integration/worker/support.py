@@ -10,15 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 
 
 def eventually(condition: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.1) -> Any:
@@ -47,6 +48,7 @@ class Process:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
             env={**os.environ, **self.environment},
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -78,6 +80,13 @@ class Process:
             return lines[count - 1]
 
         return eventually(arrived, timeout_s)  # type: ignore[no-any-return]
+
+    def wait_for_last(self, event: str) -> dict[str, Any]:
+        """The last line of one event of a process that has ended."""
+        self.reader.join(10.0)
+        lines = self.said(event)
+        assert lines, self.tail()
+        return lines[-1]
 
     def tail(self, lines: int = 30) -> str:
         """The last lines it wrote."""
@@ -143,63 +152,106 @@ def read_all(broker: str, topic: str) -> list[Read]:
     return messages
 
 
-@dataclass(frozen=True)
+T = TypeVar("T")
+
+
 class Kafka:
-    """Blocking helpers over one broker."""
+    """Blocking helpers over one broker; the clients live in a loop of their own, because tests ask often."""
 
-    url: str
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
 
-    def create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def close(self) -> None:
+        """Close the clients and the loop."""
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10.0)
+        self._loop.close()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120.0)
+
+    async def _close(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def _administer(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self.url)
+            await self._admin.start()
+        return self._admin
+
+    async def _consume(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self.url)
+            await self._consumer.start()
+        return self._consumer
+
+    def create(self, topics: Mapping[str, int], config: Mapping[str, str] | None = None) -> None:
         """Create topics with their partition counts."""
-        asyncio.run(self._create(topics, config or {}))
+        self._call(self._create(topics, dict(config or {})))
 
-    async def _create(self, topics: Mapping[str, int], config: Mapping[str, Mapping[str, str]]) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.url)
-        await admin.start()
-        try:
-            await admin.create_topics(
-                [NewTopic(name, count, 1, topic_configs=dict(config.get(name, {}))) for name, count in topics.items()]
-            )
-        finally:
-            await admin.close()
+    async def _create(self, topics: Mapping[str, int], config: dict[str, str]) -> None:
+        admin = await self._administer()
+        await admin.create_topics([NewTopic(name, count, 1, topic_configs=config) for name, count in topics.items()])
 
-    def produce(self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]]) -> None:
-        """Send (partition, key, value) messages in order and wait for all."""
-        asyncio.run(self._produce(topic, messages))
+    def delete(self, topic: str) -> None:
+        """Delete a topic and wait until the broker does not name it any more."""
+        self._call(self._delete(topic))
 
-    async def _produce(self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]]) -> None:
+    async def _delete(self, topic: str) -> None:
+        admin = await self._administer()
+        await admin.delete_topics([topic])
+        while topic in await admin.list_topics():  # noqa: ASYNC110 (nobody here sets an event)
+            await asyncio.sleep(0.1)
+
+    def produce(
+        self,
+        topic: str,
+        messages: Iterable[tuple[int | None, bytes | None, bytes | None]],
+        transaction: str | None = None,
+    ) -> None:
+        """Send (partition, key, value) messages in order and wait for all; with an id, in one transaction."""
+        self._call(self._produce(topic, messages, transaction))
+
+    async def _produce(
+        self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]], transaction: str | None
+    ) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.url, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262144
-        )
+            bootstrap_servers=self.url, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262144,
+            transactional_id=transaction,
+        )  # fmt: skip
         await producer.start()
         try:
+            if transaction:
+                await producer.begin_transaction()
             sent = [await producer.send(topic, value, key=key, partition=p) for p, key, value in messages]
             await asyncio.gather(*sent)
+            if transaction:
+                await producer.commit_transaction()
         finally:
             await producer.stop()
 
     def ends(self, topic: str, partitions: int) -> dict[int, int]:
         """End offset of each partition."""
-        return asyncio.run(self._ends(topic, partitions))
+        return self._call(self._ends(topic, partitions))
 
     async def _ends(self, topic: str, partitions: int) -> dict[int, int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.url)
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
-            return {tp.partition: offset for tp, offset in ends.items()}
-        finally:
-            await consumer.stop()
+        consumer = await self._consume()
+        ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+        return {tp.partition: offset for tp, offset in ends.items()}
 
-    def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Committed offset of each partition of one topic."""
-        return asyncio.run(self._committed(group, topic))
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """Committed offsets of a group by (topic, partition)."""
+        return self._call(self._committed(group))
 
-    async def _committed(self, group: str, topic: str) -> dict[int, int]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.url)
-        await admin.start()
-        try:
-            offsets = await admin.list_consumer_group_offsets(group)
-            return {tp.partition: item.offset for tp, item in offsets.items() if tp.topic == topic}
-        finally:
-            await admin.close()
+    async def _committed(self, group: str) -> dict[tuple[str, int], int]:
+        offsets = await (await self._administer()).list_consumer_group_offsets(group)
+        return {(tp.topic, tp.partition): item.offset for tp, item in offsets.items()}
