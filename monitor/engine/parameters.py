@@ -5,8 +5,8 @@ of the delta shock). Everything else is this project's choice:
 
 * other coins: range 0.25 (the widest published group of a large venue), volatility shocks as ETH's, three times ETH's
   move on the term structure, a tenth of the delta threshold, a slope per coin near 1e-8 per USD of delta;
-* stablecoins: range 0.05, which covers a depeg of a reserve-backed coin that is bought back within days, 0.20 for the
-  synthetic USDE, which traded at 0.65 on one venue and at 0.90 to 0.99 on others on 2025-10-10.
+* stablecoins: range 0.05, an ordinary depeg and not a collapse; 0.20 for the synthetic USDE, which traded at 0.65 on
+  one venue on 2025-10-10.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_three_sources_carry_bitcoin_through_the_day() -> None:
 
 
 def test_one_venues_wick_does_not_take_the_index() -> None:
-    """AVAX falls to 6.02 on one of two venues and to 17.0 on the other: the index stays at or above 17.0 and is held."""
+    """AVAX falls to 6.02 on one of two venues and to 17.0 on the other: the index stays at 17.0 or above and held."""
     paths = [TRADES / "coinbase_AVAX-USD.csv.gz", TRADES / "binance-delivery_AVAXUSD_PERP.csv.gz"]
     seen = list(moments(TicksFold(), "AVAX", paths, from_us=CASCADE_US))
     lowest = min(moment.view.price_usd for moment in seen)

@@ -161,7 +161,7 @@ def outcome(fold: Any, record: Any, refusals: tuple[type[Exception], ...]) -> An
 def test_a_restored_fold_goes_on_the_same(
     kind: Any, streams: Any, refusals: tuple[type[Exception], ...], data: st.DataObject
 ) -> None:
-    """At any cut, a fold restored from the JSON of its snapshot gives the same outcomes and the same bytes at the end."""
+    """At any cut, a fold restored from the JSON of its snapshot goes on with the same outcomes and bytes."""
     stream = data.draw(streams)
     cut = data.draw(st.integers(0, len(stream)))
     fold = kind()
