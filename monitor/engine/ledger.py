@@ -65,7 +65,7 @@ class Exposures:
     """What one account brings to the book, in a fixed order.
 
     `usd`: dollars that no index moves: the USD balance, dollar tokens at par, the entry side of linear futures.
-    `tokens`: the dollar tokens among them, sorted; `par_correction` says what their index adds.
+    `tokens`: the dollar tokens among them, sorted, for whoever values them by their index.
     `rows`: by underlying, sorted, the rows `(instrument or None for COIN, quantity)`, COIN first, then by name.
     `unlisted`: holdings whose instrument is not in the listing, so that they cannot be valued.
     """
