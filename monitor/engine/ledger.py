@@ -7,7 +7,6 @@ position equals the sum of the accepted trades whatever the market did.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Literal, Protocol
@@ -74,15 +73,6 @@ class Exposures:
     tokens: tuple[tuple[str, float], ...]
     rows: dict[str, list[tuple[str | None, float]]]
     unlisted: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cash:
-    """Value of balances: dollars, coin quantities that the book revalues, and flags for what is doubtful."""
-
-    usd: float
-    coins: tuple[tuple[str, float], ...]
-    flags: tuple[str, ...]
 
 
 def apply_trade(account: Account, trade: Trade, instrument: Instrument) -> bool:
@@ -184,49 +174,8 @@ def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, flo
     return -size * holding.average_price, 0.0
 
 
-def par_correction(
-    tokens: Sequence[tuple[str, float]], price_of: Callable[[str], float | None]
-) -> tuple[float, tuple[str, ...]]:
-    """Return what dollar tokens are worth beyond par, USD, and a flag `assumed_par:X` for each without an index."""
-    correction = 0.0
-    flags: list[str] = []
-    for asset, amount in tokens:
-        price = _usable(price_of(asset))
-        if price is None:
-            flags.append(f"assumed_par:{asset}")
-        else:
-            correction += amount * (price - 1.0)
-    return correction, tuple(flags)
-
-
-def cash_usd(balances: Mapping[str, float], price_of: Callable[[str], float | None]) -> Cash:
-    """Value balances: USD at one, dollar tokens at their index or at par, other assets as coins of their index.
-
-    A token at par is flagged `assumed_par:X`; an asset without a price is in no sum and flagged `no_price:X`, so
-    that it is never worth zero in silence. `price_of` gives the index in USD, or None (NaN counts as None).
-    """
-    usd = balances.get(DOLLAR, 0.0)
-    tokens = [(asset, balances[asset]) for asset in sorted(DOLLAR_TOKENS & balances.keys())]
-    for _, amount in tokens:
-        usd += amount
-    correction, flags = par_correction(tokens, price_of)
-    coins: list[tuple[str, float]] = []
-    unpriced: list[str] = []
-    for asset in sorted(balances):
-        if not _is_dollar(asset):
-            if _usable(price_of(asset)) is None:
-                unpriced.append(f"no_price:{asset}")
-            else:
-                coins.append((asset, balances[asset]))
-    return Cash(usd=usd + correction, coins=tuple(coins), flags=(*flags, *unpriced))
-
-
 def _is_dollar(asset: str) -> bool:
     return asset == DOLLAR or asset in DOLLAR_TOKENS
-
-
-def _usable(price: float | None) -> float | None:
-    return price if price is not None and math.isfinite(price) and price > 0.0 else None
 
 
 def _refuse_trade(account: Account, trade: Trade, instrument: Instrument) -> None:

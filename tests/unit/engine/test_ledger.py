@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import msgspec
@@ -13,10 +12,8 @@ from monitor.engine.ledger import (
     apply_config,
     apply_trade,
     apply_transfer,
-    cash_usd,
     entry_constant,
     exposures,
-    par_correction,
 )
 from monitor.engine.state import RECENT_IDS, Account, Holding
 from schemas.records import AccountConfig, Instrument, Trade, Transfer
@@ -413,26 +410,3 @@ def test_entry_constant_completes_the_value() -> None:
     assert usd == 0.0
     assert coins - 10.0 * 100.0 / price == pytest.approx(1_000.0 * (1 / 50_000.0 - 1 / price), rel=1e-12)
     assert entry_constant(Holding(3.0, 100.0), LINEAR_OPTION) == (0.0, 0.0)
-
-
-def test_cash() -> None:
-    """Dollars count one, tokens their index or par with a flag, coins stay coins, and nothing is silently nothing."""
-    prices = {"USDT": 0.98, "BTC": 60_000.0, "BAD": math.nan, "NIL": 0.0}
-    cash = cash_usd(
-        {"XYZ": 5.0, "BTC": -0.5, "USDC": 100.0, "USDT": 100.0, "USD": 7.0, "BAD": 1.0, "NIL": 1.0}, prices.get
-    )
-    assert cash.usd == pytest.approx(7.0 + 98.0 + 100.0, rel=1e-15)
-    assert cash.coins == (("BTC", -0.5),)
-    assert cash.flags == ("assumed_par:USDC", "no_price:BAD", "no_price:NIL", "no_price:XYZ")
-
-
-def test_cash_agrees_with_exposures(account: Account) -> None:
-    """Exposures with the correction of par give the dollars that the balances are worth."""
-    transfer(account, "USD", 7.0)
-    transfer(account, "USDC", 100.0)
-    transfer(account, "USDT", -200.0)
-    prices = {"USDT": 0.98}
-    seen = exposures(account, LISTING)
-    correction, flags = par_correction(seen.tokens, prices.get)
-    cash = cash_usd(account.balances, prices.get)
-    assert (seen.usd + correction, flags) == (cash.usd, cash.flags)
