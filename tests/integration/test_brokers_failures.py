@@ -36,9 +36,8 @@ def taken_port() -> Iterator[int]:
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A port where connections are accepted and never answered."""
+    # Connections wait in the backlog: to the client they are accepted.
     with socket.create_server(("127.0.0.1", 0)) as server:
-        kept = []
-        threading.Thread(target=lambda: kept.append(server.accept()), daemon=True).start()
         yield server.getsockname()[1]
 
 
