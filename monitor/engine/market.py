@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from monitor.engine.composite import TicksFold
 from monitor.engine.listing import InstrumentsFold
 from monitor.engine.parameters import ParametersFold
-from monitor.engine.state import Sourced
 from monitor.engine.surface import VolatilityFold
 from schemas.records import (
     START,
     ExpiryVolatility,
     Heartbeat,
+    Input,
     Instrument,
     InstrumentVolatility,
     ParameterSet,
@@ -50,14 +50,12 @@ class Market:
         """Market time: the largest event time of the ticks fold, heartbeats included (0 before any)."""
         return self.ticks.time_us
 
-    def apply(self, source: Sourced) -> MarketChange:
-        """Fold one record of a market topic that lies beyond `positions`.
+    def apply(self, record: Input) -> MarketChange:
+        """Fold one record of a market topic.
 
         Raises `RejectedTick`, `RejectedVolatility`, `RejectedInstrument` or `RejectedParameters` with a kind and a
-        text; the position has advanced all the same, since a refused record is dealt with.
+        text, having changed nothing that counts.
         """
-        self.positions[source.topic] = source.position
-        record = source.record
         if isinstance(record, PriceTick | Heartbeat):
             return MarketChange(underlyings=self.ticks.apply(record).underlyings)
         if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):

@@ -104,13 +104,14 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     market = state.market
     if source.position <= market.positions[source.topic]:
         return
+    market.positions[source.topic] = source.position  # a refused record is dealt with, too
     record = source.record
     before_us = market.time_us
     try:
         if isinstance(record, PriceTick | Heartbeat) and record.event_time_us > state.next_deadline_us:
             market.ticks.check(record)  # a refused tick must not move time
             _fire_timers(state, record.event_time_us, events)
-        change = market.apply(source)
+        change = market.apply(record)
     except _REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
         change = MarketChange()

@@ -239,7 +239,7 @@ class _Scratch:
             topic=TOPIC_OF[type(record)], partition=0, offset=next(self._offset), index=0, record=record
         )
         try:
-            self.state.market.apply(source)
+            self.state.market.apply(source.record)
         except REJECTIONS:
             return  # the worker will refuse it as well, and count it
 

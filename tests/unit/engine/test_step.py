@@ -149,6 +149,7 @@ def test_a_tick_from_the_future_is_refused_and_fires_no_timer() -> None:
     assert _run(state, log, [wrong]) == []
     assert [item.error_kind for item in state.rejected] == ["clock_ahead"]
     assert state.market.time_us == START_US
+    assert state.market.positions["market.ticks.v1"] == (log.offsets["market.ticks.v1", 0], 0)
 
 
 def test_the_gate_opens_when_the_market_has_reached_the_marker() -> None:
