@@ -57,21 +57,15 @@ class Book:
             row = self._new_row(account.name)
         self._figures.threshold_set[row] = self._set_index(account.config.parameter_set, market)
         portfolio = exposures(account, market.instruments)
-        rows = dict(portfolio.rows)
-        cash_usd = portfolio.usd
-        for asset, quantity in portfolio.tokens:
-            # Priced in a column of their own: at their index where one is published, else at par.
-            cash_usd -= quantity
-            rows[asset] = [(None, quantity), *rows.get(asset, [])]
-        self._figures.cash[row] = cash_usd
+        self._figures.cash[row] = portfolio.usd
         self._figures.has_positions[row] = bool(account.holdings)
         self._figures.degraded[row] = bool(portfolio.unlisted)
-        wanted = {self._column(underlying, account).index for underlying in rows}
+        wanted = {self._column(underlying, account).index for underlying in portfolio.rows}
         for index in np.flatnonzero(self._figures.active[row]):
             if int(index) not in wanted:
                 self._columns[index].set_exposure(row, [])
                 self._figures.active[row, index] = False
-        for underlying, exposure in rows.items():
+        for underlying, exposure in portfolio.rows.items():
             column = self._column(underlying, account)
             column.set_exposure(row, exposure)
             self._figures.active[row, column.index] = True
@@ -149,7 +143,7 @@ class Book:
     def evaluation(self, account: Account, market: Market) -> Evaluation:
         """Evaluate an account at present prices, underlying by underlying.
 
-        Equity is the USD balance plus the `value_usd` of all underlyings: coins, tokens, options at their marks, and
+        Equity is the USD balance plus the `value_usd` of all underlyings: coins and dollar tokens, options at their marks, and
         the unrealised P&L of futures.
         """
         row = self._row_of[account.name]

@@ -25,7 +25,7 @@ RejectionKind = Literal[
 ]
 
 DOLLAR = "USD"
-DOLLAR_TOKENS = frozenset({"USDT", "USDC"})  # worth their index where one is published, else one dollar
+DOLLAR_TOKENS = frozenset({"USDT", "USDC"})  # linear contracts may settle in them
 
 # A record's amounts are bounded by 1e18. A sum beyond that is a broken sender, and above 2**53 a double no longer
 # counts whole units, so accepting it would lose contracts silently.
@@ -63,14 +63,13 @@ class RejectedRecord(Exception):
 class Exposures:
     """What one account brings to the book, in a fixed order.
 
-    `usd`: dollars that no index moves: the USD balance, dollar tokens at par, the entry side of linear futures.
-    `tokens`: the dollar tokens among them, sorted, for whoever values them by their index.
-    `rows`: by underlying, sorted, the rows `(instrument or None for COIN, quantity)`, COIN first, then by name.
+    `usd`: dollars that no index moves: the USD balance and the entry side of linear futures.
+    `rows`: by underlying, sorted, the rows `(instrument or None for COIN, quantity)`, COIN first, then by name; every
+    other asset, dollar tokens included, is a COIN quantity of its own underlying.
     `unlisted`: holdings whose instrument is not in the listing, so that they cannot be valued.
     """
 
     usd: float
-    tokens: tuple[tuple[str, float], ...]
     rows: dict[str, list[tuple[str | None, float]]]
     unlisted: tuple[str, ...]
 
@@ -138,10 +137,7 @@ def exposures(account: Account, listing: Listing) -> Exposures:
     COIN row; options add their row only, because their premium has been paid.
     """
     usd = account.balances.get(DOLLAR, 0.0)
-    tokens = tuple((asset, account.balances[asset]) for asset in sorted(DOLLAR_TOKENS & account.balances.keys()))
-    for _, amount in tokens:
-        usd += amount
-    coins = {asset: amount for asset, amount in account.balances.items() if not _is_dollar(asset)}
+    coins = {asset: amount for asset, amount in account.balances.items() if asset != DOLLAR}
     rows: dict[str, list[tuple[str | None, float]]] = {}
     unlisted: list[str] = []
     for name in sorted(account.holdings):
@@ -160,8 +156,9 @@ def exposures(account: Account, listing: Listing) -> Exposures:
         coin = coins.get(underlying, 0.0)
         first: list[tuple[str | None, float]] = [(None, coin)] if coin != 0.0 else []
         joined[underlying] = first + rows.get(underlying, [])
-    return Exposures(usd=usd, tokens=tokens, rows={name: found for name, found in joined.items() if found},
-                     unlisted=tuple(unlisted))  # fmt: skip
+    return Exposures(
+        usd=usd, rows={name: found for name, found in joined.items() if found}, unlisted=tuple(unlisted)
+    )
 
 
 def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, float]:

@@ -339,7 +339,7 @@ def test_records_of_others_are_errors_of_the_program(account: Account) -> None:
 
 
 def test_exposures(account: Account) -> None:
-    """The book gets constants, dollar tokens and rows: entry sides as cash, coins first, names in order."""
+    """The book gets constants and rows: entry sides as cash, coins first, names in order."""
     transfer(account, "USD", 1_000.0)
     transfer(account, "USDC", 50.0)
     transfer(account, "SOL", 7.0)
@@ -348,9 +348,9 @@ def test_exposures(account: Account) -> None:
     fill(account, INVERSE, -1_000.0, 50_000.0)
     fill(account, LINEAR_OPTION, 3.0, 100.0)
     seen = exposures(account, LISTING)
-    assert seen.usd == 1_000.0 - 30.0 + 50.0 - 120_000.0 + 12_000.0
-    assert seen.tokens == (("USDC", 50.0),)
-    assert list(seen.rows) == ["BTC", "ETH", "SOL"]
+    assert seen.usd == 1_000.0 - 30.0 - 120_000.0 + 12_000.0
+    assert list(seen.rows) == ["BTC", "ETH", "SOL", "USDC"]
+    assert seen.rows["USDC"] == [(None, 50.0)]
     assert seen.rows["BTC"] == [
         (None, -0.2),
         (INVERSE.instrument, -1_000.0),
