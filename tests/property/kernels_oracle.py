@@ -15,14 +15,21 @@ mp = mpmath.mp.clone()
 mp.dps = DIGITS
 
 
+def normal_cdf(x: Any) -> Any:
+    """N(x); beyond 1,000 deviations mpmath overflows, and the tail is below 10^-217,000."""
+    if abs(x) > 1_000:
+        return mp.mpf(1 if x > 0 else 0)
+    return mp.ncdf(x)
+
+
 def black76(*, is_call: bool, forward: Any, strike: Any, total_stdev: Any, discount: Any = 1) -> Any:
     """Black's formula for s > 0, F > 0, K > 0, to 50 digits."""
     f, k, s = mp.mpf(forward), mp.mpf(strike), mp.mpf(total_stdev)
     d1 = mp.log(f / k) / s + s / 2
     d2 = d1 - s
     if is_call:
-        return mp.mpf(discount) * (f * mp.ncdf(d1) - k * mp.ncdf(d2))
-    return mp.mpf(discount) * (k * mp.ncdf(-d2) - f * mp.ncdf(-d1))
+        return mp.mpf(discount) * (f * normal_cdf(d1) - k * normal_cdf(d2))
+    return mp.mpf(discount) * (k * normal_cdf(-d2) - f * normal_cdf(-d1))
 
 
 def option_value(*, is_call: bool, forward: Any, strike: Any, vol: Any, years: Any) -> Any:

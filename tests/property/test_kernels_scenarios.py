@@ -138,7 +138,7 @@ def test_nothing_moves_in_the_centre_of_the_table(contract: Contract) -> None:
 @settings(deadline=None, max_examples=60)
 @given(contracts(), st.sampled_from([0.5, 2.0, 1024.0]))
 def test_risk_is_linear_in_contract_size(contract: Contract, factor: float) -> None:
-    """A contract twice as large has twice the value, deltas and P&L, bit for bit."""
+    """A contract twice as large has exactly twice the value, deltas and P&L, subnormal numbers apart."""
     table = scenarios.scenario_table(0.16, 4, EXTENDED)
     larger = Contract(
         contract.kind,
@@ -152,7 +152,7 @@ def test_risk_is_linear_in_contract_size(contract: Contract, factor: float) -> N
     for one, many in zip(
         risk_array([contract], INDEX, table, Shocks()), risk_array([larger], INDEX, table, Shocks()), strict=True
     ):
-        np.testing.assert_array_equal(one * factor, many)
+        np.testing.assert_allclose(one * factor, many, rtol=0.0, atol=1e-300)
 
 
 @pytest.mark.parametrize("field", ["size", "price", "strike", "years", "vol"])
