@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 .SILENT:
 .PHONY: help setup demo test test-fast lint types format broker topics wheel lock clean
 

@@ -35,8 +35,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run make without a broker's address."""
-    merged = {name: value for name, value in os.environ.items() if name not in {"BROKER_URL", "MAKEFLAGS", "PYTHON"}}
+    """Run make without a broker's address, and as the outermost make even inside `make test`."""
+    dropped = ("BROKER_URL", "MAKE", "MFLAGS", "PYTHON", "DATA", "ARGS")
+    merged = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return subprocess.run(
         ["make", *arguments], cwd=checkout, env=merged | env, capture_output=True, text=True, timeout=240, check=False
     )
