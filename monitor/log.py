@@ -10,6 +10,8 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+LIBRARIES = ("aiokafka", "faust", "mode", "asyncio")
+
 
 def setup(level: str = "info", stream: TextIO | None = None, *, json: bool | None = None) -> None:
     """Send our lines and those of libraries to `stream` (standard error) at `level` and above.
@@ -40,6 +42,9 @@ def setup(level: str = "info", stream: TextIO | None = None, *, json: bool | Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in LIBRARIES:
+        # Their running commentary belongs to whoever looks for a fault.
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

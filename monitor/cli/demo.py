@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from monitor.cli.replay import Speed
 from monitor.config import Settings
+from monitor.errors import ExitCode
 
 WIDTH = 150  # of lines where there is no terminal to ask
 
@@ -54,4 +58,14 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
         prefix=prefix if prefix is not None else f"liqmon-demo-{secrets.token_hex(3)}.",
         keep_topics=keep_topics,
     )
-    return asyncio.run(run(options, console))
+    return asyncio.run(_until_terminated(run(options, console)))
+
+
+async def _until_terminated(demo: Coroutine[Any, Any, ExitCode]) -> int:
+    """Run the demonstration; SIGTERM ends it in an orderly way, with everything stopped and removed."""
+    task = asyncio.ensure_future(demo)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections import deque
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.brokers import topics
 from monitor.brokers.interface import Broker
+from monitor.brokers.kafka import supervise
 from monitor.errors import MonitorError
 
 READY_S = 90.0  # a worker that compiles its kernels for the first time on a busy machine needs half of it
 STOP_S = 15.0  # a worker flushes and leaves within 10 s
+LOOK_S = 0.1
 
 
 class WorkerFailed(MonitorError):
@@ -58,64 +60,77 @@ async def _delete(address: str, prefix: str) -> None:
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """A worker in a process of its own; its log lines are read as they come, the last ones kept for an error."""
+    """A worker in a process of its own, under a supervisor that ends it when we are gone, however that happens."""
 
-    process: asyncio.subprocess.Process
+    supervisor: asyncio.subprocess.Process
+    log: Path
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-    exit_code: int | None = None
+    last_line: str = "it said nothing"
+
+    @property
+    def exit_code(self) -> int | None:
+        """The worker's exit code, None while it runs."""
+        return self.supervisor.returncode
 
     async def follow(self) -> None:
-        """Read the log to its end."""
-        assert self.process.stderr is not None
-        async for raw in self.process.stderr:
-            line = raw.decode(errors="replace").rstrip()
-            self.last_lines.append(line)
-            with suppress(ValueError):
-                if json.loads(line).get("event") == "ready":
-                    self.ready.set()
-        self.exit_code = await self.process.wait()
+        """Read the log until the worker ends."""
+        with self.log.open() as lines:
+            while self.exit_code is None:
+                for line in lines:
+                    self._take(line.rstrip())
+                await asyncio.sleep(LOOK_S)
+            for line in lines:
+                self._take(line.rstrip())
         self.ready.set()
+
+    async def wait_ready(self) -> None:
+        """Wait until it is ready; raises WorkerFailed."""
+        try:
+            async with asyncio.timeout(READY_S):
+                await self.ready.wait()
+        except TimeoutError as error:
+            raise WorkerFailed(f"the worker was not ready after {READY_S:.0f} s", "run it by itself") from error
+        self.check()
+
+    def _take(self, line: str) -> None:
+        self.last_line = line or self.last_line
+        with suppress(ValueError):
+            if json.loads(line).get("event") == "ready":
+                self.ready.set()
 
     def check(self) -> None:
         """Raise WorkerFailed if it has ended."""
         if self.exit_code is not None:
-            last = self.last_lines[-1] if self.last_lines else "it said nothing"
-            raise WorkerFailed(f"the worker ended with code {self.exit_code}: {last}", "run `liqmon worker` by itself")
+            raise WorkerFailed(
+                f"the worker ended with code {self.exit_code}: {self.last_line}", "run `liqmon worker` by itself"
+            )
 
 
 @asynccontextmanager
 async def worker(address: str, prefix: str, partitions: int) -> AsyncIterator[WorkerProcess]:
     """Run a worker until the block ends, then stop it as a supervisor would; raises WorkerFailed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "monitor", "worker", "--broker", address, "--prefix", prefix,
-        "--partitions", str(partitions),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        limit=1 << 20, start_new_session=True, env={**os.environ, "LIQMON_LOG_LEVEL": "info"},
-    )  # fmt: skip
-    running_worker = WorkerProcess(process)
-    following = asyncio.create_task(running_worker.follow())
-    try:
-        async with asyncio.timeout(READY_S):
-            await running_worker.ready.wait()
-        running_worker.check()
-        yield running_worker
-    except TimeoutError as error:
-        raise WorkerFailed(
-            f"the worker was not ready after {READY_S:.0f} s", "try again on a quieter machine"
-        ) from error
-    finally:
-        await _stop(process)
-        await following
+    with tempfile.TemporaryDirectory(prefix="liqmon-demo-") as folder:
+        log = _empty_file(folder, "worker.log")
+        supervisor = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), str(STOP_S), folder, str(log),
+            sys.executable, "-m", "monitor", "worker", "--broker", address, "--prefix", prefix,
+            "--partitions", str(partitions),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "LIQMON_LOG_LEVEL": "info"},
+        )  # fmt: skip
+        process = WorkerProcess(supervisor, log)
+        following = asyncio.create_task(process.follow())
+        try:
+            await process.wait_ready()
+            yield process
+        finally:
+            if supervisor.returncode is None:
+                supervisor.terminate()
+            await supervisor.wait()
+            await following
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-    try:
-        async with asyncio.timeout(STOP_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+def _empty_file(folder: str, name: str) -> Path:
+    path = Path(folder, name)
+    path.touch()
+    return path

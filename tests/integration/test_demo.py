@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
+import pty
 import re
+import signal
+import struct
 import subprocess
+import termios
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +22,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.brokers.kafka.jars import jars_dir
 from monitor.brokers.kafka.java import find_java
-from tests.integration.processes import environment, liqmon
+from tests.integration.processes import LIQMON, children, environment, liqmon, running
+from tests.support import ROOT, eventually
 
 CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 EVENT_TOPICS = ("risk.margin-calls.v1", "risk.liquidations.v1")
@@ -81,6 +89,29 @@ def test_the_demo_starts_its_own_kafka_and_leaves_nothing_behind(tmp_path: Path)
 
 
 @pytest.mark.broker
+def test_the_demo_draws_a_live_table_on_a_terminal(kafka: str, topic_prefix: str) -> None:
+    """With a terminal the table is drawn in place, and the end is the same."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
+    arguments = ["demo", "--broker", kafka, "--prefix", topic_prefix, "--minutes", "4", "--accounts", "60"]
+    process = subprocess.Popen(
+        [*LIQMON, *arguments, "--speed", "60x"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT,
+        env=environment(TERM="xterm"), close_fds=True,
+    )  # fmt: skip
+    os.close(theirs)
+    drawn = bytearray()
+    with suppress(OSError):  # the other end is closed when the process ends
+        while part := os.read(ours, 65_536):
+            drawn += part
+    os.close(ours)
+    assert process.wait(timeout=30) == 0, drawn[-3_000:].decode(errors="replace")
+    text = drawn.decode(errors="replace")
+    assert "\x1b[" in text
+    assert "latest events" in text
+    assert "first of each kind" in text
+
+
+@pytest.mark.broker
 def test_the_demo_removes_its_topics_from_a_broker_that_is_not_its_own(kafka: str, topic_prefix: str) -> None:
     """On the user's Kafka nothing is left, changelog included."""
 
@@ -98,6 +129,26 @@ def test_the_demo_removes_its_topics_from_a_broker_that_is_not_its_own(kafka: st
     )  # fmt: skip
     assert done.returncode in {0, 1}, done.stderr[-3_000:]  # three calm minutes may hold no event
     assert asyncio.run(names()) == []
+
+
+@pytest.mark.broker
+@pytest.mark.local_broker
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_a_demo_that_is_ended_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    """Terminated, interrupted or killed in the middle, broker and worker end too."""
+    process = subprocess.Popen(
+        [*LIQMON, "demo", "--minutes", "30", "--accounts", "20"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, cwd=ROOT, env=environment(BROKER_URL=None, TMPDIR=str(tmp_path)), text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert any(line.startswith("market:") for line in process.stdout), "the demo did not get to its market"
+    started = children(process.pid)
+    assert len(started) >= 4  # broker, worker, and a supervisor for each
+    process.send_signal(how)
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert process.returncode != 0
+    eventually(lambda: not [pid for pid in started if running(pid)], within_s=40)
 
 
 def test_wrong_options_are_refused_in_one_line() -> None:
