@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import Counter
 
 import structlog
 from aiokafka import TopicPartition
@@ -37,6 +37,8 @@ STATE_INTERVAL_MS = 250.0  # how long a change without an event may wait for its
 MARKER_INTERVAL_MS = 1_000.0  # and how long progress of the market alone may
 FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash applies again, and a flush's size
 IDLE_S = 0.25
+GATHER_S = 0.001
+LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more than a record
 PRIME_S = 5.0  # how long a new shard waits for the first delivery of its sources, before the market runs ahead
 
 _DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
@@ -78,6 +80,8 @@ class Engine:
         self._dirty_since_ms: float | None = None
         self._urgent_since_ms: float | None = None
         self._flushed_ms = _now_ms()
+        self._looked_ms = 0.0
+        self._gated: list[Source] = []
         self.open_market()
 
     # --- turns ----------------------------------------------------------------------------------
@@ -94,7 +98,8 @@ class Engine:
             self.wake.clear()
             async with self.lock:
                 wait_s = await self.turn() if self.active else IDLE_S
-            await asyncio.sleep(0)
+            # Messages come one by one: letting them gather for a moment has many of them pay for one turn.
+            await asyncio.sleep(GATHER_S if wait_s else 0.0)
 
     async def turn(self) -> float:
         """Take in what has arrived, apply some, flush if due; return how many seconds to wait if nothing comes."""
@@ -166,10 +171,13 @@ class Engine:
                 self.intake.release(message.weight)
                 continue
             self._accept(source, message)
+        now_ms = _now_ms()
+        if now_ms - self._looked_ms >= LOOK_MS:
+            self._looked_ms = now_ms
+            for source in self.sources.values():
+                source.end = self.group.highwater(source.topic, source.partition)
         for source in self.sources.values():
-            if self.merge.buffered(source.key) == 0:
-                end = self.group.highwater(source.topic, source.partition)
-                self.merge.set_unfetched(source.key, end is not None and source.expected < end)
+            self.merge.set_unfetched(source.key, source.expected < source.end)
 
     async def _fill_hole(self, source: Source, offset: int) -> None:
         """Take in what lies between the expected offset and the delivered one, as the broker has it.
@@ -240,29 +248,43 @@ class Engine:
             if chunk:
                 step(self.state, chunk)
                 self._note_applied(chunk)
-                self._open_gates()
+                if self._gated:
+                    self._open_gates()
             if len(chunk) < CHUNK:
                 return IDLE_S * 1000.0 if wait is None else wait.wait_ms
             if _now_ms() >= until_ms or self._applied_since_flush >= FLUSH_RECORDS:
                 return 0.0
 
-    def _note_applied(self, chunk: Iterable[Sourced]) -> None:
-        for item in chunk:
-            source = self.sources.get((item.topic, item.partition))
+    def _note_applied(self, chunk: list[Sourced]) -> None:
+        """Remember how far each source has come, and give the room of its records back."""
+        counts = Counter((item.topic, item.partition) for item in chunk)
+        last = {(item.topic, item.partition): item for item in chunk}
+        accounts = 0
+        for place, count in counts.items():
+            source = self.sources.get(place)
             if source is None:
-                self.reader.release(item.topic)
+                self.reader.release(place[0], count)
             else:
-                source.applied = item.position
-                self.intake.release(1)
-                self._applied_since_flush += 1
-            self.applied += 1
-        if self._applied_since_flush:
+                source.applied = last[place].position
+                accounts += count
+        self.applied += len(chunk)
+        if accounts:
+            self.intake.release(accounts)
+            self._applied_since_flush += accounts
             self._mark_dirty()
 
+    def add_source(self, source: Source) -> None:
+        """Read a source from now on; it is held back until its shard's gate opens."""
+        is_open = gate_open(self.state, source.partition)
+        self.sources[source.topic, source.partition] = source
+        self.merge.add_input(source.key, SOURCE_RANK[source.topic], is_open=is_open)
+        if not is_open:
+            self._gated.append(source)
+
     def _open_gates(self) -> None:
-        for source in self.sources.values():
-            if gate_open(self.state, source.partition):
-                self.merge.open(source.key)
+        for source in [source for source in self._gated if gate_open(self.state, source.partition)]:
+            self.merge.open(source.key)
+            self._gated.remove(source)
 
     # --- flushing -------------------------------------------------------------------------------
 
@@ -317,6 +339,7 @@ class Engine:
         for source in self.sources.values():
             self.merge.remove_input(source.key)
         self.sources.clear()
+        self._gated.clear()
         self.owed.clear()
         self._unread = [letter for letter in self._unread if letter.is_market]
 

@@ -59,13 +59,12 @@ class Group:
         coordinator = getattr(consumer, "_coordinator", None)
         return coordinator is not None and coordinator.generation < 0
 
-    def highwater(self, topic: str, partition: int) -> int | None:
-        """End of a partition as the last fetch saw it; None if it is not known."""
-        tp = self._tp(topic, partition)
-        if tp not in self._app.consumer.assignment():
-            return None
-        found: int | None = self._app.consumer.highwater(tp)
-        return found
+    def highwater(self, topic: str, partition: int) -> int:
+        """End of a partition as the last fetch saw it; 0 if it is not known, or not ours any more."""
+        try:
+            return int(self._app.consumer.highwater(self._tp(topic, partition)) or 0)
+        except (AssertionError, KeyError):  # the client's way to say that it has no such partition
+            return 0
 
     def acknowledge(self, offsets: dict[tuple[str, int], int]) -> None:
         """Note that everything below these offsets is dealt with, by (topic, partition)."""

@@ -105,29 +105,30 @@ class Intake:
         self._room.set()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Source:
     """One partition of one account topic.
 
-    `expected` is the next offset, `applied` the position of the last record given to the engine, `unacked` the
-    messages in offset order that are not acknowledged, `done` the offset below which all are (-1: none yet).
-    `primed` tells that the first delivery has come (or none was to be expected), so that the merge starts with every
-    source in sight.
+    `expected` is the next offset, `end` the partition's end as last seen, `applied` the position of the last record
+    given to the engine, `unacked` the messages in offset order that are not acknowledged, `done` the offset below
+    which all are (-1: none yet). `primed` tells that the first delivery has come (or none was to be expected), so that
+    the merge starts with every source in sight.
     """
 
     topic: str
     partition: int
     expected: int
     primed: bool
+    end: int = 0
     applied: Position = START
     done: int = -1
     holes: int = 0
     unacked: deque[Delivered] = field(default_factory=deque)
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """Name of the merge's input."""
-        return f"{self.topic}/{self.partition}"
+    def __post_init__(self) -> None:
+        """Name the merge's input."""
+        self.key = f"{self.topic}/{self.partition}"
 
     def take_applied(self) -> list[Delivered]:
         """Take the messages, from the first on, whose records are all applied: these may be acknowledged."""

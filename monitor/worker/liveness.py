@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 import structlog
@@ -52,13 +53,14 @@ class Pulse:
     Whoever runs first after a pause sees it: the beating task, or the check before a send.
     """
 
-    def __init__(self, session_timeout_s: float) -> None:
+    def __init__(self, session_timeout_s: float, clock: Callable[[], float] = clock_s) -> None:
         self.session_timeout_s = session_timeout_s
-        self._last_s = clock_s()
+        self._clock = clock
+        self._last_s = clock()
 
     def check(self) -> None:
         """Beat; raise Paused if the last beat is longer ago than a session."""
-        now_s = clock_s()
+        now_s = self._clock()
         gap_s, self._last_s = now_s - self._last_s, now_s
         if gap_s > self.session_timeout_s:
             raise Paused(

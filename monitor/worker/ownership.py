@@ -17,7 +17,7 @@ from monitor.worker.engine_task import PRIME_S, Engine
 from monitor.worker.errors import CorruptState, Fenced, LostInput, LostState, RebalanceTimeout, WrongPartitions
 from monitor.worker.intake import Source
 from schemas.records import START, Position
-from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS, SOURCE_RANK
+from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 REBALANCE_TIMEOUT_S = 30.0  # the group waits so long for a member to give its partitions up
 
@@ -229,9 +229,7 @@ class Ownership:
             expected = committed.get(tp, begins[tp])
             # A closed gate holds its sources back anyway.
             primed = expected >= ends[tp] or not gate_open(engine.state, partition)
-            source = Source(topic, partition, expected=expected, primed=primed)
-            engine.sources[topic, partition] = source
-            engine.merge.add_input(source.key, SOURCE_RANK[topic], is_open=gate_open(engine.state, partition))
+            engine.add_source(Source(topic, partition, expected=expected, primed=primed, end=ends[tp]))
         engine.prime_until_s = time.monotonic() + PRIME_S
 
     # --- readiness ------------------------------------------------------------------------------

@@ -117,6 +117,9 @@ class Process:
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGCONT)
             self.kill()
+        self.reader.join(10.0)
+        assert self.child.stderr is not None
+        self.child.stderr.close()
 
 
 @dataclass(frozen=True)

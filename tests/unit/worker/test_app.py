@@ -1,0 +1,82 @@
+"""Which of the framework's ways are kept out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import faust.streams
+import pytest
+from faust.types import TP
+
+from monitor.worker.app import check_copartitioned, check_framework, create_app
+from monitor.worker.errors import FolderInUse, UnsafeFramework, WrongPartitions
+from monitor.worker.intake import Intake
+from monitor.worker.options import WorkerOptions
+from monitor.worker.run import own_folder
+from schemas.topics import ACCOUNT_TOPICS
+
+OPTIONS = WorkerOptions(broker="one:9092,two:9093", partitions=4, prefix="desk.", application_id="app")
+
+
+def settings(folder: Path) -> Any:
+    async def build() -> Any:
+        return create_app(OPTIONS, folder, Intake(10, asyncio.Event())).conf
+
+    return asyncio.run(build())
+
+
+def test_the_framework_runs_with_the_settings_that_were_found_safe(tmp_path: Path) -> None:
+    """No web server, no leader topic, no standbys, no topics of its own making, no waiting for held messages."""
+    conf = settings(tmp_path)
+    assert conf.id == "desk.app"
+    assert [str(url) for url in conf.broker] == ["kafka://one:9092", "kafka://two:9093"]
+    assert conf.web_enabled is False
+    assert conf.topic_disable_leader is True
+    assert conf.topic_allow_declare is False
+    assert conf.stream_wait_empty is False
+    assert conf.table_standby_replicas == 0
+    assert conf.processing_guarantee.value == "at_least_once"
+    assert str(conf.store) == "memory:"
+    assert conf.broker_session_timeout < conf.broker_request_timeout
+
+
+def assigned(**missing: int) -> set[TP]:
+    names = [OPTIONS.changelog, *(OPTIONS.topic(topic) for topic in ACCOUNT_TOPICS)]
+    return {TP(name, p) for name in names for p in (0, 2)} - {TP(name, p) for name, p in missing.items()}
+
+
+def test_equal_partitions_of_all_inputs_are_accepted() -> None:
+    """Trades, transfers, accounts and their state belong together."""
+    check_copartitioned(assigned(), OPTIONS)
+    check_copartitioned(set(), OPTIONS)
+
+
+def test_unequal_partitions_are_refused() -> None:
+    """An account's trades here and its state there would be two halves of an account."""
+    with pytest.raises(WrongPartitions, match=r"risk\.trades\.v1 \[0\]"):
+        check_copartitioned(assigned(**{"desk.risk.trades.v1": 2}), OPTIONS)
+
+
+def test_streams_in_pure_python_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That build acknowledges messages that it skips."""
+    check_framework()
+    monkeypatch.setattr(faust.streams, "_CStreamIterator", None)
+    with pytest.raises(UnsafeFramework):
+        check_framework()
+
+
+def test_each_worker_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    """A folder in use is passed over and free again when its worker is gone."""
+    with own_folder(tmp_path) as first, own_folder(tmp_path) as second:
+        assert (first.name, second.name) == ("worker-0", "worker-1")
+    with own_folder(tmp_path) as again:
+        assert again == first
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_the_operator(tmp_path: Path) -> None:
+    """A file where the folder should be is named."""
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderInUse, match="file"), own_folder(tmp_path / "file"):
+        pass
