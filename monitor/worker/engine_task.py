@@ -158,6 +158,7 @@ class Engine:
         return letter.position > reached
 
     async def _take_messages(self) -> None:
+        took = False
         while (message := self.intake.take()) is not None:
             source = self.sources.get((message.topic, message.partition))
             if source is None or message.generation != self.group.generation:
@@ -171,13 +172,28 @@ class Engine:
                 self.intake.release(message.weight)
                 continue
             self._accept(source, message)
+            took = True
         now_ms = _now_ms()
-        if now_ms - self._looked_ms >= LOOK_MS:
-            self._looked_ms = now_ms
-            for source in self.sources.values():
-                source.end = self.group.highwater(source.topic, source.partition)
+        if took or now_ms - self._looked_ms >= LOOK_MS:
+            self._look(now_ms)
+
+    def _look(self, now_ms: float) -> None:
+        """Tell the merge which sources may still owe records that belong before those that have come.
+
+        A source is caught up when all below its end has been taken in, and that end was seen by a fetch not older than
+        the newest message of its partition: fetches leave out what is still buffered, so a trade can come in before
+        the deposit that stood on the broker long before it.
+        """
+        self._looked_ms = now_ms
+        newest: dict[int, int] = {}
         for source in self.sources.values():
-            self.merge.set_unfetched(source.key, source.expected < source.end)
+            source.end = self.group.highwater(source.topic, source.partition)
+            source.looked_ms = self.group.looked_ms(source.topic, source.partition)
+            if self.merge.buffered(source.key):
+                newest[source.partition] = max(source.looked_ms, newest.get(source.partition, 0))
+        for source in self.sources.values():
+            behind = source.expected < source.end or source.looked_ms < newest.get(source.partition, 0)
+            self.merge.set_unfetched(source.key, behind)
 
     async def _fill_hole(self, source: Source, offset: int) -> None:
         """Take in what lies between the expected offset and the delivered one, as the broker has it.

@@ -66,6 +66,14 @@ class Group:
         except (AssertionError, KeyError):  # the client's way to say that it has no such partition
             return 0
 
+    def looked_ms(self, topic: str, partition: int) -> int:
+        """Time of the last fetch that covered a partition, whether it brought anything or not; 0 if there was none."""
+        try:
+            consumer = self._app.consumer._thread._consumer  # noqa: SLF001 (Faust does not tell)
+            return int(consumer.last_poll_timestamp(self._tp(topic, partition)) or 0)
+        except (AssertionError, AttributeError, KeyError):
+            return 0
+
     def acknowledge(self, offsets: dict[tuple[str, int], int]) -> None:
         """Note that everything below these offsets is dealt with, by (topic, partition)."""
         for (topic, partition), offset in offsets.items():

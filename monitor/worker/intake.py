@@ -109,10 +109,10 @@ class Intake:
 class Source:
     """One partition of one account topic.
 
-    `expected` is the next offset, `end` the partition's end as last seen, `applied` the position of the last record
-    given to the engine, `unacked` the messages in offset order that are not acknowledged, `done` the offset below
-    which all are (-1: none yet). `primed` tells that the first delivery has come (or none was to be expected), so that
-    the merge starts with every source in sight.
+    `expected` is the next offset, `end` the partition's end as last seen, `looked_ms` when that was, `applied` the
+    position of the last record given to the engine, `unacked` the messages in offset order that are not acknowledged,
+    `done` the offset below which all are (-1: none yet). `primed` tells that the first delivery has come (or none was
+    to be expected), so that the merge starts with every source in sight.
     """
 
     topic: str
@@ -120,6 +120,7 @@ class Source:
     expected: int
     primed: bool
     end: int = 0
+    looked_ms: int = 0
     applied: Position = START
     done: int = -1
     holes: int = 0
