@@ -143,8 +143,8 @@ class Book:
     def evaluation(self, account: Account, market: Market) -> Evaluation:
         """Evaluate an account at present prices, underlying by underlying.
 
-        Equity is the USD balance plus the `value_usd` of all underlyings: coins and dollar tokens, options at their marks, and
-        the unrealised P&L of futures.
+        Equity is the USD balance plus the `value_usd` of all underlyings: coins and dollar tokens, options at their
+        marks, and the unrealised P&L of futures.
         """
         row = self._row_of[account.name]
         entries = _entries_usd(account, market)

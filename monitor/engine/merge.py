@@ -5,7 +5,7 @@ the smallest (event time, source rank, offset, index in the frame). Within an in
 whatever the event times say: a late record comes when it comes, and is then taken first.
 
 An input that is empty may still owe an earlier record. It is waited for only while the broker is known to hold records
-of it that are not fetched yet (the rule of KIP-695), and for `MAX_WAIT_MS` at most until it delivers again; an input
+of it that are not fetched yet (the rule of KIP-695), and for a bounded time until it delivers again; an input
 that has been read to its end is never waited for. Definitions (parameters, instruments) are waited for without that
 bound, because a trade must not be applied before its instrument exists.
 """
@@ -38,14 +38,16 @@ _Head = tuple[int, int, int, int, int, "_Input"]
 
 class _Input:
     __slots__ = (
-        "buffer", "definitions", "head", "key", "last", "open", "order", "rank", "unfetched", "wait_until_ms"
+        "buffer", "definitions", "head", "key", "last", "max_wait_ms", "open", "order", "rank", "unfetched",
+        "wait_until_ms",
     )  # fmt: skip
 
-    def __init__(self, key: str, rank: int, order: int, definitions: bool) -> None:
+    def __init__(self, key: str, rank: int, order: int, definitions: bool, max_wait_ms: float) -> None:
         self.key = key
         self.rank = rank
         self.order = order  # unique: equal records of two inputs are taken in the order of registration
         self.definitions = definitions
+        self.max_wait_ms = max_wait_ms
         self.open = True
         self.unfetched = False
         self.buffer: deque[Sourced] = deque()
@@ -78,12 +80,14 @@ class LiveMerge:
 
     # --- inputs ---------------------------------------------------------------------------------
 
-    def add_input(self, key: str, rank: int, *, definitions: bool = False, is_open: bool = True) -> None:
+    def add_input(
+        self, key: str, rank: int, *, definitions: bool = False, is_open: bool = True, max_wait_ms: float = MAX_WAIT_MS
+    ) -> None:
         """Register an input; `rank` is its topic's `SOURCE_RANK`. Raises ValueError if the key is taken."""
         if key in self._inputs:
             raise ValueError(f"input {key} exists")
         self._order += 1
-        self._inputs[key] = _Input(key, rank, self._order, definitions)
+        self._inputs[key] = _Input(key, rank, self._order, definitions, max_wait_ms)
         if not is_open:
             self.close(key)
 
@@ -202,7 +206,7 @@ class LiveMerge:
         keys: list[str] = []
         for record in self._hungry.values():
             if record.wait_until_ms is None:
-                record.wait_until_ms = now_ms + MAX_WAIT_MS
+                record.wait_until_ms = now_ms + record.max_wait_ms
             if record.wait_until_ms > now_ms:
                 keys.append(record.key)
                 until_ms = max(until_ms, record.wait_until_ms)

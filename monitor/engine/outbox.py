@@ -13,7 +13,6 @@ from monitor.engine.state import MAX_STATE_BYTES, Account, Marker, Outgoing, Rej
 from schemas.ids import canonical
 from schemas.records import AccountState, Position
 
-
 MARKER_PREFIX = b"!marker/"
 
 

@@ -39,6 +39,9 @@ FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash 
 IDLE_S = 0.25
 GATHER_S = 0.001
 LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more than a record
+# An account's inputs are waited for longer than a market's: a trade without its deposit is a wrongful liquidation. The
+# wait is for records known to be on the broker; with 50 ms a worker that catches up passed some of them by.
+ACCOUNT_WAIT_MS = 250.0
 PRIME_S = 5.0  # how long a new shard waits for the first delivery of its sources, before the market runs ahead
 
 _DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
@@ -293,7 +296,7 @@ class Engine:
         """Read a source from now on; it is held back until its shard's gate opens."""
         is_open = gate_open(self.state, source.partition)
         self.sources[source.topic, source.partition] = source
-        self.merge.add_input(source.key, SOURCE_RANK[source.topic], is_open=is_open)
+        self.merge.add_input(source.key, SOURCE_RANK[source.topic], is_open=is_open, max_wait_ms=ACCOUNT_WAIT_MS)
         if not is_open:
             self._gated.append(source)
 
