@@ -70,9 +70,7 @@ def market(seed: int, minutes: int, ticks_per_second: float, coins: int, out: Pa
     epilog="\b\nExample:\n  liqmon generate accounts ../data/crash-2025-10-10 --accounts 1000 --seed 7"
     " --out accounts.jsonl"
 )
-@click.argument(
-    "files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
-)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @_SEED
 @click.option("--accounts", type=int, default=1_000, show_default=True, help="How many.")
 @click.option("--fills-per-hour", type=float, default=1.0, show_default=True, help="Of each account; 0 for none.")

@@ -63,9 +63,7 @@ class Speed(click.ParamType):
     epilog="\b\nExample:\n  liqmon replay ../data/crash-2025-10-10 --accounts accounts.jsonl --speed 60x\n"
     "  liqmon replay market.jsonl --accounts accounts.jsonl --to engine --out events.jsonl"
 )
-@click.argument(
-    "files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
-)
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--to", "target", type=click.Choice(["topics", "engine"]), default="topics", show_default=True,
               help="Kafka, or our engine without any broker.")  # fmt: skip
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="Of the market's time: 60x, or max.")

@@ -192,9 +192,7 @@ class Column:
         self._indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         row_of = self._row_of
         self._row = np.array([row_of[name] for row in rows for name, _ in self._exposures[row]], dtype=np.int64)
-        self._quantity = np.array(
-            [quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64
-        )
+        self._quantity = np.array([quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64)
         self.results = Results(len(rows))
         self._segments_stale = False
 

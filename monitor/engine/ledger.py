@@ -156,9 +156,7 @@ def exposures(account: Account, listing: Listing) -> Exposures:
         coin = coins.get(underlying, 0.0)
         first: list[tuple[str | None, float]] = [(None, coin)] if coin != 0.0 else []
         joined[underlying] = first + rows.get(underlying, [])
-    return Exposures(
-        usd=usd, rows={name: found for name, found in joined.items() if found}, unlisted=tuple(unlisted)
-    )
+    return Exposures(usd=usd, rows={name: found for name, found in joined.items() if found}, unlisted=tuple(unlisted))
 
 
 def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, float]:

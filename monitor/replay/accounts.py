@@ -235,9 +235,7 @@ class _Scratch:
         return fills
 
     def _fold(self, record: Input) -> None:
-        source = Sourced(
-            topic=TOPIC_OF[type(record)], partition=0, offset=next(self._offset), index=0, record=record
-        )
+        source = Sourced(topic=TOPIC_OF[type(record)], partition=0, offset=next(self._offset), index=0, record=record)
         try:
             self.state.market.apply(source.record)
         except REJECTIONS:

@@ -132,9 +132,7 @@ class GeneratedMarket:
 
 
 def _feeds(coins: tuple[Coin, ...], rate: float) -> list[_Feed]:
-    feeds = [
-        _Feed("USDC", f"{venue}:USDC-USD", "index", None, USDC_RATE, 5, coin=-1) for venue in VENUES[:2]
-    ]
+    feeds = [_Feed("USDC", f"{venue}:USDC-USD", "index", None, USDC_RATE, 5, coin=-1) for venue in VENUES[:2]]
     for number, coin in enumerate(coins):
         spot = contracts.spot_name(coin)
         feeds += [

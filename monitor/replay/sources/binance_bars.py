@@ -98,9 +98,7 @@ def _open_us(text: str) -> int:
     return time_us(text) if text.isdigit() else iso_us(text)
 
 
-def _tick(
-    instrument: Instrument, source: str, kind: Literal["mark", "trade"], end_us: int, close: float
-) -> PriceTick:
+def _tick(instrument: Instrument, source: str, kind: Literal["mark", "trade"], end_us: int, close: float) -> PriceTick:
     return PriceTick(
         underlying=instrument.underlying,
         source=source,

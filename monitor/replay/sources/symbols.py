@@ -52,9 +52,7 @@ BAR_MAX_AGE_MS = 180_000  # three one-minute bars
 
 def spot(coin: str, at_us: int, quote: str = "USD") -> Instrument:
     """List a coin against a dollar currency, settled in that currency."""
-    return Instrument(
-        instrument=f"{coin}-{quote}", type="spot", underlying=coin, settlement=quote, event_time_us=at_us
-    )
+    return Instrument(instrument=f"{coin}-{quote}", type="spot", underlying=coin, settlement=quote, event_time_us=at_us)
 
 
 def gemini(symbol: str, at_us: int) -> Instrument | None:
