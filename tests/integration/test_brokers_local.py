@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from monitor.brokers import LocalKafka, topics
+from monitor.brokers.kafka import local, ports
 from monitor.brokers.kafka.properties import HOST
 from tests.integration.processes import LIQMON, children, environment, running
 from tests.support import ROOT, eventually
@@ -55,7 +57,9 @@ def foreground(*arguments: str, folder: Path) -> Iterator[tuple[subprocess.Popen
         env=environment(TMPDIR=str(folder)),
     )
     try:
-        yield process, json.loads(_pipe(process.stdout).readline())
+        first = _pipe(process.stdout).readline()
+        assert first, _pipe(process.stderr).read()
+        yield process, json.loads(first)
     finally:
         if process.poll() is None:
             process.kill()
@@ -151,6 +155,21 @@ def test_a_broker_that_dies_ends_its_command(tmp_path: Path) -> None:
         assert process.wait(60) == 3
         assert told["log"] in _pipe(process.stderr).read().splitlines()[-1]
         assert Path(told["log"]).is_file()
+
+
+def test_a_port_lost_between_choosing_and_starting_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If another process takes a chosen port before the broker does, the broker is started again on another."""
+    with socket.create_server((HOST, 0)) as thief:
+        lost = thief.getsockname()[1]
+        # The check before, the first attempt, and then the real ones.
+        answers = [(lost, 0), (lost, ports.choose_ports(0)[1])]
+        monkeypatch.setattr(
+            local, "choose_ports", lambda asked: answers.pop(0) if answers else ports.choose_ports(asked)
+        )
+        with LocalKafka(heap_mb=512) as broker:
+            assert broker.alive
+            assert broker.port != lost
+            assert answers == []
 
 
 def test_a_broker_started_in_a_thread_outlives_it(tmp_path: Path) -> None:

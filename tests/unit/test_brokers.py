@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from monitor.brokers import LocalKafka, UrlBroker, choose_broker
-from monitor.brokers.interface import BadAddress
+from monitor.brokers.interface import BadAddress, BrokerError, PortTaken, StartFailed, StorageUnusable
 from monitor.brokers.kafka.jars import maven_reason
 from monitor.brokers.kafka.java import java_version
+from monitor.brokers.kafka.local import new_cluster_id, start_error
 from monitor.brokers.kafka.properties import Node, render, server_properties
 from monitor.brokers.probe import parse_address
 from monitor.brokers.topics import wanted_topics
@@ -84,6 +86,32 @@ def test_three_voters_give_three_copies() -> None:
     assert (three["default.replication.factor"], three["min.insync.replicas"]) == ("3", "2")
     one = server_properties(Node(1, 9092, 9093, Path("/data")))
     assert (one["default.replication.factor"], one["min.insync.replicas"]) == ("1", "1")
+
+
+def test_cluster_ids_are_never_taken_for_an_option() -> None:
+    """Every new cluster id is different, 16 bytes in Kafka's form, and does not begin with a dash."""
+    ids = {new_cluster_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert all(len(base64.urlsafe_b64decode(f"{one}==")) == 16 for one in ids)
+    assert [one for one in ids if one.startswith("-")] == []
+
+
+@pytest.mark.parametrize(
+    ("log", "error"),
+    [
+        ("java.net.BindException: Address already in use", PortTaken),
+        ("java.io.IOException: No space left on device", StorageUnusable),
+        ("ERROR Exiting Kafka due to fatal exception", StartFailed),
+        ("", StartFailed),
+        (None, StartFailed),
+    ],
+)
+def test_a_failed_start_is_judged_by_its_log(tmp_path: Path, log: str | None, error: type[BrokerError]) -> None:
+    """The broker's last words decide which error it is; without any it is a start that failed."""
+    path = tmp_path / "broker.log"
+    if log is not None:
+        path.write_text(log)
+    assert type(start_error(path, "Apache Kafka ended while starting")) is error
 
 
 def test_properties_escape_backslashes() -> None:

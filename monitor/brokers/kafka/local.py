@@ -6,12 +6,12 @@ import base64
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from monitor.brokers.kafka.ports import choose_ports
 from monitor.brokers.kafka.properties import HOST, Node, render, server_properties
 from monitor.brokers.probe import probe
 
+LOG = "broker.log"
 _SUPERVISOR = Path(__file__).with_name("supervise.py")
 # Kafka's orderly stop takes 1 to 2 s with a few hundred partitions; a stop that hangs must not hang us.
 _STOP_GRACE_S = 15.0
@@ -74,7 +75,7 @@ class LocalKafka:
     @property
     def log_path(self) -> Path | None:
         """Where the broker writes its log, None before `start`."""
-        return self._folder / "broker.log" if self._folder else None
+        return self._folder / LOG if self._folder else None
 
     def describe(self) -> str:
         """One line with version, address and data folder."""
@@ -117,6 +118,7 @@ class LocalKafka:
         folder = self._folder = self._make_folder()
         lock = _lock(folder)
         try:
+            (folder / LOG).unlink(missing_ok=True)  # what it says must be of this start
             port, controller_port = choose_ports(self._asked_port)
             node = Node(1, port, controller_port, folder / "data", overrides=self._overrides)
             config = folder / "server.properties"
@@ -153,15 +155,13 @@ class LocalKafka:
             ) from error
 
     def _format(self, run: list[str], config: Path, folder: Path) -> None:
-        # Kafka's cluster ids are 16 random bytes in URL-safe base64 without padding.
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = [*run, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(config)]
-        with (folder / "broker.log").open("ab") as log:
+        tool = [*run, "kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(config)]
+        with (folder / LOG).open("ab") as log:
             # Half a second less than the server compiler takes to get warm in a program of two seconds.
             tool[1:1] = ["-XX:TieredStopAtLevel=1", "-Xmx256m"]
             code = subprocess.run(tool, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False).returncode
         if code != 0:
-            raise start_error(folder, "Apache Kafka could not format its data folder")
+            raise start_error(folder / LOG, "Apache Kafka could not format its data folder")
 
     def _launch(self, run: list[str], config: Path, folder: Path, lock: int) -> None:
         initial_mb = min(256, self._heap_mb)
@@ -170,7 +170,7 @@ class LocalKafka:
         remove = str(folder) if self._data_dir is None else "-"
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_SUPERVISOR), str(os.getpid()), str(_STOP_GRACE_S), remove,
-             str(folder / "broker.log"), *command],
+             str(folder / LOG), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             # A session of its own: Ctrl-C is for us, and we stop the broker after those who use it.
@@ -185,13 +185,13 @@ class LocalKafka:
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             if not self.alive:
-                raise start_error(folder, "Apache Kafka ended while starting")
+                raise start_error(folder / LOG, "Apache Kafka ended while starting")
             try:
                 probe(address, timeout_s=2.0)
             except Unreachable as error:
                 if time.monotonic() > deadline:
                     what = f"Apache Kafka did not answer within {self._start_timeout_s:.0f} s"
-                    raise start_error(folder, what) from error
+                    raise start_error(folder / LOG, what) from error
                 time.sleep(0.1)
             else:
                 return
@@ -207,6 +207,15 @@ class LocalKafka:
         except subprocess.TimeoutExpired:
             supervisor.kill()  # takes the broker with it
             supervisor.wait()
+
+
+def new_cluster_id() -> str:
+    """Return a cluster id in Kafka's form: 16 random bytes in URL-safe base64 without padding.
+
+    It never begins with "-", which the format tool would take for an option: one in 64 starts would fail.
+    """
+    raw = secrets.token_bytes(16)
+    return base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
 
 
 def _lock(folder: Path) -> int:
@@ -231,14 +240,13 @@ def _lock(folder: Path) -> int:
             return descriptor
 
 
-def start_error(folder: Path, what: str) -> BrokerError:
+def start_error(log: Path, what: str) -> BrokerError:
     """Return the error of a start that failed, from what the broker's log says."""
-    log = folder / "broker.log"
     text = log.read_text(errors="replace") if log.exists() else ""
     if "Address already in use" in text:
         return PortTaken(f"{what}: its port was taken meanwhile", "start it again, or choose a port with --port")
     if "No space left on device" in text:
-        return StorageUnusable(f"{what}: no space left for {folder}", "free some disk, or name another data folder")
+        return StorageUnusable(f"{what}: no space left for {log.parent}", "free some disk, or name another data folder")
     told = re.findall(r"(?:ERROR|FATAL|Exception in thread|Error:|[a-z.]+Exception:) ?(.+)", text)
     reason = f" ({told[-1].strip()[:160]})" if told else ""
     return StartFailed(f"{what}{reason}", f"read {log}")
