@@ -56,12 +56,18 @@ reason() {
 
 fetch_broker() {
     [ -z "${BROKER_URL:-}" ] || return 0
-    if ! command -v java >/dev/null 2>&1 && [ -z "${JAVA_HOME:-}" ] || ! command -v mvn >/dev/null 2>&1; then
-        # Not an error: unit tests and the engine need no broker. Commands that do say so themselves.
-        printf 'setup: no java or no mvn: without BROKER_URL the demo cannot run and broker tests are not run\n' >&2
-        return 0
+    if ! command -v java >/dev/null 2>&1 && [ -z "${JAVA_HOME:-}" ]; then
+        without java
+    elif command -v mvn >/dev/null 2>&1; then
+        $venv/bin/liqmon broker fetch >/dev/null
+    else
+        $venv/bin/liqmon broker fetch >/dev/null 2>&1 || without mvn
     fi
-    $venv/bin/liqmon broker fetch >/dev/null
+}
+
+without() { # program
+    # Not an error: unit tests and the engine need no broker. Commands that do say so themselves.
+    printf 'setup: there is no %s: without BROKER_URL the demo cannot run, and broker tests are not run\n' "$1"
 }
 
 make_venv

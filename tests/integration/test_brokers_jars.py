@@ -103,7 +103,7 @@ def test_a_maven_that_hangs_up_leaves_nothing(tmp_path: Path) -> None:
     """A Maven that fails without a word is one line, and the cache stays empty."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    Tools(folder).link("sh").script("mvn", "exit 1")
+    Tools(folder).script("mvn", "exit 1")
     env = environment(PATH=str(folder), LIQMON_CACHE_DIR=str(tmp_path / "cache"))
     assert_told(liqmon("broker", "fetch", env=env), 3, "no output", "network")
     assert list((tmp_path / "cache").iterdir()) == []
