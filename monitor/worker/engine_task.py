@@ -42,6 +42,8 @@ LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more
 # An account's inputs are waited for longer than a market's: a trade without its deposit is a wrongful liquidation. The
 # wait is for records known to be on the broker; with 50 ms a worker that catches up passed some of them by.
 ACCOUNT_WAIT_MS = 250.0
+STALL_MS = 2_000.0  # Faust delivers within milliseconds, after a rebalance within a second
+STALL_MESSAGES = 100  # read at once for a stalled source: frames of 1 MB are memory
 PRIME_S = 5.0  # how long a new shard waits for the first delivery of its sources, before the market runs ahead
 
 _DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
@@ -78,6 +80,7 @@ class Engine:
         self.flushes = 0
         self.stale = 0
         self.refetched = 0
+        self.holes = 0
         self._unread: list[Letter] = []
         self._applied_since_flush = 0
         self._dirty_since_ms: float | None = None
@@ -179,6 +182,7 @@ class Engine:
         now_ms = _now_ms()
         if took or now_ms - self._looked_ms >= LOOK_MS:
             self._look(now_ms)
+            await self._fill_stalled(now_ms)
 
     def _look(self, now_ms: float) -> None:
         """Tell the merge which sources may still owe records that belong before those that have come.
@@ -198,35 +202,51 @@ class Engine:
             behind = source.expected < source.end or source.looked_ms < newest.get(source.partition, 0)
             self.merge.set_unfetched(source.key, behind)
 
-    async def _fill_hole(self, source: Source, offset: int) -> None:
-        """Take in what lies between the expected offset and the delivered one, as the broker has it.
+    async def _fill_stalled(self, now_ms: float) -> None:
+        """Read what the broker has had for long and Faust does not deliver: the message after a hole may never come."""
+        if self.intake.crowded:
+            return  # Faust waits for us, not we for Faust
+        for source in self.sources.values():
+            if source.expected >= source.end:
+                source.moved_ms = now_ms
+            elif now_ms - source.moved_ms > STALL_MS:
+                log.warning("stalled", topic=source.topic, partition=source.partition, offset=source.expected)
+                await self._fill_hole(source, source.end, limit=STALL_MESSAGES)
+
+    async def _fill_hole(self, source: Source, offset: int, limit: int | None = None) -> None:
+        """Take in what lies between the expected offset and `offset`, as the broker has it, at most `limit` messages.
 
         Compaction and transaction markers leave offsets without records: they are passed and counted. But Faust also
         loses messages: when it ends a recovery it clears its queues after it has begun to read the sources. Those are
         read again here, so nothing is applied or committed beyond a record that was not. Raises LostInput if the
         broker has deleted them.
         """
-        partition = TopicPartition(self.options.topic(_TOPICS[source.topic]), source.partition)
+        topic = _TOPICS[source.topic]
+        partition = TopicPartition(self.options.topic(topic), source.partition)
+        count = 0
         try:
             found = await self.view.first_at(partition, source.expected)
             if found is not None and found < offset:
-                async for record in self.view.read(partition, found, offset):
-                    message = delivered(_TOPICS[source.topic], record, self.group.generation, self.options)
+                async for record in self.view.read(partition, found, offset, limit):
+                    message = delivered(topic, record, self.group.generation, self.options)
                     self._accept(source, self.intake.admit(message))
-                    self.refetched += 1
+                    count += 1
         except OffsetOutOfRangeError as error:
             raise LostInput(
                 f"{partition.topic}/{partition.partition}: offsets {source.expected} to {offset - 1} were deleted "
                 "before they were applied",
                 "positions would be wrong; restore the records, or start a new application id from a known state",
             ) from error
-        if source.expected < offset:
-            source.holes += 1
+        self.refetched += count
+        source.moved_ms = _now_ms()
+        if count != limit and source.expected < offset:
+            self.holes += 1
             log.debug("hole", topic=partition.topic, partition=partition.partition, first=source.expected, next=offset)
             source.expected = offset
 
     def _accept(self, source: Source, message: Delivered) -> None:
         source.expected = message.offset + 1
+        source.moved_ms = _now_ms()
         source.primed = True
         source.unacked.append(message)
         raw = message.value or b""
@@ -295,6 +315,7 @@ class Engine:
     def add_source(self, source: Source) -> None:
         """Read a source from now on; it is held back until its shard's gate opens."""
         is_open = gate_open(self.state, source.partition)
+        source.moved_ms = _now_ms()
         self.sources[source.topic, source.partition] = source
         self.merge.add_input(source.key, SOURCE_RANK[source.topic], is_open=is_open, max_wait_ms=ACCOUNT_WAIT_MS)
         if not is_open:

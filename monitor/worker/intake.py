@@ -84,6 +84,11 @@ class Intake:
         self._messages.append(message)
         self._wake.set()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether agents may be waiting for room."""
+        return self.held * 2 > self._max
+
     def admit(self, message: Delivered) -> Delivered:
         """Count a message that comes another way; it may go beyond the bound."""
         self.held += message.weight
@@ -109,10 +114,10 @@ class Intake:
 class Source:
     """One partition of one account topic.
 
-    `expected` is the next offset, `end` the partition's end as last seen, `looked_ms` when that was, `applied` the
-    position of the last record given to the engine, `unacked` the messages in offset order that are not acknowledged,
-    `done` the offset below which all are (-1: none yet). `primed` tells that the first delivery has come (or none was
-    to be expected), so that the merge starts with every source in sight.
+    `expected` is the next offset, `moved_ms` when it last moved, `end` the partition's end as last seen, `looked_ms`
+    when that was, `applied` the position of the last record given to the engine, `unacked` the messages in offset
+    order that are not acknowledged, `done` the offset below which all are (-1: none yet). `primed` tells that the first
+    delivery has come (or none was to be expected), so that the merge starts with every source in sight.
     """
 
     topic: str
@@ -120,10 +125,10 @@ class Source:
     expected: int
     primed: bool
     end: int = 0
+    moved_ms: float = 0.0
     looked_ms: int = 0
     applied: Position = START
     done: int = -1
-    holes: int = 0
     unacked: deque[Delivered] = field(default_factory=deque)
     key: str = field(init=False)
 

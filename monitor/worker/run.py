@@ -51,6 +51,7 @@ class Shell(mode.Service):
         super().__init__()
         wake = asyncio.Event()
         self.options = options
+        self._said = (0, 0)
         self.pulse = Pulse(options.session_timeout_s)
         self.publisher = Publisher(options, self.pulse)
         self.view = LogView(options.broker, options.group)
@@ -79,6 +80,7 @@ class Shell(mode.Service):
 
     async def on_stop(self) -> None:
         """Disconnect; the app has stopped before."""
+        self._say_progress()
         await self.publisher.stop()
         await self.view.stop()
 
@@ -98,19 +100,19 @@ class Shell(mode.Service):
 
     async def _report(self) -> None:
         """Say every few seconds how far things are."""
-        before = (0, 0)
         while True:
             await asyncio.sleep(PROGRESS_S)
-            engine, now = self.engine, (self.engine.applied, self.publisher.sent)
-            log.info(
-                "progress", ready=self.ownership.ready, partitions=sorted(engine.state.shards),
-                applied_per_s=round((now[0] - before[0]) / PROGRESS_S),
-                sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
-                flushes=engine.flushes, held=self.intake.held, late=engine.merge.late, waits=engine.merge.waits,
-                holes=sum(source.holes for source in engine.sources.values()), stale=engine.stale,
-                refetched=engine.refetched,
-            )  # fmt: skip
-            before = now
+            self._say_progress()
+
+    def _say_progress(self) -> None:
+        engine, now = self.engine, (self.engine.applied, self.publisher.sent)
+        before, self._said = self._said, now
+        log.info(
+            "progress", ready=self.ownership.ready, partitions=sorted(engine.state.shards), applied=now[0], sent=now[1],
+            applied_per_s=round((now[0] - before[0]) / PROGRESS_S), sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
+            flushes=engine.flushes, held=self.intake.held, late=engine.merge.late, waits=engine.merge.waits,
+            holes=engine.holes, refetched=engine.refetched, stale=engine.stale,
+        )  # fmt: skip
 
 
 class Worker(faust.Worker):

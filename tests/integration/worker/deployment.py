@@ -29,7 +29,7 @@ from tests.integration.worker.support import Kafka, Process, Read, eventually, r
 ACCOUNTS = tuple(f"acct-{number}" for number in range(40))
 
 
-@dataclass
+@dataclass(repr=False)
 class Deployment:
     """Workers of one prefix; `session_s` is short, so that takeovers are quick."""
 

@@ -132,3 +132,20 @@ def test_a_paused_worker_is_replaced_and_ends(deployment: Deployment, record_pro
     assert zombie.child.wait(30) == 75
     assert zombie.wait_for_last("ending")["reason"] in {"Paused", "Fenced"}
     record_property("repeats", repeats(finish(deployment, heir)))
+
+
+def test_messages_that_the_framework_loses_are_read_again(deployment: Deployment) -> None:
+    """What Faust drops at the end of a recovery is taken from the broker: nothing is passed over, nothing restarts."""
+    records = market(seed=11)
+    for _ in range(2):  # the second worker recovers a changelog, which is when it happens
+        deployment.publish(itertools.islice(records, 300))
+        worker = deployment.spawn([
+            sys.executable, "-m", "tests.integration.worker.clearing_worker", *deployment.arguments(),
+        ])  # fmt: skip
+        worker.wait_for("ready")
+        deployment.wait_until_caught_up()
+        assert worker.terminate() == 0
+    assert worker.wait_for_last("progress")["refetched"] > 0
+    state = deployment.state()
+    check_events(deployment.events(), state)
+    check_positions(deployment.published, state)
