@@ -39,7 +39,7 @@ _Head = tuple[int, int, int, int, int, "_Input"]
 class _Input:
     __slots__ = (
         "buffer", "definitions", "head", "key", "last", "max_wait_ms", "open", "order", "rank", "unfetched",
-        "wait_until_ms",
+        "waiting_since_ms",
     )  # fmt: skip
 
     def __init__(self, key: str, rank: int, order: int, definitions: bool, max_wait_ms: float) -> None:
@@ -53,7 +53,7 @@ class _Input:
         self.buffer: deque[Sourced] = deque()
         self.head: _Head | None = None
         self.last: tuple[int, int] = (-1, -1)
-        self.wait_until_ms: float | None = None
+        self.waiting_since_ms: float | None = None
 
     def __lt__(self, other: _Input) -> bool:
         # Reached only by two entries of one input for the same record (closed and opened again): no order needed.
@@ -104,7 +104,7 @@ class LiveMerge:
         record = self._inputs[key]
         record.open = False
         record.head = None
-        record.wait_until_ms = None
+        record.waiting_since_ms = None
         self._hungry.pop(key, None)
 
     def open(self, key: str) -> None:
@@ -114,17 +114,22 @@ class LiveMerge:
             record.open = True
             self._expose(record)
 
-    def set_unfetched(self, key: str, unfetched: bool) -> None:
-        """Say whether the broker holds records of an input that have not been pushed yet."""
+    def set_unfetched(self, key: str, unfetched: bool, *, max_wait_ms: float | None = None) -> None:
+        """Say whether the broker holds records of an input that have not been pushed yet.
+
+        `max_wait_ms`, infinity for as long as it takes, is how long to wait for them from now on.
+        """
         record = self._inputs[key]
         record.unfetched = unfetched
+        if max_wait_ms is not None:
+            record.max_wait_ms = max_wait_ms
         if not record.open or record.buffer:
             return
         if unfetched:
             self._hungry.setdefault(key, record)
         else:
             self._hungry.pop(key, None)
-            record.wait_until_ms = None
+            record.waiting_since_ms = None
 
     def buffered(self, key: str | None = None) -> int:
         """Return how many records wait, of one input or of all."""
@@ -143,7 +148,7 @@ class LiveMerge:
         record.last = position
         record.buffer.append(item)
         if len(record.buffer) == 1 and record.open:
-            record.wait_until_ms = None
+            record.waiting_since_ms = None
             self._hungry.pop(key, None)
             self._expose(record)
 
@@ -205,15 +210,15 @@ class LiveMerge:
         until_ms = now_ms
         keys: list[str] = []
         for record in self._hungry.values():
-            if record.wait_until_ms is None:
-                record.wait_until_ms = now_ms + record.max_wait_ms
-            if record.wait_until_ms > now_ms:
+            if record.waiting_since_ms is None:
+                record.waiting_since_ms = now_ms
+            if record.waiting_since_ms + record.max_wait_ms > now_ms:
                 keys.append(record.key)
-                until_ms = max(until_ms, record.wait_until_ms)
+                until_ms = max(until_ms, record.waiting_since_ms + record.max_wait_ms)
         if not keys:
             return None
         self._start_waiting(now_ms)
-        return Wait(until_ms - now_ms, tuple(keys), False)
+        return Wait(min(until_ms - now_ms, MAX_WAIT_MS), tuple(keys), False)
 
     def _start_waiting(self, now_ms: float) -> None:
         if self._waiting_since_ms is None:

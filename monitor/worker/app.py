@@ -111,6 +111,7 @@ def connect(app: faust.App, options: WorkerOptions, ownership: Ownership) -> Non
 
     async def on_assigned(_app: object, assigned: set[TP], **_: object) -> None:
         check_copartitioned(assigned, options)
+        ownership.quicken()
 
     async def on_shutdown(_app: object, **_: object) -> None:
         await ownership.shut_down()

@@ -8,6 +8,7 @@ so one flush is in flight and what it contains is exactly what was applied befor
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 
@@ -39,8 +40,8 @@ FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash 
 IDLE_S = 0.25
 GATHER_S = 0.001
 LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more than a record
-# An account's inputs are waited for longer than a market's: a trade without its deposit is a wrongful liquidation. The
-# wait is for records known to be on the broker; with 50 ms a worker that catches up passed some of them by.
+# An account's inputs are waited for longer than a market's: a trade without its deposit, or a price without the trade
+# that came before it, is a wrongful liquidation.
 ACCOUNT_WAIT_MS = 250.0
 STALL_MS = 2_000.0  # Faust delivers within milliseconds, after a rebalance within a second
 STALL_MESSAGES = 100  # read at once for a stalled source: frames of 1 MB are memory
@@ -199,8 +200,12 @@ class Engine:
             if self.merge.buffered(source.key):
                 newest[source.partition] = max(source.looked_ms, newest.get(source.partition, 0))
         for source in self.sources.values():
-            behind = source.expected < source.end or source.looked_ms < newest.get(source.partition, 0)
-            self.merge.set_unfetched(source.key, behind)
+            known = source.expected < source.end
+            unseen = source.looked_ms < newest.get(source.partition, 0)
+            # What is on the broker is waited for until it comes: `_fill_stalled` sees to it that it does. But a full
+            # intake holds everybody back, and then waiting for one source would be waiting for ourselves.
+            patience_ms = math.inf if known and not self.intake.crowded else ACCOUNT_WAIT_MS
+            self.merge.set_unfetched(source.key, known or unseen, max_wait_ms=patience_ms)
 
     async def _fill_stalled(self, now_ms: float) -> None:
         """Read what the broker has had for long and Faust does not deliver: the message after a hole may never come."""

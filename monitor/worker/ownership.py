@@ -41,6 +41,10 @@ class Ownership:
         self.finished = False
         self.waiting_since_s = time.monotonic()
 
+    def quicken(self) -> None:
+        """Have what is delivered to us delivered at once."""
+        self._engine.group.quicken()
+
     # --- giving up ------------------------------------------------------------------------------
 
     async def give_up(self) -> None:
