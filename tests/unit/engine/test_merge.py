@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -108,6 +109,20 @@ def test_waiting_is_bounded() -> None:
     assert merge.late == 1
     assert merge.next(60.0) == Wait(MAX_WAIT_MS - 8.0, ("b",), False)
     assert (merge.waits, merge.waited_ms) == (2, 50.0)
+
+
+def test_an_input_can_be_waited_for_until_it_answers() -> None:
+    """With infinite patience an input holds the others back until it delivers, or its patience is taken back."""
+    merge = merge_of(a=[5, 6], b=[])
+    merge.set_unfetched("b", True, max_wait_ms=math.inf)
+    for now_ms in (0.0, 50.0, 60_000.0):
+        assert merge.next(now_ms) == Wait(MAX_WAIT_MS, ("b",), False)
+    merge.push("b", item(1, 0, "b"))
+    assert merge.next(60_001.0) == item(1, 0, "b")
+    assert merge.next(60_002.0) == Wait(MAX_WAIT_MS, ("b",), False)
+    merge.set_unfetched("b", True, max_wait_ms=100.0)
+    assert merge.next(60_101.0) == Wait(1.0, ("b",), False)
+    assert taken(merge, 60_102.0) == [("a", 0), ("a", 1)]
 
 
 def test_each_input_has_its_own_wait() -> None:
