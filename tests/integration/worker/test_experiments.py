@@ -138,17 +138,17 @@ def pause_over_session(run: Run, *options: str) -> tuple[Process, Process]:
     """A worker stopped for longer than its session, while another takes over and writes, then continued."""
     run.produce(40_000)
     zombie = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES), *options)
-    eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 60)
+    eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 120)
     zombie.pause()
     heir = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES))
-    eventually(lambda: len(heir.said("opened")) == PARTITIONS, 60)
+    eventually(lambda: len(heir.said("opened")) == PARTITIONS, 120)
     before = run.broker.ends(f"{run.name}.state", PARTITIONS)
 
     def heir_has_written() -> bool:
         ends = run.broker.ends(f"{run.name}.state", PARTITIONS)
         return all(end > before[partition] + 200 for partition, end in ends.items())
 
-    eventually(heir_has_written)
+    eventually(heir_has_written, 150)
     zombie.resume()
     return zombie, heir
 
@@ -156,7 +156,7 @@ def pause_over_session(run: Run, *options: str) -> tuple[Process, Process]:
 def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_property: Callable[[str, Any], None]) -> None:
     """Values that a continued worker writes late lose against the heir's, because readers keep the larger epoch."""
     zombie, heir = pause_over_session(run)
-    eventually(lambda: len(zombie.said("opened")) + len(heir.said("opened")) >= 3 * PARTITIONS, 60)
+    eventually(lambda: len(zombie.said("opened")) + len(heir.said("opened")) >= 3 * PARTITIONS, 120)
     zombie.kill()
     heir.kill()
     writes = state_writes(run)
