@@ -140,9 +140,9 @@ def pause_over_session(run: Run, *options: str) -> tuple[Process, Process]:
     zombie = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES), *options)
     eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 120)
     zombie.pause()
+    before = run.broker.ends(f"{run.name}.state", PARTITIONS)
     heir = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES))
     eventually(lambda: len(heir.said("opened")) == PARTITIONS, 120)
-    before = run.broker.ends(f"{run.name}.state", PARTITIONS)
 
     def heir_has_written() -> bool:
         ends = run.broker.ends(f"{run.name}.state", PARTITIONS)
