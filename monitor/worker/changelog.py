@@ -1,13 +1,15 @@
 """The state changelog: what recovery keeps of it, and what it refuses.
 
-Faust's Table reads the changelog back; it never writes it (its writes cost ten times our producer's, and are
-reported as done before they are). Kafka keeps the *last* value of a key. A worker that was paused may have written
-its old value last, so recovery keeps the value of the largest (epoch, version) and writes it again.
+Faust's Table has the changelog assigned with the sources; we write and read it (its writes cost ten times our
+producer's and are reported as done before they are, its reading passes every record through the framework). Kafka keeps
+the *last* value of a key. A worker that was paused may have written its old value last, so recovery keeps the value of
+the largest (epoch, version) and writes it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -65,11 +67,11 @@ def decode_letters(data: bytes) -> Letters:
 
 @dataclass(slots=True)
 class _Kept:
-    """The value that counts for one key, and whether a lesser one came after it."""
+    """The value that counts for one key, where it stands, and whether a lesser one came after it."""
 
     order: tuple[int, int]
-    value: Account | Marker | Letters
     data: bytes
+    offset: int
     overwritten: bool = False
 
 
@@ -87,11 +89,8 @@ class Recovered:
 
 @dataclass(slots=True)
 class _Partition:
-    first: int | None = None
-    last: int = -1
     epoch: int = 0
     kept: dict[bytes, _Kept] = field(default_factory=dict)
-    taken: bool = False
 
 
 class RecoveredState:
@@ -103,81 +102,80 @@ class RecoveredState:
 
     def add(self, partition: int, offset: int, key: bytes | None, value: bytes | None) -> None:
         """Keep a record if it is the newest of its key; raises CorruptState naming partition and offset."""
+        with self._naming(partition, offset):
+            order = _order(partition, key, value)
+        assert key is not None
+        assert value is not None
+        found = self._partitions.setdefault(partition, _Partition())
+        found.epoch = max(found.epoch, order[0])
+        kept = found.kept.get(key)
+        if kept is None or order >= kept.order:
+            found.kept[key] = _Kept(order, value, offset)
+        else:
+            kept.overwritten = True
+
+    def take(self, partition: int) -> Recovered:
+        """Hand over what is kept of a partition; raises CorruptState if a value cannot be read.
+
+        `epoch` is the largest that was ever written to it.
+        """
+        found = self._partitions.pop(partition, _Partition())
+        recovered = Recovered(partition, epoch=found.epoch)
+        for key, kept in found.kept.items():
+            if kept.overwritten:
+                recovered.repairs.append((key, kept.data))
+            with self._naming(partition, kept.offset):
+                if key == marker_key(partition):
+                    recovered.marker = decode_marker(kept.data)
+                elif key == letters_key(partition):
+                    recovered.letters = decode_letters(kept.data)
+                else:
+                    recovered.accounts.append(decode_account(kept.data))
+        return recovered
+
+    @contextmanager
+    def _naming(self, partition: int, offset: int) -> Iterator[None]:
+        """Turn what a decoder raises into a CorruptState that says where."""
         try:
-            decoded, order, epoch = _read(partition, key, value)
+            yield
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
             raise CorruptState(
                 f"{self._topic} partition {partition} offset {offset} is no valid state ({error})",
                 "restore the topic; starting without this record would mean wrong positions",
             ) from error
-        assert key is not None
-        assert value is not None
-        found = self._partitions.setdefault(partition, _Partition())
-        if found.first is None:
-            found.first = offset
-        found.last = max(found.last, offset)
-        found.epoch = max(found.epoch, epoch)
-        if found.taken:
-            return  # ours: the engine holds newer values; only a foreign epoch would matter
-        kept = found.kept.get(key)
-        if kept is None or order >= kept.order:
-            found.kept[key] = _Kept(order, decoded, value)
-        else:
-            kept.overwritten = True
-
-    def span(self, partition: int) -> tuple[int | None, int]:
-        """First and last offset seen of a partition (None, -1 before any)."""
-        found = self._partitions.get(partition)
-        return (None, -1) if found is None else (found.first, found.last)
-
-    def epoch(self, partition: int) -> int:
-        """Largest epoch seen in a partition, 0 before any."""
-        found = self._partitions.get(partition)
-        return 0 if found is None else found.epoch
-
-    def take(self, partition: int) -> Recovered:
-        """Hand a partition's values over to its owner; later records only count towards `epoch`."""
-        found = self._partitions.setdefault(partition, _Partition())
-        recovered = Recovered(partition, epoch=found.epoch)
-        for key, kept in found.kept.items():
-            if kept.overwritten:
-                recovered.repairs.append((key, kept.data))
-            if isinstance(kept.value, Marker):
-                recovered.marker = kept.value
-            elif isinstance(kept.value, Letters):
-                recovered.letters = kept.value
-            else:
-                recovered.accounts.append(kept.value)
-        found.kept = {}
-        found.taken = True
-        return recovered
-
-    def keep_only(self, partitions: Iterable[int]) -> None:
-        """Forget partitions that are not ours: they are read again from the start when they come back."""
-        ours = set(partitions)
-        for partition in set(self._partitions) - ours:
-            del self._partitions[partition]
 
 
-def _read(
-    partition: int, key: bytes | None, value: bytes | None
-) -> tuple[Account | Marker | Letters, tuple[int, int], int]:
-    """Decode a record and say how new it is; raises ValueError where key and value do not fit."""
+class _Config(Struct):
+    account: str
+
+
+class _Head(Struct):
+    """What of a stored value says how new it is; the newest is read as a whole, the many before it are not."""
+
+    layout: int
+    epoch: int
+    version: int = 0
+    flush: int = 0
+    partition: int = -1
+    config: _Config | None = None
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def _order(partition: int, key: bytes | None, value: bytes | None) -> tuple[int, int]:
+    """Return epoch and number of a record; raises ValueError where key and value do not fit."""
     if key is None:
         raise ValueError("the key is null")
     if value is None:
         raise ValueError("the value is null: nothing here is ever deleted")
+    head = _decode_head(value)
     if key.startswith(b"!"):
-        if key == marker_key(partition):
-            marker = decode_marker(value)
-            if marker.partition != partition:
-                raise ValueError(f"the marker is of partition {marker.partition}")
-            return marker, (marker.epoch, marker.flush), marker.epoch
-        if key == letters_key(partition):
-            letters = decode_letters(value)
-            return letters, (letters.epoch, letters.flush), letters.epoch
-        raise ValueError(f"key {key[:40]!r} is not known")
-    account = decode_account(value)
-    if account.name != key.decode():
+        if key not in {marker_key(partition), letters_key(partition)}:
+            raise ValueError(f"key {key[:40]!r} is not known here")
+        if head.partition not in {partition, -1}:
+            raise ValueError(f"the marker is of partition {head.partition}")
+        return (head.epoch, head.flush)
+    if head.config is None or head.config.account != key.decode():
         raise ValueError("the key does not name the account")
-    return account, (account.epoch, account.version), account.epoch
+    return (head.epoch, head.version)

@@ -63,6 +63,11 @@ class Group:
         return not self._app.rebalancing and bool(self._app.consumer.flow_active)
 
     @property
+    def member(self) -> str:
+        """Our id in the group; a worker that was put out comes back with another."""
+        return str(self._app.consumer._thread._consumer._coordinator.member_id)  # noqa: SLF001 (Faust does not tell)
+
+    @property
     def expelled(self) -> bool:
         """Whether the broker has put this worker out of the group: others may own its partitions."""
         consumer = self._app.consumer._thread._consumer  # noqa: SLF001 (Faust does not tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -92,32 +93,49 @@ class LogView:
             known.end = end if len(known.offsets) < READ_AHEAD else known.offsets[-1] + 1
 
     async def read(
-        self, partition: TopicPartition, start: int, end: int | None = None, limit: int | None = None
+        self, partition: TopicPartition, start: int, end: int, limit: int | None = None
     ) -> AsyncIterator[Any]:
-        """Yield the records in [start, end) (None: up to where the log ends now), at most `limit`.
+        """Yield the records in [start, end), at most `limit`.
 
         Raises `OffsetOutOfRangeError` if the log starts after `start`, Unanswered when nothing comes.
         """
         begin = (await self.begins([partition]))[partition]
         if start < begin:
             raise OffsetOutOfRangeError({partition: start})
-        if end is None:
-            end = (await self.ends([partition]))[partition]
-        self._consumer.assign([partition])
-        self._consumer.seek(partition, start)
         count = 0
+        async for record in self._read({partition: (start, end)}):
+            yield record
+            count += 1
+            if count == limit:
+                return
+
+    async def read_all(self, partitions: Iterable[TopicPartition]) -> AsyncIterator[Any]:
+        """Yield all records of some partitions up to where they end now, each partition in order; raises Unanswered."""
+        wanted = list(partitions)
+        begins, ends = await self.begins(wanted), await self.ends(wanted)
+        async for record in self._read({tp: (begins[tp], ends[tp]) for tp in wanted}):
+            yield record
+
+    async def _read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
+        left = {tp: start for tp, (start, end) in ranges.items() if start < end}
+        self._consumer.assign(list(left))
+        for tp, start in left.items():
+            self._consumer.seek(tp, start)
         deadline_s = time.monotonic() + READ_S
-        while (position := await self._consumer.position(partition)) < end:
+        while left:
             # Short polls: a poll that meets only transaction markers moves the position and returns nothing.
-            batches = await self._consumer.getmany(partition, timeout_ms=200)
-            if await self._consumer.position(partition) > position:
-                deadline_s = time.monotonic() + READ_S
-            elif time.monotonic() > deadline_s:
-                raise Unanswered(f"{partition.topic}/{partition.partition} delivers nothing from offset {position}")
-            for record in batches.get(partition, []):
-                if record.offset >= end:
-                    return
-                yield record
-                count += 1
-                if count == limit:
-                    return
+            batches = await self._consumer.getmany(*left, timeout_ms=200)
+            for tp, records in batches.items():
+                for record in records:
+                    if record.offset < ranges[tp][1]:
+                        yield record
+            for tp, before in list(left.items()):
+                position = await self._consumer.position(tp)
+                if position > before:
+                    deadline_s = time.monotonic() + READ_S
+                    left[tp] = position
+                if position >= ranges[tp][1]:
+                    del left[tp]
+            if time.monotonic() > deadline_s:
+                raise Unanswered(f"nothing is delivered of {sorted(left.items())}")
+            await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from monitor.engine.outbox import marker_key
 from monitor.engine.state import encode
 from monitor.worker.changelog import Recovered, RecoveredState
 from monitor.worker.engine_task import PRIME_S, Engine
-from monitor.worker.errors import CorruptState, Fenced, LostInput, LostState, RebalanceTimeout, WrongPartitions
+from monitor.worker.errors import Fenced, LostInput, LostState, RebalanceTimeout, WrongPartitions
 from monitor.worker.intake import Source
 from schemas.records import START, Position
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
@@ -29,14 +29,14 @@ log = structlog.get_logger("monitor.worker")
 class Ownership:
     """Moves partitions between the changelog and the engine.
 
-    `give_up` runs before the group may assign our partitions to others, `take_over` after Faust has recovered the
-    changelog of those that are ours now. Partitions kept through a rebalance keep their state in memory.
+    `give_up` runs before the group may assign our partitions to others, `take_over` when it has given us ours.
     """
 
-    def __init__(self, engine: Engine, recovered: RecoveredState) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recovered = recovered
         self._options = engine.options
+        self._member = ""
+        self.recovered = 0  # changelog records read
         self.ready = False
         self.finished = False
         self.waiting_since_s = time.monotonic()
@@ -86,18 +86,25 @@ class Ownership:
 
     # --- taking over ----------------------------------------------------------------------------
 
+    async def changelog_ends(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Return where the changelog of each partition ends now."""
+        ends = await self._engine.view.ends(TopicPartition(self._options.changelog, p) for p in partitions)
+        return {tp.partition: end for tp, end in ends.items()}
+
     async def take_over(self, partitions: Iterable[int]) -> None:
-        """Own exactly `partitions`, whose changelogs have been read; raises WorkerError if their state is unusable."""
+        """Own exactly `partitions`; raises WorkerError if their state is unusable.
+
+        A partition that was ours before is kept as it is in memory, if the group has known us all the time: then
+        nobody else can have owned it in between.
+        """
         ours = sorted(set(partitions))
         async with self._engine.lock:
             engine = self._engine
-            for partition in set(engine.state.shards) - set(ours):
+            member, self._member = self._member, engine.group.member
+            kept = set(ours) if member == self._member else set()
+            for partition in set(engine.state.shards) - kept:
                 close_shard(engine.state, partition)
-            self._recovered.keep_only(ours)
-            await self._complete(ours)
-            for partition in engine.state.shards:
-                self._check_still_ours(partition)
-            gained = [self._recovered.take(p) for p in ours if p not in engine.state.shards]
+            gained = await self._recover([p for p in ours if p not in engine.state.shards])
             await self._check_inputs(gained)
             self._rewind_if_behind(gained)
             for recovered in gained:
@@ -106,35 +113,13 @@ class Ownership:
             engine.active = True
             engine.wake.set()
 
-    async def _complete(self, partitions: Iterable[int]) -> None:
-        """Check that recovery began at the beginning of each changelog, and read what it left at the end.
-
-        Faust has missed either: an event that arrives after its partition was lost leaves a wrong start for the next
-        recovery, and what a former owner wrote last may lie beyond the end that recovery looked up.
-        """
-        view = self._engine.view
-        tps = {p: TopicPartition(self._options.changelog, p) for p in partitions}
-        begins, ends = await view.begins(tps.values()), await view.ends(tps.values())
-        for partition, tp in tps.items():
-            first, last = self._recovered.span(partition)
-            existing = await view.first_at(tp, begins[tp])
-            if existing is not None and first is not None and first > existing:
-                raise CorruptState(
-                    f"recovery of {tp.topic} partition {partition} began at offset {first} instead of {existing}",
-                    "restart the worker",
-                )
-            start = begins[tp] if first is None else last + 1
-            if start < ends[tp]:
-                log.info("recovery_tail", partition=partition, first=start, end=ends[tp])
-                async for record in view.read(tp, start, ends[tp]):
-                    self._recovered.add(partition, record.offset, record.key, record.value)
-
-    def _check_still_ours(self, partition: int) -> None:
-        ours, found = self._engine.state.shards[partition].marker.epoch, self._recovered.epoch(partition)
-        if found > ours:
-            raise Fenced(
-                f"partition {partition} was taken over with epoch {found} while ours was {ours}", "restart the worker"
-            )
+    async def _recover(self, partitions: list[int]) -> list[Recovered]:
+        """Read the whole changelog of some partitions."""
+        state, topic = RecoveredState(self._options.changelog), self._options.changelog
+        async for record in self._engine.view.read_all(TopicPartition(topic, p) for p in partitions):
+            state.add(record.partition, record.offset, record.key, record.value)
+            self.recovered += 1
+        return [state.take(partition) for partition in partitions]
 
     async def _check_inputs(self, gained: list[Recovered]) -> None:
         """Refuse a state that does not belong to these topics."""

@@ -22,7 +22,7 @@ import structlog
 from kernels.warmup import warm_up
 from monitor.brokers import topics as cluster
 from monitor.worker.app import add_state_table, connect, create_app
-from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS, RecoveredState
+from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
 from monitor.worker.engine_task import Engine
 from monitor.worker.errors import Ending, FolderInUse, NotReady, WrongPartitions
 from monitor.worker.flush import Flusher
@@ -61,11 +61,10 @@ class Shell(mode.Service):
         self.engine = Engine(
             options, Flusher(options, self.publisher), self.reader, self.intake, self.view, self.pulse, self.group, wake
         )
-        recovered = RecoveredState(options.changelog)
-        self.ownership = Ownership(self.engine, recovered)
+        self.ownership = Ownership(self.engine)
         self.faust_app = create_app(options, folder, self.intake)
         self.group.attach(self.faust_app)
-        add_state_table(self.faust_app, options, recovered, self.ownership)
+        add_state_table(self.faust_app, options, self.ownership)
         connect(self.faust_app, options, self.ownership)
 
     async def on_start(self) -> None:
@@ -86,12 +85,13 @@ class Shell(mode.Service):
 
     async def _watch(self) -> None:
         """Announce readiness; end when nothing moves for too long before it."""
-        last, moved_s = -1, time.monotonic()
+        last, moved_s = (-1, 0), time.monotonic()
         while True:
             await asyncio.sleep(0.05)
             self.ownership.announce()
-            if self.ownership.ready or self.engine.applied != last:
-                last, moved_s = self.engine.applied, time.monotonic()
+            progress = (self.engine.applied, self.ownership.recovered)
+            if self.ownership.ready or progress != last:
+                last, moved_s = progress, time.monotonic()
             elif time.monotonic() - moved_s > self.options.ready_timeout_s:
                 raise NotReady(
                     f"this worker is not ready and nothing has moved for {self.options.ready_timeout_s:.0f} s",
