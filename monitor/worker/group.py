@@ -109,8 +109,11 @@ class Group:
                 return
             # Returns False while the group rebalances; what cannot be committed then is due again, or is lost with
             # the partition and applied once more by its new owner without effect.
-            async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                done = await self._app.consumer._commit(due)  # noqa: SLF001 (`commit` takes no offsets)
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                    done = await self._app.consumer._commit(due)  # noqa: SLF001 (`commit` takes no offsets)
+            except TimeoutError:
+                done = False
             if done:
                 self._committed |= due
                 self._last_success_s = time.monotonic()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -204,6 +205,14 @@ class Kafka:
     async def _create(self, topics: Mapping[str, int], config: dict[str, str]) -> None:
         admin = await self._administer()
         await admin.create_topics([NewTopic(name, count, 1, topic_configs=config) for name, count in topics.items()])
+
+    def configure(self, topic: str, settings: Mapping[str, str]) -> None:
+        """Give a topic exactly these settings of its own."""
+        self._call(self._configure(topic, dict(settings)))
+
+    async def _configure(self, topic: str, settings: dict[str, str]) -> None:
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, settings)
+        await (await self._administer()).alter_configs([resource])
 
     def delete(self, topic: str) -> None:
         """Delete a topic and wait until the broker does not name it any more."""

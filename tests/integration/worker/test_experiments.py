@@ -175,34 +175,14 @@ def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_propert
     record_property("overwritten_without_epochs", overwritten)
 
 
-def test_a_worker_that_finds_itself_paused_ends(run: Run) -> None:
-    """A worker stopped for longer than its session sends no new flush once it continues.
-
-    What its socket held when it was stopped, one flush at most, still arrives; the larger epoch wins over it.
-    """
-    zombie, heir = pause_over_session(run, "--watch-pause")
-    assert zombie.child.wait(30) == 75
-    heir.kill()
-    writes = state_writes(run)
-    stale = late(writes)
-    assert len(stale) <= FLUSH_VALUES
-    newest = {write.key: write for write in sorted(writes, key=lambda item: (item.epoch, item.version))}
-    assert not set(newest.values()) & set(stale)
-
-
-@pytest.mark.parametrize("mode", ["queue", "channel"])
-def test_frames_in_an_own_queue_survive_a_rebalance(
-    run: Run, mode: str, record_property: Callable[[str, Any], None]
-) -> None:
-    """Frames waiting in an own queue are all applied over a rebalance (`app.channel()` is shown beside it)."""
+def test_frames_in_an_own_queue_survive_a_rebalance(run: Run) -> None:
+    """Frames that wait in a queue of our own are all applied, although workers join (`channel` mode loses some)."""
     expected = run.produce(2_000)
-    first = run.start(mode, "--work-s", "0.004", "--queue", "200")
-    first.wait_for("ready")
+    options = ("--work-s", "0.004", "--queue", "200")
+    run.start("queue", *options).wait_for("ready")
     eventually(lambda: run.applied_count() >= 200, 60)
-    second = run.start(mode, "--work-s", "0.004", "--queue", "200")
-    second.wait_for("ready")
-    third = run.start(mode, "--work-s", "0.004", "--queue", "200")
-    third.wait_for("ready")
+    for _ in range(2):
+        run.start("queue", *options).wait_for("ready")
 
     def settled() -> bool:
         before = run.applied_count()
@@ -210,7 +190,4 @@ def test_frames_in_an_own_queue_survive_a_rebalance(
         return run.committed_everything() and run.applied_count() == before
 
     eventually(settled, 120)
-    lost = expected - {tuple(item) for item in run.applied()}
-    record_property("lost", len(lost))
-    if mode == "queue":
-        assert not lost
+    assert expected == set(run.applied())

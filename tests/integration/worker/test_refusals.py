@@ -10,7 +10,17 @@ from aiokafka.partitioner import murmur2
 
 from schemas.codec import encode, encode_frame
 from schemas.records import Heartbeat, PriceTick, Trade
-from schemas.topics import ACCOUNTS, DEAD_LETTERS, INSTRUMENTS, TICKS, TRADES, TRANSFERS, Topic
+from schemas.topics import (
+    ACCOUNTS,
+    DEAD_LETTERS,
+    INSTRUMENTS,
+    LIQUIDATIONS,
+    MARGIN_CALLS,
+    TICKS,
+    TRADES,
+    TRANSFERS,
+    Topic,
+)
 from tests.engine_market import START_US
 from tests.integration.worker.deployment import Deployment, check_events, check_positions, market
 from tests.integration.worker.support import Process, eventually
@@ -192,3 +202,36 @@ def test_a_tick_from_the_future_is_reported_once_by_one_worker(deployment: Deplo
     assert second.terminate() == 0
     letters = deployment.dead_letters()
     assert [letter.value for letter in letters] == [encode(tick)]
+
+
+def test_a_worker_that_cannot_become_ready_ends(deployment: Deployment) -> None:
+    """While the group waits for a member that stands still, a newcomer makes no progress and gives up in time."""
+    deployment.session_s = 40.0
+    silent = deployment.worker()
+    silent.wait_for("ready")
+    silent.pause()
+    newcomer = deployment.worker("--ready-timeout", "3")
+    assert newcomer.child.wait(60) == 75
+    assert newcomer.wait_for_last("ending")["reason"] == "NotReady"
+
+
+def test_a_refused_event_ends_the_worker_and_its_successor_sends_it(deployment: Deployment) -> None:
+    """When the broker does not take an event, nothing is committed beyond it, and nothing of it is lost later on."""
+    topics = [f"{deployment.prefix}{topic.name}" for topic in (MARGIN_CALLS, LIQUIDATIONS)]
+    for topic in topics:
+        deployment.broker.configure(topic, {"max.message.bytes": "100"})
+    deployment.publish(itertools.islice(market(seed=12), 800))
+    worker = deployment.worker()
+    assert worker.child.wait(60) == 75
+    assert worker.wait_for_last("ending")["reason"] == "PublishFailed"
+    assert deployment.events_so_far() == 0
+    for topic in topics:
+        deployment.broker.configure(topic, {})
+    successor = deployment.worker()
+    successor.wait_for("ready")
+    deployment.wait_until_caught_up()
+    assert successor.terminate() == 0
+    assert sum(line["sent_again"] for line in successor.said("opened")) > 0
+    state = deployment.state()
+    assert set(check_events(deployment.events(), state).values()) == {1}
+    check_positions(deployment.published, state)

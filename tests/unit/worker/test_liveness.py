@@ -1,11 +1,15 @@
-"""How a worker notices that it stood still."""
+"""How a worker notices that it stood still, and how it ends."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 
 from monitor.worker.errors import Paused
 from monitor.worker.liveness import Pulse
+from tests.support import ROOT
 
 
 def test_a_pause_beyond_the_session_is_noticed_by_whoever_comes_first() -> None:
@@ -18,3 +22,33 @@ def test_a_pause_beyond_the_session_is_noticed_by_whoever_comes_first() -> None:
     now_s[0] += 6.1
     with pytest.raises(Paused, match=r"6\.1 s"):
         pulse.check()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [("errors.Paused('a', 'b')", 75), ("errors.CorruptState('a', 'b')", 65), ("KeyError('a')", 70)],
+)
+def test_an_exception_of_a_task_ends_the_process_at_once(error: str, code: int) -> None:
+    """Nothing runs after it: no handler, no other task, no exit function; the code says what to do."""
+    program = f"""
+import asyncio, atexit
+from monitor.worker import errors
+from monitor.worker.run import _ending
+
+async def fail():
+    raise {error}
+
+async def main():
+    try:
+        await asyncio.gather(_ending(fail()), asyncio.sleep(60))
+    finally:
+        print("tidied up")
+
+atexit.register(print, "exit function")
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+    )
+    assert done.returncode == code
+    assert not {"tidied up", "exit function"} & set(done.stdout.splitlines())
