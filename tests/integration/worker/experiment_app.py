@@ -18,7 +18,6 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -60,7 +59,6 @@ class Experiment:
         self.producer: AIOKafkaProducer
         self.assigned: set[int] = set()
         self.epochs: dict[int, int] = {}
-        self.last_run_s = time.monotonic()
         source = self.app.topic(
             options.topic, key_type=bytes, value_type=bytes, allow_empty=True, acks=True, maxsize=4096
         )
@@ -156,30 +154,16 @@ class Experiment:
         say("opened", partition=partition, epoch=epoch + 1)
 
     async def write(self, partition: int, key: str, version: int) -> Any:
-        self.pulse()
         value = {"epoch": self.epochs[partition], "version": version, "pid": os.getpid()}
         return await self.producer.send(
             f"{self.options.topic}.state", json.dumps(value).encode(), key=key.encode(), partition=partition
         )
 
-    def pulse(self) -> None:
-        """End the process when it was stopped for longer than its session: another owner may have taken over."""
-        paused_s, self.last_run_s = time.monotonic() - self.last_run_s, time.monotonic()
-        if self.options.watch_pause and paused_s > self.options.session_s:
-            say("paused", paused_s=paused_s)
-            os._exit(75)
-
-    async def keep_pulse(self) -> None:
-        while True:
-            self.pulse()
-            await asyncio.sleep(0.2)
-
     async def run_fenced(self) -> None:
         """Write state without ever looking at the generation of a message: the most careless zombie there is."""
         version = 0
         opened: dict[int, int] = {}
-        pulse = asyncio.ensure_future(self.keep_pulse())
-        while not pulse.done():
+        while True:
             events = await self.take()
             for event in events:
                 partition, generation = event.message.partition, event.message.generation_id
@@ -209,7 +193,6 @@ def main() -> None:
     parser.add_argument("--queue", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--work-s", type=float, default=0.0)
-    parser.add_argument("--watch-pause", action="store_true")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = faust.Worker(Experiment(parser.parse_args()).app, loglevel="WARN", redirect_stdouts=False, loop=loop)

@@ -134,10 +134,10 @@ def late(writes: list[Write]) -> list[Write]:
     return stale
 
 
-def pause_over_session(run: Run, *options: str) -> tuple[Process, Process]:
+def pause_over_session(run: Run) -> tuple[Process, Process]:
     """A worker stopped for longer than its session, while another takes over and writes, then continued."""
     run.produce(40_000)
-    zombie = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES), *options)
+    zombie = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES))
     eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 120)
     zombie.pause()
     before = run.broker.ends(f"{run.name}.state", PARTITIONS)
@@ -161,8 +161,8 @@ def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_propert
     heir.kill()
     writes = state_writes(run)
     stale = late(writes)
-    assert stale, "the zombie sent nothing: this run proves nothing"
-    assert {write.pid for write in stale} == {zombie.child.pid}
+    # The heir writes late as well once a rebalance has given the zombie partitions again: neither looks before it writes.
+    assert zombie.child.pid in {write.pid for write in stale}, "the zombie sent nothing late: this run proves nothing"
     kept: dict[tuple[int, str], Write] = {}
     last: dict[tuple[int, str], Write] = {}
     for write in writes:
