@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from monitor.errors import MonitorError
 from monitor.worker.errors import Ending, Paused, WorkerError
@@ -39,6 +40,10 @@ def end_process(error: BaseException) -> NoReturn:
     elif isinstance(error, MonitorError):
         ending = Ending.RESTART
         log.critical("ending", reason=type(error).__name__, cause=error.cause, remedy=error.remedy, code=int(ending))
+    elif isinstance(error, KafkaError | OSError):
+        # A broker that is away longer than its clients wait: the restart waits for it.
+        ending = Ending.RESTART
+        log.critical("ending", reason=type(error).__name__, cause=str(error), code=int(ending))
     else:
         ending = Ending.DEFECT
         log.critical("ending", reason=type(error).__name__, cause=str(error), code=int(ending), exc_info=error)

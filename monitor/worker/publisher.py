@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from monitor.worker.errors import PublishFailed
 from monitor.worker.liveness import Pulse
@@ -16,6 +17,8 @@ from monitor.worker.options import WorkerOptions
 from schemas.headers import Headers
 
 MAX_MESSAGE_BYTES = 1_048_576  # Kafka's default bound; larger topics are possible, larger messages are not needed
+
+log = structlog.get_logger("monitor.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,13 @@ class Publisher:
         self.sent += len(messages)
 
     async def _hand_over(self, message: Outbound) -> asyncio.Future[object]:
-        """Put a message behind those before it, waiting for room; the future is its acknowledgement."""
-        acknowledged: asyncio.Future[object] = await self._producer.send(
-            message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
-        )
-        return acknowledged
+        """Put a message behind those before it; the future is its acknowledgement."""
+        while True:
+            try:
+                acknowledged: asyncio.Future[object] = await self._producer.send(
+                    message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
+                )
+                return acknowledged
+            except KafkaTimeoutError:
+                # No room for so long means that the broker is away; the message was not taken, so it is not sent twice.
+                log.warning("waiting_for_broker", topic=message.topic)

@@ -26,7 +26,12 @@ def test_a_pause_beyond_the_session_is_noticed_by_whoever_comes_first() -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [("errors.Paused('a', 'b')", 75), ("errors.CorruptState('a', 'b')", 65), ("KeyError('a')", 70)],
+    [
+        ("errors.Paused('a', 'b')", 75),
+        ("errors.CorruptState('a', 'b')", 65),
+        ("TimeoutError()", 75),
+        ("KeyError('a')", 70),
+    ],
 )
 def test_an_exception_of_a_task_ends_the_process_at_once(error: str, code: int) -> None:
     """Nothing runs after it: no handler, no other task, no exit function; the code says what to do."""
