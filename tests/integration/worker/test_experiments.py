@@ -161,7 +161,7 @@ def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_propert
     heir.kill()
     writes = state_writes(run)
     stale = late(writes)
-    # The heir writes late as well once a rebalance has given the zombie partitions again: neither looks first.
+    # The heir is late as well once a rebalance has given the zombie partitions again: neither looks before it writes.
     assert zombie.child.pid in {write.pid for write in stale}, "the zombie sent nothing late: this run proves nothing"
     kept: dict[tuple[int, str], Write] = {}
     last: dict[tuple[int, str], Write] = {}
