@@ -12,17 +12,19 @@ The index of an underlying is taken from its fresh index sources (at market time
 | 3 or more | median; `dispersed` if fewer than two lie within 2 % of it | after 60 s without a break |
 
 A held index must not liquidate anybody. What changes by the passing of time alone changes when market time first
-exceeds its deadline, whatever tick or heartbeat moves it there.
+exceeds its deadline, whatever tick or heartbeat moves it there. Once a minute the indices are sampled (`minutes`) for
+what is computed per minute.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from monitor.engine.basis import Basis, BasisKind
 from monitor.engine.clock import DAY_US, ClockGuard
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
+from monitor.engine.minutes import Minute, boundary_after, minutes_between
 from schemas.records import Heartbeat, PriceTick, Tick
 
 DEFAULT_MAX_AGE_MS = 180_000  # three one-minute bars. On 2025-10-10 the major coins' quiet venue then counts as stale
@@ -32,7 +34,7 @@ MAX_INSTRUMENTS = 20_000  # with prices, per underlying
 FAR_PRICE = 1e15  # records bound prices far below
 IDLE_US = 7 * DAY_US  # an instrument without prices for a week has expired or is delisted
 MAX_LEAP_US = DAY_US  # heartbeats come every second: a day of silence has an operator's attention
-LAYOUT = 1
+LAYOUT = 2
 
 
 class RejectedTick(ValueError):
@@ -56,6 +58,13 @@ UNCHANGED = TickChange()
 LATE = TickChange(late=True)
 
 
+class MinuteListener(Protocol):
+    """Part of the fold that is computed once a minute."""
+
+    def on_minute(self, minute: Minute) -> None:
+        """Take a whole minute that is over; each comes once, in order."""
+
+
 class _Entry:
     """One underlying: its index, the bases of its instruments, and when the earliest fresh mark gets stale."""
 
@@ -71,13 +80,17 @@ class _Entry:
 class TicksFold:
     """Folds `market.ticks`; `late_ticks` and `off_index` count what had no effect."""
 
-    __slots__ = ("_bases", "_clock", "_deadline_us", "_entries", "late_ticks", "off_index")
+    __slots__ = (
+        "_bases", "_clock", "_deadline_us", "_entries", "_listeners", "_minute_us", "late_ticks", "off_index",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._clock = ClockGuard(MAX_LEAP_US)
         self._entries: dict[str, _Entry] = {}
         self._bases: dict[str, Basis] = {}
         self._deadline_us = FAR_US  # never later than the earliest time-driven change
+        self._minute_us = 0  # the next whole minute, never before market time; 0: before any
+        self._listeners: tuple[MinuteListener, ...] = ()
         self.late_ticks = 0
         self.off_index = 0
 
@@ -113,6 +126,8 @@ class TicksFold:
         """Fold one tick or heartbeat; raises `RejectedTick` and then changes nothing but the memory of refusals."""
         clock = self._clock
         time_us = tick.event_time_us
+        if time_us > self._minute_us:
+            return self._apply_across(tick)
         if isinstance(tick, Heartbeat):
             self._check_heartbeat(tick)
             clock.heartbeat(time_us)
@@ -142,6 +157,18 @@ class TicksFold:
         if clock.time_us > self._deadline_us:
             return self._pass_time(entry, changed)
         return entry.alone if changed else UNCHANGED
+
+    def _apply_across(self, tick: Tick) -> TickChange:
+        """Fold a record that ends whole minutes: the minutes first, then the record."""
+        self.check(tick)
+        time_us = tick.event_time_us
+        if self._minute_us:
+            indices = (entry.index for entry in self._entries.values())
+            for minute in minutes_between(self._minute_us, time_us, indices):
+                for listener in self._listeners:
+                    listener.on_minute(minute)
+        self._minute_us = boundary_after(time_us)
+        return self.apply(tick)
 
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
@@ -254,6 +281,7 @@ class TicksFold:
             "layout": LAYOUT,
             "clock": self._clock.snapshot(),
             "deadline_us": self._deadline_us,
+            "minute_us": self._minute_us,
             "late_ticks": self.late_ticks,
             "off_index": self.off_index,
             "underlyings": [
@@ -274,6 +302,7 @@ class TicksFold:
         fold = cls()
         fold._clock = ClockGuard.restore(state["clock"], MAX_LEAP_US)
         fold._deadline_us = state["deadline_us"]
+        fold._minute_us = state["minute_us"]
         fold.late_ticks = state["late_ticks"]
         fold.off_index = state["off_index"]
         for item in state["underlyings"]:
