@@ -32,6 +32,8 @@ from schemas.fields import (
     admit_name,
 )
 
+MarginModel = Literal["A", "P"]
+
 # --- accounts -----------------------------------------------------------------------------------
 
 
@@ -94,8 +96,8 @@ class AccountConfig(Record, frozen=True, kw_only=True):
     """The account; the message key."""
     event_time_us: TimeUs
     """When the configuration takes effect, microseconds since 1970 UTC."""
-    margin_model: Literal["A"] = "A"
-    """Margin model: A is the risk matrix."""
+    margin_model: MarginModel = "A"
+    """Margin model: P nets risk matrices by correlation, A adds them up."""
     parameter_set: Name = "default"
     """Name of the parameter set on `risk.parameters.v1`."""
     group: Name | None = None

@@ -34,6 +34,21 @@ class Cause(Published, frozen=True, kw_only=True):
     """Place of the record in its frame, from 0; 0 for a single record."""
 
 
+class WorstCell(Published, frozen=True, kw_only=True):
+    """One scenario of the mixture that makes a netted requirement."""
+
+    scenario: int
+    """Its number in the scenario table."""
+    price_move: float
+    """Price move, as a fraction of the price."""
+    vol_shock: Literal["up", "same", "down"]
+    """Volatility shock."""
+    weight: float
+    """Its share of the mixture; the weights of one underlying sum to 1."""
+    pnl_usd: float
+    """Profit or loss in it, USD."""
+
+
 class UnderlyingRisk(Published, frozen=True, kw_only=True):
     """One underlying's part of a requirement, with its worst scenario."""
 
@@ -50,17 +65,48 @@ class UnderlyingRisk(Published, frozen=True, kw_only=True):
     delta_shock_usd: float
     """Delta shock, USD."""
     im_usd: float
-    """Initial requirement of this underlying, USD: scan, roll and delta shock together."""
+    """This underlying's part of the initial requirement, USD; the parts sum to it. Model A: scan, roll and delta shock
+    together. Model P: the loss of the worst mixture, negative where this underlying hedges the others."""
     delta_coins: float
     """Net delta, coins."""
     scenario: int
-    """Worst scenario: its number in the scenario table, the lowest of equals."""
+    """Worst scenario of this underlying alone: its number in the scenario table, the lowest of equals."""
     price_move: float
     """Price move of the worst scenario, as a fraction of the price."""
     vol_shock: Literal["up", "same", "down"]
     """Volatility shock of the worst scenario."""
     scenario_pnl_usd: float
     """Profit or loss in the worst scenario, USD."""
+    hedge_usd: float | None = None
+    """Model P: loss at the end of the range that a perpetual would hedge and that is netted by correlation, USD."""
+    mixture: tuple[WorstCell, ...] | None = None
+    """Model P: the scenarios of the worst mixture over all underlyings, largest weight first."""
+
+
+class CorrelationState(Published, frozen=True, kw_only=True):
+    """The correlations that a netted requirement rests on."""
+
+    version: Count
+    """Version of the published matrices; 0 before there are any."""
+    digest: str
+    """First 16 hex digits of SHA-256 over the published matrices; empty before there are any."""
+    stress: float
+    """k in force: weight of the plain sum against the worst matrix."""
+    matrices: dict[str, float]
+    """Weight of each matrix (`fast`, `slow`, `floor`) in the worst case; they sum to 1."""
+    absorption_ratio: float
+    """Largest eigenvalue of the fast matrix over its size: 1 when everything moves together, 0 before there is any."""
+
+
+class AttributionBase(Published, frozen=True, kw_only=True):
+    """What an attribution counts from: the account's previous event, or else its latest own record."""
+
+    sequence: Count
+    """Sequence of the previous event; 0 if there was none."""
+    event_time_us: int
+    """Market time then, microseconds since 1970 UTC."""
+    im_requirement_usd: float
+    """Initial requirement then, USD."""
 
 
 class AttributionPart(Published, frozen=True, kw_only=True):
@@ -120,7 +166,7 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     positions: dict[str, Position]
     """Last record applied of each topic, as [offset, index in its frame]: what the event was computed at."""
     model: str
-    """Margin model: A is the risk matrix."""
+    """Margin model: P nets risk matrices by correlation, A adds them up."""
     parameter_set: str
     """Name of the parameter set."""
     parameter_hash: ParameterHash
@@ -139,10 +185,13 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     """Contribution of each underlying, the largest requirement first."""
     data_quality: tuple[str, ...] = ()
     """Flags of the data behind the decision, as `stale:BTC`."""
-    correlation: str | None = None
-    """Correlation state in force; absent in models without one."""
+    correlation: CorrelationState | None = None
+    """Correlation state in force; absent in models without one, and for accounts in a single underlying."""
     attribution: tuple[AttributionPart, ...] | None = None
-    """Why the initial requirement changed since the account's previous event; absent where not computed."""
+    """Why the initial requirement changed since `attribution_base`: eight parts in the order of replacement, which sum
+    to the change; absent where either requirement could not be computed."""
+    attribution_base: AttributionBase | None = None
+    """What the attribution counts from."""
     plan: tuple[PlanLine, ...] | None = None
     """What a liquidation should do; absent where not computed."""
     v: Version

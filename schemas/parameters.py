@@ -14,12 +14,12 @@ Threshold = Annotated[float, Meta(gt=0.0, le=10.0)]
 
 
 class RiskMatrixParameters(Record, frozen=True, kw_only=True):
-    """Model A, one underlying: the values of a risk matrix (defaults: BTC as its venue publishes them)."""
+    """Risk matrix of one underlying, for models A and P (defaults: BTC as its venue publishes them)."""
 
     price_range: Annotated[float, Meta(ge=0.001, lt=1.0)] = 0.16
     """Largest standard price move, as a fraction of the price."""
     buckets_each_side: Annotated[int, Meta(ge=1, le=32)] = 4
-    """Standard moves on each side of no move."""
+    """Standard moves on each side of no move; model P may use two or four times as many."""
     volatility_range_up: Annotated[float, Meta(ge=0.0, le=5.0)] = 0.50
     """Upward volatility shock of a 30-day option, relative."""
     volatility_range_down: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.25
@@ -44,6 +44,21 @@ class RiskMatrixParameters(Record, frozen=True, kw_only=True):
     """Delta in USD that carries no delta shock."""
     max_delta_shock: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.1
     """Largest delta shock, as a fraction of the price."""
+    mm_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.8
+    """Model A: maintenance requirement as a fraction of the initial one."""
+
+
+class NettingParameters(Record, frozen=True, kw_only=True):
+    """Model P: how risk matrices of several underlyings are netted by correlation."""
+
+    correlation_stress: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.10
+    """k: weight of the plain sum against the worst matrix; 0 trusts the matrices, 1 nets nothing."""
+    floor_correlation: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.5
+    """Correlation of every two coins in the third matrix, which stands beside the fast and the slow estimate."""
+    fine_grid_days: Annotated[float, Meta(ge=0.0, le=366.0)] = 7.0
+    """Twice as many moves while a listed option of the underlying expires within so many days."""
+    finest_grid_days: Annotated[float, Meta(ge=0.0, le=366.0)] = 1.0
+    """Four times as many moves while one expires within so many days."""
     mm_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.8
     """Maintenance requirement as a fraction of the initial one."""
 
@@ -88,9 +103,11 @@ class ParameterSet(Record, frozen=True, kw_only=True):
     event_time_us: TimeUs
     """When the set takes effect, microseconds since 1970 UTC."""
     risk_matrix: RiskMatrixParameters = RiskMatrixParameters()
-    """Model A for every underlying not named below."""
+    """Risk matrix of every underlying not named below."""
     underlyings: Annotated[dict[Asset, RiskMatrixParameters], Meta(max_length=256)] = {}  # noqa: RUF012  # msgspec gives each its own
-    """Model A by underlying."""
+    """Risk matrix by underlying."""
+    netting: NettingParameters = NettingParameters()
+    """Model P: netting over underlyings."""
     status: StatusParameters = StatusParameters()
     """Account states."""
     v: Version = 1

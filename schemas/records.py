@@ -56,8 +56,10 @@ from schemas.inputs import (
 from schemas.outputs import (
     AccountEvent,
     AccountState,
+    AttributionBase,
     AttributionPart,
     Cause,
+    CorrelationState,
     DeadLetter,
     EventKind,
     MarketSnapshotPart,
@@ -67,8 +69,9 @@ from schemas.outputs import (
     SequencedRecord,
     Status,
     UnderlyingRisk,
+    WorstCell,
 )
-from schemas.parameters import ParameterSet, RiskMatrixParameters, StatusParameters
+from schemas.parameters import NettingParameters, ParameterSet, RiskMatrixParameters, StatusParameters
 
 AccountInput = Trade | Transfer | AccountConfig
 MarketInput = (
@@ -87,8 +90,10 @@ __all__ = [
     "AccountInput",
     "AccountState",
     "Asset",
+    "AttributionBase",
     "AttributionPart",
     "Cause",
+    "CorrelationState",
     "Count",
     "DeadLetter",
     "EventKind",
@@ -101,7 +106,9 @@ __all__ = [
     "MarketInput",
     "MarketSnapshotPart",
     "Money",
+    "MarginModel",
     "Name",
+    "NettingParameters",
     "ParameterSet",
     "PlanLine",
     "Position",
@@ -127,4 +134,5 @@ __all__ = [
     "Version",
     "Volatility",
     "VolatilityUpdate",
+    "WorstCell",
 ]

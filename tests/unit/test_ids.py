@@ -23,7 +23,9 @@ DEFAULT_RISK_MATRIX = (
     '"short_term_vega_power":0.3,"volatility_range_down":0.25,"volatility_range_up":0.5}'
 )
 DEFAULT_SET = (
-    '{"name":"default","risk_matrix":' + DEFAULT_RISK_MATRIX + ',"status":{"event_validity_ms":60000,'
+    '{"name":"default","netting":{"correlation_stress":0.1,"fine_grid_days":7.0,"finest_grid_days":1.0,'
+    '"floor_correlation":0.5,"mm_factor":0.8},"risk_matrix":' + DEFAULT_RISK_MATRIX + ',"status":'
+    '{"event_validity_ms":60000,'
     '"leave_dwell_ms":10000,"liquidation_enter_u":1.0,"liquidation_leave_v":1.0,"margin_call_dwell_ms":1000,'
     '"margin_call_enter_v":1.0,"margin_call_leave_v":0.95,"max_data_hold_ms":300000,"recovered_dwell_ms":60000,'
     '"warning_enter_v":0.9,"warning_leave_v":0.85},"underlyings":{},"v":1}'
@@ -50,7 +52,7 @@ def test_every_part_of_an_event_id_counts() -> None:
 def test_a_parameter_hash_is_the_hash_of_all_values() -> None:
     """The hash covers every value, defaults included, and not the time of publication."""
     expected = hashlib.sha256(DEFAULT_SET.encode()).hexdigest()[:16]
-    assert parameter_hash(DEFAULT) == expected == "71268e06fe3c0e38"
+    assert parameter_hash(DEFAULT) == expected == "9aac88f28846c69f"
     assert parameter_hash(msgspec.structs.replace(DEFAULT, event_time_us=NOW + 1)) == expected
 
 
