@@ -24,6 +24,7 @@ from monitor.errors import MonitorError
 COMMANDS: dict[str, str] = {
     "broker": "Run a local Apache Kafka in the foreground.",
     "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
+    "digest": "Print what a run said as one number.",
     "generate": "Write a seeded market and its accounts.",
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",

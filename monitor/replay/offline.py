@@ -1,14 +1,13 @@
 """Run a replay straight through the engine: no broker, the same merge and the same step.
 
-The merge orders by (event time, rank, offset) within each topic's order of arrival, as the worker's does on topics. To
-know what an input still owes, the stream is read `AHEAD_US` further than the merge has come: a record that arrives
-later than that after its event is taken when it comes, as a late one.
+The records and their positions are those of `sequence`, which strict order sends through topics: the events are the
+same, byte for byte.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -16,16 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
-from monitor.engine.merge import LiveMerge, order_time_us
 from monitor.engine.state import Outgoing
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
-from monitor.replay.publish import partition_of
-from monitor.replay.sources.base import TOPIC_OF
-from schemas.records import AccountConfig, AccountEvent, Input, Trade, Transfer
-from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK
+from monitor.replay.sequence import Sequence
+from schemas.records import AccountConfig, AccountEvent
 
-AHEAD_US = 300_000_000  # the latest tick of 2025-10-10 came 180 s after its event
 BATCH = 256  # records a step: the engine takes them one by one, so this changes nothing but the overhead
 COLLECT_EVERY = 20_000  # records between two collections of what the shell would have stored
 STEP_EVERY_S = 0.25
@@ -63,98 +58,45 @@ class Summary:
 
 
 def run(
-    stream: Merged, out: IO[bytes] | None = None, *, partitions: int = 1, on_step: OnStep = ignore,
-    clock: Callable[[], float] = time.monotonic,
+    stream: Merged, out: IO[bytes] | None = None, *, partitions: int = 1, batch: int = BATCH,
+    on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic,
 ) -> Summary:  # fmt: skip
     """Step a merged stream through a new engine; write each event's canonical body to `out`, one a line.
 
-    Raises what the sources raise.
+    `batch` records are given to one step; the events do not depend on it. Raises what the sources raise.
     """
     state = new_state()
     for partition in range(partitions):
         open_shard(state, partition, None, [], partitions=partitions, epoch=1)
-    reader = _Reader(stream, partitions)
+    sequence = Sequence(stream, partitions)
     account_time = AccountTime()
     summary = Summary()
     start_s, next_step_s = clock(), 0.0
-    batch: list[Sourced] = []
+    records: list[Sourced] = []
     pending = 0
-    for item in reader.merged():
-        batch.append(item)
-        if len(batch) < BATCH:
+    for item in sequence:
+        records.append(item)
+        if len(records) < batch:
             continue
-        _apply(state, batch, account_time, summary, out)
-        pending += len(batch)
-        batch = []
+        _apply(state, records, account_time, summary, out)
+        pending += len(records)
+        records = []
         if pending >= COLLECT_EVERY:
             _discard_stored(state, summary)
             pending = 0
         elapsed_s = clock() - start_s
         if elapsed_s >= next_step_s:
             next_step_s = elapsed_s + STEP_EVERY_S
-            done = reader.taken
+            done = sequence.taken
             on_step(Step(done, stream.fraction, state.market.time_us, done / max(elapsed_s, 1e-9)))
-    _apply(state, batch, account_time, summary, out)
+    _apply(state, records, account_time, summary, out)
     _discard_stored(state, summary)
-    summary.late = reader.late
-    summary.records = reader.counts
+    summary.late = sequence.late
+    summary.records = sequence.counts
     summary.first_us, summary.last_us = stream.first_us or 0, state.market.time_us
     account_time.finish(state.market.time_us, summary)
     summary.seconds = clock() - start_s
     return summary
-
-
-class _Reader:
-    """Gives every record its topic, partition and offset, and merges them."""
-
-    def __init__(self, stream: Merged, partitions: int) -> None:
-        self._stream = stream
-        self._partitions = partitions
-        self._merge = LiveMerge()
-        self._offset: dict[str, int] = {}
-        self.counts: dict[str, int] = {}
-        self.taken = 0
-        for topic in MARKET_TOPICS:
-            definitions = topic in (PARAMETERS, INSTRUMENTS)
-            self._merge.add_input(f"{topic.name}/0", SOURCE_RANK[topic.name], definitions=definitions)
-        for topic in ACCOUNT_TOPICS:
-            for partition in range(partitions):
-                self._merge.add_input(f"{topic.name}/{partition}", SOURCE_RANK[topic.name])
-
-    @property
-    def late(self) -> int:
-        """Records taken after one of a later event time."""
-        return self._merge.late
-
-    def merged(self) -> Iterator[Sourced]:
-        """Give all records in merged order."""
-        merge = self._merge
-        arrived_us = reached_us = 0
-        for at_us, record in self._stream:
-            self._push(record)
-            arrived_us = max(arrived_us, at_us)
-            reached_us = reached_us or at_us
-            while arrived_us >= reached_us + AHEAD_US:
-                item = merge.next(0.0)
-                if not isinstance(item, Sourced):
-                    break
-                reached_us = max(reached_us, order_time_us(item))
-                self.taken += 1
-                yield item
-        while isinstance(item := merge.next(0.0), Sourced):
-            self.taken += 1
-            yield item
-
-    def _push(self, record: Input) -> None:
-        topic = TOPIC_OF[type(record)]
-        partition = 0
-        if isinstance(record, (Trade, Transfer, AccountConfig)):
-            partition = partition_of(record.account, self._partitions)
-        key = f"{topic}/{partition}"
-        offset = self._offset.get(key, -1) + 1
-        self._offset[key] = offset
-        self.counts[topic] = self.counts.get(topic, 0) + 1
-        self._merge.push(key, Sourced(topic=topic, partition=partition, offset=offset, index=0, record=record))
 
 
 class AccountTime:

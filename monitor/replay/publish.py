@@ -18,13 +18,13 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.codec import has_lz4
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from monitor.brokers import topics as broker_topics
 from monitor.brokers.interface import BrokerError
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
+from monitor.replay.sequence import partition_of
 from monitor.replay.sources.base import TOPIC_OF
 from schemas import codec
 from schemas.fields import MAX_RECORD_BYTES
@@ -132,11 +132,6 @@ async def account_partitions(address: str, prefix: str) -> int:
     if len(counts) != 1:
         raise UsageError("account topics differ in their partitions", "see `liqmon topics plan`")
     return counts.pop()
-
-
-def partition_of(account: str, partitions: int) -> int:
-    """Return an account's partition, as Kafka's default partitioner gives it for the same key."""
-    return int(murmur2(account.encode()) & 0x7FFFFFFF) % partitions
 
 
 class Window:

@@ -7,18 +7,16 @@ from typing import Literal
 import msgspec
 import pytest
 
-from monitor.engine import Sourced
-from monitor.engine.merge import merge_sorted
 from monitor.replay import offline
 from monitor.replay.accounts import AccountParameters, generate_accounts
 from monitor.replay.arrival import Merged, Span
 from monitor.replay.market import GeneratedMarket, MarketParameters
 from monitor.replay.offline import AccountTime, Summary
 from monitor.replay.progress import Step
-from monitor.replay.sources import ACCOUNTS_FILE_TOPICS, TOPIC_OF, ListSource
+from monitor.replay.sources import ACCOUNTS_FILE_TOPICS, ListSource
 from schemas.ids import canonical, digest
 from schemas.records import AccountConfig, AccountEvent, Cause, Heartbeat, Input, PriceTick
-from schemas.topics import SOURCE_RANK, TICKS
+from schemas.topics import TICKS
 
 TIMER = Cause(topic="timer")
 MARKET = MarketParameters(seed=8, minutes=8, ticks_per_second=0.2, coins=3)
@@ -30,10 +28,10 @@ def accounts() -> list[tuple[str, Input]]:
     return generate_accounts(Merged([GeneratedMarket(MARKET)]), parameters).records
 
 
-def run(accounts: list[tuple[str, Input]], partitions: int = 1) -> tuple[Summary, list[bytes]]:
+def run(accounts: list[tuple[str, Input]], partitions: int = 1, batch: int = 256) -> tuple[Summary, list[bytes]]:
     out = io.BytesIO()
     stream = Merged([GeneratedMarket(MARKET), ListSource("accounts", accounts, ACCOUNTS_FILE_TOPICS)])
-    return offline.run(stream, out, partitions=partitions), out.getvalue().splitlines()
+    return offline.run(stream, out, partitions=partitions, batch=batch), out.getvalue().splitlines()
 
 
 def test_a_run_gives_canonical_events_and_counts_them(accounts: list[tuple[str, Input]]) -> None:
@@ -55,23 +53,18 @@ def test_a_run_can_be_repeated(accounts: list[tuple[str, Input]]) -> None:
     assert digest(run(accounts)[1]) == digest(run(accounts)[1])
 
 
+@pytest.mark.parametrize("batch", [1, 100, 10_000])
+def test_the_number_of_records_a_step_changes_nothing(accounts: list[tuple[str, Input]], batch: int) -> None:
+    """Events are the same bytes in the same order, whether records come one by one or thousands at once."""
+    assert run(accounts, partitions=4, batch=batch)[1] == run(accounts, partitions=4, batch=777)[1]
+
+
 def test_the_number_of_partitions_changes_no_decision(accounts: list[tuple[str, Input]]) -> None:
     """Ids of events do not depend on how accounts are spread."""
     one, twelve = (
         sorted(msgspec.json.decode(body)["id"] for body in run(accounts, partitions=count)[1]) for count in (1, 12)
     )
     assert one == twelve
-
-
-def test_records_are_merged_by_event_time_as_if_all_were_known() -> None:
-    """Reading ahead gives the order of a merge that sees every input to its end."""
-    by_topic: dict[str, list[Sourced]] = {topic: [] for topic in SOURCE_RANK}
-    for _, record in Merged([GeneratedMarket(MARKET)]):
-        rows = by_topic[TOPIC_OF[type(record)]]
-        rows.append(Sourced(TOPIC_OF[type(record)], 0, len(rows), 0, record))
-    expected = list(merge_sorted((SOURCE_RANK[topic], rows) for topic, rows in by_topic.items()))
-    reader = offline._Reader(Merged([GeneratedMarket(MARKET)]), 1)
-    assert list(reader.merged()) == expected
 
 
 def test_a_span_ends_the_run(accounts: list[tuple[str, Input]]) -> None:

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from aiokafka.partitioner import murmur2
 
-from monitor.replay.publish import FRAME_ROWS, Message, Window, partition_of
+from monitor.replay.publish import FRAME_ROWS, Message, Window
+from monitor.replay.sequence import partition_of
 from schemas import codec
 from schemas.records import AccountConfig, Heartbeat, Input, Instrument, Trade
 from schemas.topics import ACCOUNTS, INSTRUMENTS, SOURCE_RANK, TICKS, TRADES
