@@ -14,6 +14,8 @@ from kernels._jit import Bools, Floats, Ints, kernel
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
 THRESHOLDS = 6
 
+SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
+
 
 @kernel("i8[::1], i8, f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
 def scatter(
@@ -85,7 +87,8 @@ def conditions(
 
 @kernel(
     "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[:, ::1], b1[::1], i8[::1], b1[::1], b1[::1],"
-    "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1]"
+    "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1],"
+    "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1]"
 )
 def refresh_totals(
     rows: Ints,
@@ -98,6 +101,12 @@ def refresh_totals(
     order: Ints,
     degraded: Bools,
     has_positions: Bools,
+    netted: Bools,
+    exact: Bools,
+    norm_usd: Floats,
+    residual_usd: Floats,
+    lower_usd: Floats,
+    mm_factor: Floats,
     threshold_set: Ints,
     thresholds: Floats,
     bits: Ints,
@@ -106,37 +115,59 @@ def refresh_totals(
     mm: Floats,
     flags: Ints,
     changed: Ints,
-) -> int:
-    """Recompute equity, IM, MM and condition bits of some accounts; return how many changed their bits.
+    unsure: Ints,
+    counts: Ints,
+) -> None:
+    """Recompute equity, IM, MM and condition bits of some accounts.
 
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
     active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
-    sums do not depend on the order in which underlyings first appeared. changed: int64[>= r] receives the rows
-    whose bits changed, in the order of `rows`.
+    sums do not depend on the order in which underlyings first appeared. A netted account whose `im` is not exact is
+    judged by its two bounds (`kernels.netted_accounts`); mm_factor: float64[sets]. Receives the rows, in the order of
+    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits
+    as they were: solve them and come again. counts: int64[2], how many of each.
     """
-    count = 0
-    columns = order.shape[0]
+    changes = 0
+    open_cases = 0
     for k in range(rows.shape[0]):
         row = rows[k]
         total_value = cash_usd[row]
-        total_im = 0.0
+        total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0
+        total_lower = 0.0
         held = degraded[row]
-        for c in range(columns):
-            column = order[c]
+        for column in order:
             if active[row, column]:
                 total_value += value_usd[row, column]
-                total_im += im_usd[row, column]
-                total_mm += mm_usd[row, column]
                 held |= held_column[column]
+                if netted[row]:
+                    total_im += residual_usd[row, column]
+                    total_lower += lower_usd[row, column]
+                else:
+                    total_im += im_usd[row, column]
+                    total_mm += mm_usd[row, column]
         equity[row] = total_value
-        im[row] = total_im
-        mm[row] = total_mm
-        now = conditions(
-            total_value, total_im, total_mm, has_positions[row], held, thresholds[threshold_set[row]], bits
-        )
+        limits = thresholds[threshold_set[row]]
+        if netted[row]:
+            factor = mm_factor[threshold_set[row]]
+            if exact[row]:
+                mm[row] = factor * im[row]
+                now = conditions(total_value, im[row], mm[row], has_positions[row], held, limits, bits)
+            else:
+                upper = total_im * (1.0 + SLACK)
+                lower = max(0.0, total_lower) * (1.0 - SLACK) if math.isfinite(total_im) else total_im
+                now = conditions(total_value, upper, factor * upper, has_positions[row], held, limits, bits)
+                if now != conditions(total_value, lower, factor * lower, has_positions[row], held, limits, bits):
+                    unsure[open_cases] = row
+                    open_cases += 1
+                    continue
+        else:
+            im[row] = total_im
+            mm[row] = total_mm
+            now = conditions(total_value, total_im, total_mm, has_positions[row], held, limits, bits)
         if now != flags[row]:
             flags[row] = now
-            changed[count] = row
-            count += 1
-    return count
+            changed[changes] = row
+            changes += 1
+    counts[0] = changes
+    counts[1] = open_cases

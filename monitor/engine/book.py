@@ -11,19 +11,20 @@ import numpy as np
 
 from kernels import accounts as kernel
 from kernels import scenarios
-from monitor.engine.column import Column
+from monitor.engine.column import Column, Results
 from monitor.engine.evaluation import Evaluation
-from monitor.engine.figures import Figures, Floats, Ints
+from monitor.engine.figures import Figures, Ints
 from monitor.engine.ledger import entry_constant, exposures
+from monitor.engine.netting import Netting, Solution
 from monitor.engine.status import ALL_CONDITIONS
-from schemas.records import UnderlyingRisk
+from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitor.engine.market import Market
     from monitor.engine.state import Account
-    from schemas.records import StatusParameters
+    from schemas.records import MarginModel, NettingParameters, StatusParameters
 
 GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
 VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
@@ -39,14 +40,17 @@ class Book:
         self._name_of: list[str | None] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
-        self._column_of: dict[tuple[str, str], Column] = {}
+        self._column_of: dict[tuple[str, str, MarginModel], Column] = {}
         self._of_underlying: dict[str, list[Column]] = {}
         self._order = np.zeros(0, dtype=np.int64)
         self._sets: dict[str, int] = {}
         self._thresholds = np.zeros((0, kernel.THRESHOLDS))
         self._bits = np.array([int(flag) for flag in ALL_CONDITIONS], dtype=np.int64)
         self._changed_rows = np.zeros(0, dtype=np.int64)
+        self._unsure_rows = np.zeros(0, dtype=np.int64)
+        self._counts = np.zeros(2, dtype=np.int64)
         self._figures = Figures(64, 8)
+        self._netting = Netting()
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -55,25 +59,30 @@ class Book:
         row = self._row_of.get(account.name)
         if row is None:
             row = self._new_row(account.name)
-        self._figures.threshold_set[row] = self._set_index(account.config.parameter_set, market)
+        f = self._figures
+        f.threshold_set[row] = self._set_index(account.config.parameter_set, market)
+        f.netted[row] = account.config.margin_model == "P"
         portfolio = exposures(account, market.instruments)
-        self._figures.cash[row] = portfolio.usd
-        self._figures.has_positions[row] = bool(account.holdings)
-        self._figures.degraded[row] = bool(portfolio.unlisted)
-        wanted = {self._column(underlying, account).index for underlying in portfolio.rows}
+        f.cash[row] = portfolio.usd
+        f.has_positions[row] = bool(account.holdings)
+        f.degraded[row] = bool(portfolio.unlisted)
+        wanted = {self._column(underlying, account, market).index for underlying in portfolio.rows}
         for index in np.flatnonzero(self._figures.active[row]):
             if int(index) not in wanted:
-                self._columns[index].set_exposure(row, [])
-                self._figures.active[row, index] = False
+                self._leave(row, int(index))
+        rows = np.array([row], dtype=np.int64)
         for underlying, exposure in portfolio.rows.items():
-            column = self._column(underlying, account)
+            column = self._column(underlying, account, market)
             column.set_exposure(row, exposure)
             self._figures.active[row, column.index] = True
+            if column.netted:
+                self._netting.take_slot(self._figures, row, column.index)
             if column.rows_stale:
                 self._price(column, market)
-            results = column.evaluate_one(row)
-            self._store(column, np.array([row], dtype=np.int64), results.value, results.requirement)
-        return self._refresh(np.array([row], dtype=np.int64)) > 0
+            self._store(column, rows, column.evaluate_one(row))
+        if self._figures.netted[row]:
+            self._netting.solve(rows, self._order, self._figures)
+        return self._refresh(rows) > 0
 
     def remove(self, name: str) -> None:
         """Forget an account."""
@@ -81,7 +90,7 @@ class Book:
         if row is None:
             return
         for index in np.flatnonzero(self._figures.active[row]):
-            self._columns[index].set_exposure(row, [])
+            self._leave(row, int(index))
         self._figures.clear_row(row)
         self._name_of[row] = None
         self._free.append(row)
@@ -106,7 +115,7 @@ class Book:
                     self._price(column, market)
                     column.evaluate_all()
                     accounts = column.accounts()
-                    self._store(column, accounts, column.results.value, column.results.requirement)
+                    self._store(column, accounts, column.results)
                     touched.append(accounts)
         return self._changed(touched)
 
@@ -114,20 +123,26 @@ class Book:
         """Reprice everything: time moved to another point of the pricing grid."""
         return self.refresh(list(self._of_underlying), market)
 
+    def refresh_correlations(self, market: Market) -> list[str]:
+        """Take newly published correlations; returns the names whose conditions changed, sorted."""
+        rows = self._all_rows()
+        self._netting.take_correlations(rows, self._order, self._figures, market)
+        return self._changed([rows])
+
     def refresh_parameters(self, names: Iterable[str], market: Market) -> list[str]:
         """Take changed parameter sets; returns the names whose conditions changed, sorted."""
         chosen = set(names)
         for name, index in self._sets.items():
             if name in chosen or "default" in chosen:
                 self._thresholds[index] = _thresholds(status_parameters(market, name))
+        self._set_netting(market)
         affected: dict[str, None] = {}
         for column in self._columns:
             if column.set_name in chosen or "default" in chosen:
                 column.set_parameters_stale()
                 affected[column.underlying] = None
         changed = self.refresh(affected, market)
-        rows = np.array(sorted(self._row_of.values()), dtype=np.int64)
-        return sorted({*changed, *self._changed([rows])})
+        return sorted({*changed, *self.refresh_correlations(market)})
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -136,8 +151,12 @@ class Book:
         return int(self._figures.flags[self._row_of[name]])
 
     def figures(self, name: str) -> tuple[float, float, float]:
-        """Equity, initial and maintenance requirement of an account, USD."""
+        """Equity, initial and maintenance requirement of an account, USD; a netted one is solved if it has to be."""
         row = self._row_of[name]
+        if self._figures.netted[row] and not self._figures.exact[row]:
+            rows = np.array([row], dtype=np.int64)
+            self._netting.solve(rows, self._order, self._figures)
+            self._refresh(rows)
         return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
 
     def evaluation(self, account: Account, market: Market) -> Evaluation:
@@ -148,38 +167,71 @@ class Book:
         """
         row = self._row_of[account.name]
         entries = _entries_usd(account, market)
-        parts = []
-        flags: list[str] = []
-        for index in self._order:
-            if self._figures.active[row, index]:
-                column = self._columns[index]
-                parts.append(_underlying_risk(column, row, entries.get(column.underlying, 0.0)))
-                flags.extend(column.flags)
+        columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
+        flags = sorted(flag for column in columns for flag in column.pricing.flags)
         equity, im, mm = self.figures(account.name)
+        correlation = None
+        if self._figures.netted[row]:
+            solution = self._netting.solution(row, self._order, self._figures)
+            parts = [
+                _netted_risk(solution, u, row, entries.get(column.underlying, 0.0)) for u, column in enumerate(columns)
+            ]
+            if len(columns) > 1:
+                correlation = _correlation_state(solution, market, self._netting.stress_of(row, self._figures))
+        else:
+            parts = [_underlying_risk(column, row, entries.get(column.underlying, 0.0)) for column in columns]
         return Evaluation(
-            equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm,
-            underlyings=tuple(parts), data_quality=tuple(sorted(flags)),
+            equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm, underlyings=tuple(parts),
+            data_quality=tuple(flags), correlation=correlation,
         )  # fmt: skip
 
     # --- inside ---------------------------------------------------------------------------------
 
     def _price(self, column: Column, market: Market) -> None:
         column.price(market)
-        self._figures.held[column.index] = column.held
+        self._figures.held[column.index] = column.pricing.held
 
-    def _store(self, column: Column, accounts: Ints, value: Floats, requirement: Floats) -> None:
+    def _store(self, column: Column, accounts: Ints, results: Results) -> None:
         f = self._figures
         factor = column.parameters.mm_factor
-        kernel.scatter(accounts, column.index, value, requirement, factor, f.value, f.im_part, f.mm_part)
+        kernel.scatter(accounts, column.index, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part)
+        if column.netted:
+            self._netting.store(column, accounts, results.losses, f)
+
+    def _leave(self, row: int, index: int) -> None:
+        """Forget what an account held in a column."""
+        self._columns[index].set_exposure(row, [])
+        self._figures.active[row, index] = False
+        self._netting.free_slot(self._figures, row, index)
 
     def _refresh(self, rows: Ints) -> int:
+        """Refresh totals and conditions; return how many changed, whose rows are in `_changed_rows`.
+
+        Netted accounts whose bounds leave a condition open are solved and refreshed again.
+        """
+        changed = self._refresh_once(rows)
+        unsure = int(self._counts[1])
+        if not unsure:
+            return changed
+        decided = self._changed_rows[:changed].copy()
+        open_rows = self._unsure_rows[:unsure].copy()
+        self._netting.solve(open_rows, self._order, self._figures)
+        count = self._refresh_once(open_rows)
+        self._changed_rows[count : count + changed] = decided
+        return count + changed
+
+    def _refresh_once(self, rows: Ints) -> int:
         if len(rows) > len(self._changed_rows):
             self._changed_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
+            self._unsure_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
         f = self._figures
-        return kernel.refresh_totals(
+        kernel.refresh_totals(
             rows, f.cash, f.value, f.im_part, f.mm_part, f.active, f.held, self._order, f.degraded, f.has_positions,
-            f.threshold_set, self._thresholds, self._bits, f.equity, f.im, f.mm, f.flags, self._changed_rows,
+            f.netted, f.exact, f.norm, f.residual, f.lower, self._netting.mm_factor,
+            f.threshold_set, self._thresholds, self._bits, f.equity, f.im, f.mm, f.flags,
+            self._changed_rows, self._unsure_rows, self._counts,
         )  # fmt: skip
+        return int(self._counts[0])
 
     def _changed(self, touched: list[Ints]) -> list[str]:
         if not touched:
@@ -189,14 +241,22 @@ class Book:
         names = [self._name_of[row] for row in self._changed_rows[:count]]
         return sorted(name for name in names if name is not None)
 
-    def _column(self, underlying: str, account: Account) -> Column:
-        key = (underlying, account.config.parameter_set)
+    def _all_rows(self) -> Ints:
+        return np.array(sorted(self._row_of.values()), dtype=np.int64)
+
+    def _set_netting(self, market: Market) -> None:
+        """Hand the netting parameters of the sets to the netting, in the order of their indices."""
+        self._netting.set_parameters([netting_parameters(market, name) for name in self._sets], market)
+
+    def _column(self, underlying: str, account: Account, market: Market) -> Column:
+        key = (underlying, account.config.parameter_set, account.config.margin_model)
         column = self._column_of.get(key)
         if column is None:
-            column = Column(underlying, key[1], len(self._columns))
+            column = Column(*key, len(self._columns))
             self._columns.append(column)
             self._column_of[key] = column
             self._of_underlying.setdefault(underlying, []).append(column)
+            self._netting.add_column(column, market)
             if len(self._columns) > self._figures.columns:
                 self._figures = self._figures.grown(self._figures.rows, GROWTH * self._figures.columns)
             names = sorted(self._column_of)
@@ -208,6 +268,7 @@ class Book:
         if index is None:
             index = self._sets[name] = len(self._sets)
             self._thresholds = np.vstack([self._thresholds, _thresholds(status_parameters(market, name))])
+            self._set_netting(market)
         return index
 
     def _new_row(self, name: str) -> int:
@@ -230,6 +291,13 @@ def status_parameters(market: Market, set_name: str) -> StatusParameters:
     return active.set.status
 
 
+def netting_parameters(market: Market, set_name: str) -> NettingParameters:
+    """Netting parameters of a set (of the default set while it is unknown)."""
+    active = market.parameters.get(set_name) or market.parameters.get("default")
+    assert active is not None, "the default set always exists"
+    return active.set.netting
+
+
 def _thresholds(p: StatusParameters) -> list[float]:
     return [
         p.warning_enter_v, p.warning_leave_v, p.margin_call_enter_v, p.margin_call_leave_v, p.liquidation_enter_u,
@@ -248,13 +316,58 @@ def _entries_usd(account: Account, market: Market) -> dict[str, float]:
     return entries
 
 
+def _netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
+    """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings."""
+    column = solution.columns[u]
+    results = column.evaluate_one(row)
+    block = column.block(row)
+    at_move = column.worst_scenarios(block)
+    cells = [
+        _worst_cell(column, int(at_move[j]), float(solution.mixture[u][j]), float(block[at_move[j]]))
+        for j in np.flatnonzero(solution.mixture[u] > 0.0)
+    ]
+    worst = int(at_move[int(np.argmax(solution.losses[u]))])
+    move, direction = column.scenario(worst)
+    return UnderlyingRisk(
+        underlying=column.underlying,
+        index_price=column.pricing.index_price,
+        value_usd=float(results.value[0]) + entry_usd,
+        scan_usd=max(0.0, float(np.max(solution.losses[u]))),
+        roll_usd=0.0,
+        delta_shock_usd=0.0,
+        im_usd=float(solution.losses[u] @ solution.mixture[u]),
+        delta_coins=float(results.delta[0]),
+        scenario=worst,
+        price_move=move,
+        vol_shock=VOL_NAMES[direction],
+        scenario_pnl_usd=float(block[worst]),
+        hedge_usd=float(solution.hedge_usd[u]),
+        mixture=tuple(sorted(cells, key=lambda cell: (-cell.weight, cell.scenario))),
+    )
+
+
+def _worst_cell(column: Column, scenario: int, weight: float, pnl_usd: float) -> WorstCell:
+    move, direction = column.scenario(scenario)
+    return WorstCell(
+        scenario=scenario, price_move=move, vol_shock=VOL_NAMES[direction], weight=weight, pnl_usd=pnl_usd
+    )
+
+
+def _correlation_state(solution: Solution, market: Market, stress: float) -> CorrelationState:
+    view = market.ticks.correlation
+    return CorrelationState(
+        version=view.version, digest=view.digest, stress=stress, matrices=solution.matrix_weights,
+        absorption_ratio=view.absorption_ratio,
+    )  # fmt: skip
+
+
 def _underlying_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:
     results = column.evaluate_one(row)
     scenario = int(results.worst[0])
     move, direction = column.scenario(scenario)
     return UnderlyingRisk(
         underlying=column.underlying,
-        index_price=column.index_price,
+        index_price=column.pricing.index_price,
         value_usd=float(results.value[0]) + entry_usd,
         scan_usd=float(results.scan[0]),
         roll_usd=float(results.roll[0]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from schemas.records import UnderlyingRisk
+from schemas.records import CorrelationState, UnderlyingRisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Evaluation:
     mm_requirement_usd: float
     underlyings: tuple[UnderlyingRisk, ...] = ()
     data_quality: tuple[str, ...] = ()
+    correlation: CorrelationState | None = None
 
     @property
     def valued(self) -> bool:

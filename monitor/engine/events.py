@@ -79,6 +79,7 @@ def build_event(
         reason=reason(transition, evaluation, parameters.set.status),
         underlyings=evaluation.underlyings,
         data_quality=evaluation.data_quality,
+        correlation=evaluation.correlation,
         v=1,
     )
 
@@ -119,4 +120,7 @@ def _sayable(account: Account, evaluation: Evaluation) -> Evaluation:
     if not evaluation.valued:
         equity, im, mm = account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd
         flags.append(LAST_GOOD)
-    return Evaluation(equity, im, mm, underlyings=tuple(kept), data_quality=tuple(sorted(set(flags))))
+    return Evaluation(
+        equity, im, mm, underlyings=tuple(kept), data_quality=tuple(sorted(set(flags))),
+        correlation=evaluation.correlation,
+    )  # fmt: skip

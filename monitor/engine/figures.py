@@ -16,6 +16,10 @@ class Figures:
     Per account: `cash` that no index moves, `equity`, `im` and `mm` requirements, condition `flags`, whether it is
     `degraded` or has positions, its threshold set. Per account and underlying: `value`, `im_part`, `mm_part`, and
     whether it is `active` there. Per underlying: whether it is `held`.
+
+    Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges; per
+    underlying their `hedge`, `mean` move, the `residual` and `lower` terms of the two bounds, the `slot` of their
+    losses in the pool (-1: none).
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -31,6 +35,14 @@ class Figures:
         self.im_part: Floats = np.zeros((rows, columns))
         self.mm_part: Floats = np.zeros((rows, columns))
         self.active: Bools = np.zeros((rows, columns), dtype=np.bool_)
+        self.netted: Bools = np.zeros(rows, dtype=np.bool_)
+        self.exact: Bools = np.zeros(rows, dtype=np.bool_)
+        self.norm: Floats = np.zeros(rows)
+        self.hedge: Floats = np.zeros((rows, columns))
+        self.mean: Floats = np.zeros((rows, columns))
+        self.residual: Floats = np.zeros((rows, columns))
+        self.lower: Floats = np.zeros((rows, columns))
+        self.slot: Ints = np.full((rows, columns), -1, dtype=np.int64)
         self.held: Bools = np.zeros(columns, dtype=np.bool_)
 
     @property
@@ -54,4 +66,4 @@ class Figures:
         """Forget one account."""
         for name, array in vars(self).items():
             if name != "held":
-                array[row] = 0
+                array[row] = -1 if name == "slot" else 0

@@ -1,0 +1,168 @@
+"""Model P over the book: losses by move of every account, correlation matrices, exact solves.
+
+A cache like the book: it can be thrown away and rebuilt, and then says the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kernels import netted_accounts, netting_solve
+from monitor.engine.correlation import gather
+from monitor.engine.figures import Figures, Floats, Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.column import Column
+    from monitor.engine.market import Market
+    from schemas.records import NettingParameters
+
+MATRICES = ("fast", "slow", "floor")  # in the order of `gather`; before any estimate the floor is the only one
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """One account's netted requirement in full, its underlyings in the order of their names.
+
+    `mixture[u, j]` is the weight of move j of underlying u in the worst case, `losses[u, j]` its loss in USD;
+    `hedge_usd` what a perpetual would hedge; `matrix_weights` by name.
+    """
+
+    columns: tuple[Column, ...]
+    requirement_usd: float
+    losses: tuple[Floats, ...]
+    mixture: tuple[Floats, ...]
+    hedge_usd: Floats
+    matrices: Floats
+    matrix_weights: dict[str, float]
+
+
+class Netting:
+    """Losses and matrices of the netted accounts of one book."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._pool = np.zeros((64, 9))
+        self._free = list(range(63, -1, -1))
+        self._columns: list[Column] = []
+        self._coin_of: dict[str, int] = {}
+        self._coin = np.zeros(0, dtype=np.int64)
+        self._width = np.zeros(0, dtype=np.int64)
+        self._sets: list[NettingParameters] = []
+        self._matrices = np.zeros((0, 1, 0, 0))
+        self._stress = np.zeros(0)
+        self.mm_factor = np.zeros(0)
+
+    # --- what the book has ------------------------------------------------------------------------
+
+    def add_column(self, column: Column, market: Market) -> None:
+        """Take a column; its index is the number of those before it."""
+        self._columns.append(column)
+        self._coin_of.setdefault(column.underlying, len(self._coin_of))
+        self._coin = np.append(self._coin, self._coin_of[column.underlying])
+        self._width = np.append(self._width, 1)
+        self.build_matrices(market)
+
+    def set_parameters(self, sets: Sequence[NettingParameters], market: Market) -> None:
+        """Take the netting parameters of all parameter sets of the book, by set index."""
+        self._sets = list(sets)
+        self.mm_factor = np.array([p.mm_factor for p in sets])
+        self._stress = np.array([p.correlation_stress for p in sets])
+        self.build_matrices(market)
+
+    def build_matrices(self, market: Market) -> None:
+        """Build the matrices of all sets over all coins from the correlations now published."""
+        view = market.ticks.correlation
+        self.version = view.version
+        for coin in view.underlyings:
+            # All estimated coins: whether there is an estimate must not depend on what accounts here hold.
+            self._coin_of.setdefault(coin, len(self._coin_of))
+        coins = list(self._coin_of)
+        stacks = [gather(view, coins, p.floor_correlation) for p in self._sets]
+        self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
+
+    def take_slot(self, figures: Figures, row: int, index: int) -> None:
+        """Give an account a place for its losses in a column."""
+        if figures.slot[row, index] >= 0:
+            return
+        if not self._free:
+            size = len(self._pool)
+            self._pool = np.vstack([self._pool, np.zeros_like(self._pool)])
+            self._free = list(range(2 * size - 1, size - 1, -1))
+        figures.slot[row, index] = self._free.pop()
+
+    def free_slot(self, figures: Figures, row: int, index: int) -> None:
+        """Take the place back; the account holds nothing there any more."""
+        if figures.slot[row, index] >= 0:
+            self._free.append(int(figures.slot[row, index]))
+            figures.slot[row, index] = -1
+            for array in (figures.hedge, figures.mean, figures.residual, figures.lower):
+                array[row, index] = 0.0
+
+    # --- figures ----------------------------------------------------------------------------------
+
+    def store(self, column: Column, accounts: Ints, losses: Floats, f: Figures) -> None:
+        """Take a column's new losses of some accounts."""
+        width = losses.shape[1]
+        self._width[column.index] = width
+        if width > self._pool.shape[1]:
+            wider = np.zeros((len(self._pool), width))
+            wider[:, : self._pool.shape[1]] = self._pool
+            self._pool = wider
+        netted_accounts.store_losses(
+            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.mean, f.residual,
+            f.lower, f.exact,
+        )  # fmt: skip
+
+    def take_correlations(self, rows: Ints, order: Ints, f: Figures, market: Market) -> None:
+        """Put newly published correlations in force for some accounts."""
+        self.build_matrices(market)
+        netted_accounts.take_matrices(
+            rows, f.netted, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices,
+            self._stress, self._pool, f.hedge, f.mean, f.lower, f.norm, f.exact,
+        )  # fmt: skip
+
+    def solve(self, rows: Ints, order: Ints, f: Figures) -> None:
+        """Make the requirement of some netted accounts exact."""
+        netted_accounts.solve_rows(
+            rows, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices, self._stress,
+            self._pool, f.hedge, f.mean, f.residual, f.lower, f.norm, f.im, f.exact,
+        )  # fmt: skip
+
+    def stress_of(self, row: int, f: Figures) -> float:
+        """k in force for an account."""
+        return float(self._stress[f.threshold_set[row]])
+
+    def solution(self, row: int, order: Ints, f: Figures) -> Solution:
+        """Solve one account and keep everything that says why."""
+        columns = [self._columns[index] for index in order if f.active[row, index]]
+        places = np.array([self._coin[column.index] for column in columns], dtype=np.int64)
+        matrices = np.ascontiguousarray(self._matrices[f.threshold_set[row]][:, places[:, None], places[None, :]])
+        losses = [self._pool[f.slot[row, c.index], : self._width[c.index]] for c in columns]
+        return solve(columns, losses, matrices, float(self._stress[f.threshold_set[row]]))
+
+
+def solve(columns: Sequence[Column], losses: Sequence[Floats], matrices: Floats, stress: float) -> Solution:
+    """Solve M* of one account: losses by move for each underlying, USD; matrices float64[K, U, U]."""
+    u = len(losses)
+    counts = np.array([len(line) for line in losses], dtype=np.int64)
+    table = np.zeros((u, int(max(counts, default=1))))
+    for i, line in enumerate(losses):
+        table[i, : len(line)] = line
+    hedge, mixture, weights = np.zeros(u), np.zeros_like(table), np.zeros(matrices.shape[0])
+    requirement = 0.0
+    if u:
+        requirement = netting_solve.solve(
+            table, counts, matrices, stress, netted_accounts.TOLERANCE, hedge, mixture, weights
+        )[0]
+    names = MATRICES if len(weights) == len(MATRICES) else MATRICES[-1:]
+    return Solution(
+        columns=tuple(columns), requirement_usd=float(requirement),
+        losses=tuple(table[i, :n] for i, n in enumerate(counts)),
+        mixture=tuple(mixture[i, :n] for i, n in enumerate(counts)), hedge_usd=hedge, matrices=matrices,
+        matrix_weights={name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0.0},
+    )  # fmt: skip
