@@ -154,7 +154,7 @@ class Book:
             if self._figures.active[row, index]:
                 column = self._columns[index]
                 parts.append(_underlying_risk(column, row, entries.get(column.underlying, 0.0)))
-                flags.extend(column.flags)
+                flags.extend(column.pricing.flags)
         equity, im, mm = self.figures(account.name)
         return Evaluation(
             equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm,
@@ -165,7 +165,7 @@ class Book:
 
     def _price(self, column: Column, market: Market) -> None:
         column.price(market)
-        self._figures.held[column.index] = column.held
+        self._figures.held[column.index] = column.pricing.held
 
     def _store(self, column: Column, accounts: Ints, value: Floats, requirement: Floats) -> None:
         f = self._figures
@@ -193,7 +193,7 @@ class Book:
         key = (underlying, account.config.parameter_set)
         column = self._column_of.get(key)
         if column is None:
-            column = Column(underlying, key[1], len(self._columns))
+            column = Column(underlying, key[1], "A", len(self._columns))
             self._columns.append(column)
             self._column_of[key] = column
             self._of_underlying.setdefault(underlying, []).append(column)
@@ -254,7 +254,7 @@ def _underlying_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRi
     move, direction = column.scenario(scenario)
     return UnderlyingRisk(
         underlying=column.underlying,
-        index_price=column.index_price,
+        index_price=column.pricing.index_price,
         value_usd=float(results.value[0]) + entry_usd,
         scan_usd=float(results.scan[0]),
         roll_usd=float(results.roll[0]),

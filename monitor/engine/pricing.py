@@ -1,0 +1,203 @@
+"""Instrument rows of one underlying: what they are, what the market says of them, and their risk array.
+
+Everything is a function of the market and of the names in the rows. Rows are sorted by name and options are priced on
+a time grid, so the path that led there leaves no trace; nothing depends on who holds what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from kernels import move_losses, scenarios, surface
+from monitor.engine.figures import Floats, Ints
+
+if TYPE_CHECKING:
+    from monitor.engine.market import Market
+    from schemas.records import Instrument, RiskMatrixParameters
+
+PRICING_GRID_US = 60_000_000  # options' time moves in whole minutes: theta of a minute is far below any threshold
+SECONDS_PER_YEAR = 31_536_000
+PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
+
+
+class Mark(NamedTuple):
+    """What the market says of one contract: price/index - 1 of it or of its forward, and its volatility (options)."""
+
+    basis: float
+    vol: float
+
+
+def grid(time_us: int) -> int:
+    """Return the point of the pricing grid that a market time belongs to."""
+    return time_us // PRICING_GRID_US * PRICING_GRID_US
+
+
+class Pricing:
+    """Rows of one underlying; row 0 is the coin itself.
+
+    `pnl` float64[n, S] in USD, `value` float64[n] in USD, `delta` and `market_delta` float64[n] in coins, of one
+    contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock.
+    """
+
+    def __init__(self, underlying: str) -> None:
+        self.underlying = underlying
+        self.flags: tuple[str, ...] = ()
+        self.held = False
+        self.index_price = np.nan
+        self.grid_us = 0
+        self.row_of: dict[str | None, int] = {None: 0}
+        self._linear: list[tuple[int, str]] = []
+        self._options: list[tuple[int, Instrument]] = []
+        self._forward_rows: list[tuple[int, str]] = []
+
+    # --- what is priced -------------------------------------------------------------------------
+
+    def set_names(self, names: Iterable[str], market: Market) -> None:
+        """Take the contracts to price; surfaces have to be read after it. All of them are listed."""
+        kept: list[str | None] = [None, *sorted(names)]
+        self.row_of = {name: row for row, name in enumerate(kept)}
+        self._allocate(len(kept))
+        groups: dict[int | str, int] = {}
+        for row, name in enumerate(kept):
+            if name is None:
+                self._kind[row] = scenarios.COIN
+                continue
+            instrument = market.instruments.get(name)
+            assert instrument is not None, f"exposure in an unlisted instrument {name}"
+            # A perpetual is an expiry of its own for the roll shock.
+            self.expiry_group[row] = groups.setdefault(instrument.expiry_us or name, len(groups))
+            self._read_instrument(row, instrument)
+        self._group_expiry_us = np.array([e if isinstance(e, int) else 0 for e in groups] or [0], dtype=np.int64)
+        self.group_rate = np.zeros(len(self._group_expiry_us))
+
+    def set_parameters(self, parameters: RiskMatrixParameters, refinement: int = 1) -> None:
+        """Take scenario table and shocks; `refinement` times as many moves as the parameters say."""
+        self.parameters = parameters
+        self.buckets = parameters.buckets_each_side * refinement
+        self.table = scenarios.scenario_table(parameters.price_range, self.buckets, parameters.extended_moves)
+        self.side = move_losses.extended_sides(self.table, self.buckets)
+        self.pnl = np.zeros((len(self.row_of), len(self.table.move)))
+
+    # --- what the market says -------------------------------------------------------------------
+
+    def read_surfaces(self, market: Market) -> None:
+        """Take each option's volatility, and its forward: the surface's, else that of the future of its expiry."""
+        futures: dict[int, str] = {}
+        for instrument in market.instruments.of_underlying(self.underlying):
+            if instrument.type == "future" and instrument.expiry_us is not None:
+                futures.setdefault(instrument.expiry_us, instrument.instrument)
+        self._forward_rows = []
+        for row, instrument in self._options:
+            expiry_us = int(self._expiry_us[row])
+            surface_row = market.volatility.row(instrument)
+            self._code[row] = surface_row.code
+            self._surface[row] = surface_row[1:6]
+            self._low[row] = surface_row.lo
+            self._high[row] = surface_row.hi
+            basis = market.volatility.forward_basis(self.underlying, expiry_us)
+            if basis is not None:
+                self._basis[row] = basis
+            elif expiry_us in futures:
+                self._forward_rows.append((row, futures[expiry_us]))
+
+    def price(self, market: Market) -> None:
+        """Price every row at the market's present state."""
+        self._read_index(market)
+        basis = market.ticks.basis
+        for row, name in self._linear:
+            self._basis[row] = basis(name)
+        for row, name in self._forward_rows:
+            self._basis[row] = basis(name)
+        np.multiply(self._basis + 1.0, self.index_price, out=self._forward)
+        self._set_time(grid(market.time_us))
+        surface.volatilities(
+            self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
+        )
+        self._price()
+
+    def mark(self, name: str) -> Mark:
+        """Return what the market said of a contract at the last pricing."""
+        row = self.row_of[name]
+        return Mark(float(self._basis[row]), float(self._vol[row]))
+
+    def price_at(self, index_price: float, grid_us: int, marks: dict[str, Mark]) -> None:
+        """Price every row at given inputs instead of the market's."""
+        self.index_price = index_price
+        for name, mark in marks.items():
+            row = self.row_of[name]
+            self._basis[row], self._vol[row] = mark
+        np.multiply(self._basis + 1.0, index_price, out=self._forward)
+        self._set_time(grid_us)
+        self._price()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _read_index(self, market: Market) -> None:
+        view = market.ticks.index(self.underlying)
+        if view is None:
+            par = self.underlying in PAR_ASSETS
+            self.index_price = 1.0 if par else np.nan
+            self.held = not par
+            self.flags = (f"assumed_par:{self.underlying}",) if par else (f"no_price:{self.underlying}",)
+        else:
+            self.index_price = view.price_usd
+            self.held = view.held
+            self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
+
+    def _set_time(self, grid_us: int) -> None:
+        self.grid_us = grid_us
+        p = self.parameters
+        seconds = (self._expiry_us - grid_us) * 1e-6
+        np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0, out=self._years)
+        group_seconds = (self._group_expiry_us - grid_us) * 1e-6
+        group_years = np.maximum(group_seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
+        np.maximum(p.annualised_move_risk * group_years, p.min_annualised_move, out=self.group_rate)
+
+    def _price(self) -> None:
+        p, table = self.parameters, self.table
+        scenarios.risk_array(
+            self._kind, self._is_call, self._size, self._strike, self._forward, self._years, self._vol,
+            self.index_price, table.move, table.linear_move, table.vol_direction, table.weight,
+            p.volatility_range_up, p.volatility_range_down, p.min_volatility_for_shock_up,
+            p.short_term_vega_power, p.long_term_vega_power, p.dte_floor_days,
+            self.pnl, self.value, self.delta, self.market_delta,
+        )  # fmt: skip
+
+    def _read_instrument(self, row: int, instrument: Instrument) -> None:
+        self._size[row] = instrument.contract_size
+        self._expiry_us[row] = instrument.expiry_us or 0
+        inverse = instrument.contract == "inverse"
+        if instrument.type == "option":
+            assert instrument.strike is not None
+            self._kind[row] = scenarios.INVERSE_OPTION if inverse else scenarios.LINEAR_OPTION
+            self._is_call[row] = instrument.option_type == "call"
+            self._strike[row] = instrument.strike
+            self._options.append((row, instrument))
+        else:
+            self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
+            self._linear.append((row, instrument.instrument))
+
+    def _allocate(self, n: int) -> None:
+        self._linear = []
+        self._options = []
+        self._forward_rows = []
+        self._kind = np.zeros(n, dtype=np.int64)
+        self._is_call = np.zeros(n, dtype=np.bool_)
+        self._size = np.ones(n)
+        self._strike = np.ones(n)
+        self._expiry_us = np.zeros(n, dtype=np.int64)
+        self._basis = np.zeros(n)
+        self._forward = np.zeros(n)
+        self._years = np.zeros(n)
+        self._vol = np.zeros(n)
+        self._code = np.zeros(n, dtype=np.int64)
+        self._surface = np.full((n, 5), 1.0)
+        self._low = np.zeros(n)
+        self._high = np.zeros(n)
+        self.expiry_group: Ints = np.full(n, -1, dtype=np.int64)
+        self.value: Floats = np.zeros(n)
+        self.delta: Floats = np.zeros(n)
+        self.market_delta: Floats = np.zeros(n)
