@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from schemas import ids, records, topics
 from schemas.fields import MAX_FRAME_ROWS, MAX_RECORD_BYTES, Version, is_name
 from schemas.keys import record_key
-from schemas.records import Record, Tombstone
+from schemas.records import Record, SequencedRecord, Tombstone
 from schemas.refusals import Refusal, Refused, of_validation
 from schemas.scan import check_limits, lexical, split_rows
 
@@ -27,10 +27,12 @@ __all__ = [
     "Refused",
     "decode_message",
     "decode_record",
+    "decode_sequenced",
     "encode",
     "encode_frame",
     "frames",
     "key_of",
+    "packed",
     "raw_row",
     "raw_rows",
 ]
@@ -174,11 +176,17 @@ def frames(
 
     Records of account topics have to be of one partition: the caller groups them.
     """
+    return packed(map(encode, rows), max_rows, max_bytes)
+
+
+def packed(
+    rows: Iterable[bytes], max_rows: int = MAX_FRAME_ROWS, max_bytes: int = MAX_RECORD_BYTES
+) -> Iterator[bytes]:
+    """Put encoded rows into frames, as `frames` does."""
     room = max_bytes - len(_HEAD) - len(_TAIL)
     batch: list[bytes] = []
     size = 0
-    for row in rows:
-        data = encode(row)
+    for data in rows:
         if len(data) > room:
             raise ValueError(f"a record of {len(data)} bytes does not fit into a frame of {max_bytes}")
         if batch and (len(batch) == max_rows or size + 1 + len(data) > room):
@@ -188,6 +196,18 @@ def frames(
         batch.append(data)
     if batch:
         yield _HEAD + b",".join(batch) + _TAIL
+
+
+def decode_sequenced(row: SequencedRecord, index: int = 0) -> Record | Refused:
+    """Decode the record that a row of the merged sequence carries, by the topic it came from."""
+    wire = _INPUTS.get(row.topic)
+    data = bytes(row.record)
+    if wire is None:
+        return Refusal("unknown_value", f"{row.topic!r} is no input topic").of(index, data)
+    try:
+        return wire.single(data)
+    except _BROKEN:
+        return _decode_row(wire, data, index)
 
 
 def key_of(topic: str, record: Record | Tombstone) -> bytes | None:
@@ -399,3 +419,4 @@ _HEAD, _TAIL = b'{"v":1,"rows":[', b"]}"
 _CANONICAL = (records.AccountEvent, records.AccountState, records.RegimeChange, records.RiskArray)
 # What is on the dead-letter topic are the original bytes of anything; `schemas.headers` reads what is known of them.
 _WIRES: dict[str, _Wire] = {topic.name: _make_wire(topic) for topic in topics.ALL if topic is not topics.DEAD_LETTERS}
+_INPUTS = {name: wire for name, wire in _WIRES.items() if wire.topic.direction == "input"}

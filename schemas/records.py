@@ -46,6 +46,7 @@ from schemas.inputs import (
     Heartbeat,
     Instrument,
     InstrumentVolatility,
+    MarginModel,
     PriceTick,
     SviVolatility,
     Tick,

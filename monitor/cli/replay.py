@@ -21,8 +21,10 @@ from monitor.replay.arrival import Merged, Span
 from monitor.replay.output import writing
 from monitor.replay.progress import OnStep, progress_bar
 from monitor.replay.publish import account_partitions, publish
+from monitor.replay.publish_sequenced import publish_sequenced
 from monitor.replay.sources import open_accounts, open_sources
 from monitor.replay.sources.table import iso_us
+from schemas.records import MAX_FRAME_ROWS
 
 _SPEED = re.compile(r"(?P<times>[0-9]+(\.[0-9]+)?)x?")
 
@@ -61,11 +63,12 @@ class Speed(click.ParamType):
 
 @click.command(
     epilog="\b\nExample:\n  liqmon replay ../data/crash-2025-10-10 --accounts accounts.jsonl --speed 60x\n"
-    "  liqmon replay market.jsonl --accounts accounts.jsonl --to engine --out events.jsonl"
+    "  liqmon replay market.jsonl --accounts accounts.jsonl --to engine --out events.jsonl\n"
+    "  liqmon replay market.jsonl --accounts accounts.jsonl --to sequenced --prefix run-1."
 )
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--to", "target", type=click.Choice(["topics", "engine"]), default="topics", show_default=True,
-              help="Kafka, or our engine without any broker.")  # fmt: skip
+@click.option("--to", "target", type=click.Choice(["topics", "sequenced", "engine"]), default="topics",
+              show_default=True, help="Kafka; Kafka in strict order; or our engine without any broker.")  # fmt: skip
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="Of the market's time: 60x, or max.")
 @click.option("--accounts", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="JSON lines of accounts, transfers and trades.")  # fmt: skip
@@ -77,11 +80,14 @@ class Speed(click.ParamType):
 @click.option("--prefix", help="In front of each topic name. [default: setting topic_prefix]")
 @click.option("--partitions", type=click.IntRange(1, 1000),
               help="Of account topics. [default: as on the broker; the setting with --to engine]")  # fmt: skip
+@click.option("--batch", type=click.IntRange(1), help="With --to engine: records a step. Changes no event.")
+@click.option("--frame-rows", type=click.IntRange(1, MAX_FRAME_ROWS),
+              help="With --to sequenced: rows a message. [default: 1000]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and no progress.")
 @click.pass_obj
 def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     settings: Settings, /, files: tuple[Path, ...], target: str, speed: float, accounts: Path | None, out: Path | None,
-    from_us: int | None, until_us: int | None, as_json: bool, **where: Any,
+    from_us: int | None, until_us: int | None, batch: int | None, frame_rows: int | None, as_json: bool, **where: Any,
 ) -> int:  # fmt: skip
     """Publish historical or generated FILES (or folders of them), or run them through the engine.
 
@@ -89,7 +95,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     JSON lines of our own records. Files are merged by arrival time; a heartbeat is added every second. Exit code 1 if
     lines were malformed or a file is damaged.
     """
-    _check_options(target, speed, out)
+    _check_options(target, speed, out, batch, frame_rows)
     sources = open_sources(files)
     if accounts is not None:
         sources.append(open_accounts(accounts))
@@ -97,9 +103,10 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     try:
         with progress_bar("replay", quiet=as_json) as on_step:
             if target == "engine":
-                data = _through_engine(stream, out, where["partitions"] or settings.partitions, on_step)
+                data = _through_engine(stream, out, where["partitions"] or settings.partitions, batch, on_step)
             else:
-                data = asyncio.run(_to_topics(settings, stream, speed, on_step, **where))
+                rows = (frame_rows or MAX_FRAME_ROWS) if target == "sequenced" else None
+                data = asyncio.run(_to_topics(settings, stream, speed, rows, on_step, **where))
     finally:
         if not as_json:
             report.complain(Console(stderr=True), sources)
@@ -111,23 +118,32 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     return ExitCode.FINDINGS if report.malformed(sources) else ExitCode.OK
 
 
-def _check_options(target: str, speed: float, out: Path | None) -> None:
+def _check_options(
+    target: str, speed: float, out: Path | None, batch: int | None, frame_rows: int | None
+) -> None:  # fmt: skip
     if target == "engine" and speed != float("inf"):
         raise UsageError("the engine runs as fast as it can", "leave --speed out, or replay --to topics")
-    if target == "topics" and out is not None:
+    if target != "engine" and out is not None:
         raise UsageError("events of topics come from workers", "read the event topics, or use --to engine")
+    if target != "engine" and batch is not None:
+        raise UsageError("--batch is of the engine", "leave it out, or replay --to engine")
+    if target != "sequenced" and frame_rows is not None:
+        raise UsageError("--frame-rows is of the sequence", "leave it out, or replay --to sequenced")
 
 
-def _through_engine(stream: Merged, out: Path | None, partitions: int, on_step: OnStep) -> dict[str, Any]:
+def _through_engine(
+    stream: Merged, out: Path | None, partitions: int, batch: int | None, on_step: OnStep
+) -> dict[str, Any]:  # fmt: skip
     with _maybe_writing(out) as file:
-        summary = offline.run(stream, file, partitions=partitions, on_step=on_step)
+        summary = offline.run(stream, file, partitions=partitions, batch=batch or offline.BATCH, on_step=on_step)
     return report.run_data(summary, stream)
 
 
 async def _to_topics(
-    settings: Settings, stream: Merged, speed: float, on_step: OnStep, *,
+    settings: Settings, stream: Merged, speed: float, frame_rows: int | None, on_step: OnStep, *,
     broker_url: str | None, prefix: str | None, partitions: int | None,
 ) -> dict[str, Any]:  # fmt: skip
+    """Publish to the topics, or with `frame_rows` to that of the sequence."""
     url = broker_url or settings.broker_url
     if not url:
         raise UsageError("no broker named", "give --broker host:port or set BROKER_URL")
@@ -136,8 +152,12 @@ async def _to_topics(
     if partitions is not None and (found := await account_partitions(address, prefix)) != partitions:
         raise UsageError(f"account topics have {found} partitions, not {partitions}", "leave --partitions out")
     pace = None if speed == float("inf") else speed
-    done = await publish(stream, address, prefix=prefix, speed=pace, on_step=on_step)
-    return report.published_data(done, stream)
+    if frame_rows is None:
+        return report.published_data(await publish(stream, address, prefix=prefix, speed=pace, on_step=on_step), stream)
+    done = await publish_sequenced(
+        stream, address, prefix=prefix, speed=pace, frame_rows=frame_rows, on_step=on_step
+    )  # fmt: skip
+    return report.published_data(done, stream, "sequenced")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from monitor.engine import ledger, status
 from monitor.engine.book import Book, status_parameters
-from monitor.engine.column import PRICING_GRID_US
 from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.events import build_event, to_outgoing
@@ -20,6 +19,7 @@ from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
 from monitor.engine.parameters import RejectedParameters
+from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
 from monitor.engine.surface import RejectedVolatility
 from schemas.records import START, AccountConfig, Cause, Heartbeat, PriceTick, Trade, Transfer

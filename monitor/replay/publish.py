@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from monitor.brokers import topics as broker_topics
 from monitor.brokers.interface import BrokerError
+from monitor.brokers.selfcheck import has_idempotence
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
@@ -95,11 +96,11 @@ async def publish(
     read before that has been sent and acknowledged.
     """
     partitions = await account_partitions(address, prefix)
-    async with _producer(address) as producer:
-        sender = _Sender(producer, prefix)
-        pace = _Pace(stream, speed, on_step, clock)
+    async with connected(address) as producer:
+        sender = Sender(producer, prefix)
+        pace = Pace(stream, speed, on_step, clock)
         window = Window(partitions)
-        window_us = MAX_WINDOW_US if speed is None else min(MAX_WINDOW_US, max(1, int(PACED_WINDOW_S * speed * 1e6)))
+        window_us = MAX_WINDOW_US if speed is None else paced_window_us(speed)
         end_us: int | None = None
         try:
             for at_us, record in stream:
@@ -117,6 +118,11 @@ async def publish(
     done.first_us, done.last_us = stream.first_us or 0, stream.last_us or 0
     done.seconds = pace.elapsed_s
     return done
+
+
+def paced_window_us(speed: float) -> int:
+    """Return the arrival time that one window of a paced replay covers."""
+    return min(MAX_WINDOW_US, max(1, int(PACED_WINDOW_S * speed * 1e6)))
 
 
 async def account_partitions(address: str, prefix: str) -> int:
@@ -170,12 +176,12 @@ def _messages(topic: str, partition: int, rows: list[Input]) -> Iterator[Message
             yield Message(topic, partition, None, frame, len(part))
 
 
-class _Sender:
+class Sender:
     """Sends messages in order with a bounded number unacknowledged."""
 
     def __init__(self, producer: Any, prefix: str) -> None:
         self._producer = producer
-        self._names = {name: full_name(_BY_NAME[name], prefix) for name in _RANKED}
+        self._names = {name: full_name(topic, prefix) for name, topic in _BY_NAME.items()}
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self.done = Published()
 
@@ -206,7 +212,7 @@ class _Sender:
             await self._waiting.popleft()
 
 
-class _Pace:
+class Pace:
     """Holds a stream back to its speed and says where it is."""
 
     def __init__(self, stream: Merged, speed: float | None, on_step: OnStep, clock: Callable[[], float]) -> None:
@@ -235,9 +241,11 @@ class _Pace:
 
 
 @asynccontextmanager
-async def _producer(address: str) -> AsyncIterator[Any]:
+async def connected(address: str) -> AsyncIterator[Any]:
+    """Give an idempotent producer; raises PublishFailed for what the broker does not take."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, client_id="liqmon-replay", acks="all", enable_idempotence=True, linger_ms=2,
+        bootstrap_servers=address, client_id="liqmon-replay", acks="all", linger_ms=2,
+        enable_idempotence=await has_idempotence(address),
         max_batch_size=MAX_RECORD_BYTES // 2, max_request_size=MAX_RECORD_BYTES + MESSAGE_OVERHEAD,
         compression_type="lz4" if has_lz4() else None,
     )  # fmt: skip

@@ -56,10 +56,10 @@ def complain(console: Console, sources: Sequence[Source]) -> None:
             _line(console, f"{source.name}: {count} x {text}")
 
 
-def published_data(done: Published, stream: Merged) -> dict[str, Any]:
+def published_data(done: Published, stream: Merged, to: str = "topics") -> dict[str, Any]:
     """Return the summary of a publication."""
     return {
-        "to": "topics", "records": done.records, "messages": done.messages, "total_records": done.total,
+        "to": to, "records": done.records, "messages": done.messages, "total_records": done.total,
         "seconds": round(done.seconds, 3), "records_per_second": _rate(done.total, done.seconds),
         "first_arrival_us": done.first_us, "last_arrival_us": done.last_us, **_left_out(stream),
     }  # fmt: skip
@@ -96,8 +96,9 @@ def print_published(console: Console, data: dict[str, Any]) -> None:
     table = Table(title="published", title_justify="left")
     for name in ("topic", "records", "messages"):
         table.add_column(name, justify="left" if name == "topic" else "right")
-    for topic, count in data["records"].items():
-        table.add_row(topic, f"{count:,}", f"{data['messages'][topic]:,}")
+    records, messages = data["records"], data["messages"]
+    for topic in {**records, **messages}:
+        table.add_row(topic, *(f"{found[topic]:,}" if topic in found else "" for found in (records, messages)))
     table.add_row("total", f"{data['total_records']:,}", f"{sum(data['messages'].values()):,}")
     console.print(table)
     _print_span(console, data)

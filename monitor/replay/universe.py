@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from kernels import black76
 from kernels import surface as surface_kernel
-from monitor.engine.column import PRICING_GRID_US
 from monitor.engine.market import Market
+from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.surface import SurfaceRow
 from schemas.records import Instrument
 
