@@ -13,7 +13,7 @@ from kernels import accounts as kernel
 from kernels import scenarios
 from monitor.engine.column import Column, Results
 from monitor.engine.evaluation import Evaluation
-from monitor.engine.figures import Figures, Ints
+from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.ledger import entry_constant, exposures
 from monitor.engine.netting import Netting, Solution
 from monitor.engine.status import ALL_CONDITIONS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from monitor.engine.market import Market
+    from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
     from schemas.records import MarginModel, NettingParameters, StatusParameters
 
@@ -158,6 +159,15 @@ class Book:
             self._netting.solve(rows, self._order, self._figures)
             self._refresh(rows)
         return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
+
+    def basis_of(self, name: str) -> tuple[dict[str, Pricing], Floats | None]:
+        """What an account's requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
+        row = self._row_of[name]
+        columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
+        pricings = {column.underlying: column.pricing for column in columns}
+        if not self._figures.netted[row] or len(columns) < 2:
+            return pricings, None
+        return pricings, self._netting.matrices_for(columns, row, self._figures)
 
     def evaluation(self, account: Account, market: Market) -> Evaluation:
         """Evaluate an account at present prices, underlying by underlying.

@@ -15,7 +15,7 @@ from monitor.engine.state import Account, Outgoing
 from monitor.engine.status import Transition
 from schemas.fields import Position
 from schemas.ids import canonical, event_id
-from schemas.records import AccountEvent, Cause, EventKind, ParameterSet, UnderlyingRisk
+from schemas.records import AccountEvent, AttributionBase, AttributionPart, Cause, EventKind, ParameterSet, UnderlyingRisk
 from schemas.topics import LIQUIDATIONS, MARGIN_CALLS
 
 TOPIC_OF: Final[Mapping[EventKind, str]] = {
@@ -45,6 +45,7 @@ class ActiveParameters(Protocol):
 def build_event(
     account: Account, transition: Transition, evaluation: Evaluation, *, cause: Cause,
     positions: Mapping[str, Position], parameters: ActiveParameters,
+    attribution: tuple[AttributionPart, ...] | None = None, attribution_base: AttributionBase | None = None,
 ) -> AccountEvent:  # fmt: skip
     """Build the event of one transition and take the account's next sequence number for it.
 
@@ -80,6 +81,8 @@ def build_event(
         underlyings=evaluation.underlyings,
         data_quality=evaluation.data_quality,
         correlation=evaluation.correlation,
+        attribution=attribution,
+        attribution_base=attribution_base,
         v=1,
     )
 

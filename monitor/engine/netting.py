@@ -45,7 +45,6 @@ class Netting:
     """Losses and matrices of the netted accounts of one book."""
 
     def __init__(self) -> None:
-        self.version = 0
         self._pool = np.zeros((64, 9))
         self._free = list(range(63, -1, -1))
         self._columns: list[Column] = []
@@ -76,13 +75,8 @@ class Netting:
 
     def build_matrices(self, market: Market) -> None:
         """Build the matrices of all sets over all coins from the correlations now published."""
-        view = market.ticks.correlation
-        self.version = view.version
-        for coin in view.underlyings:
-            # All estimated coins: whether there is an estimate must not depend on what accounts here hold.
-            self._coin_of.setdefault(coin, len(self._coin_of))
         coins = list(self._coin_of)
-        stacks = [gather(view, coins, p.floor_correlation) for p in self._sets]
+        stacks = [matrices_of(market, coins, p.floor_correlation) for p in self._sets]
         self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
 
     def take_slot(self, figures: Figures, row: int, index: int) -> None:
@@ -137,13 +131,27 @@ class Netting:
         """k in force for an account."""
         return float(self._stress[f.threshold_set[row]])
 
+    def matrices_for(self, columns: Sequence[Column], row: int, f: Figures) -> Floats:
+        """Return the matrices in force between some columns for an account, float64[K, U, U]."""
+        places = np.array([self._coin[column.index] for column in columns], dtype=np.int64)
+        return np.ascontiguousarray(self._matrices[f.threshold_set[row]][:, places[:, None], places[None, :]])
+
     def solution(self, row: int, order: Ints, f: Figures) -> Solution:
         """Solve one account and keep everything that says why."""
         columns = [self._columns[index] for index in order if f.active[row, index]]
-        places = np.array([self._coin[column.index] for column in columns], dtype=np.int64)
-        matrices = np.ascontiguousarray(self._matrices[f.threshold_set[row]][:, places[:, None], places[None, :]])
+        matrices = self.matrices_for(columns, row, f)
         losses = [self._pool[f.slot[row, c.index], : self._width[c.index]] for c in columns]
         return solve(columns, losses, matrices, float(self._stress[f.threshold_set[row]]))
+
+
+def matrices_of(market: Market, underlyings: Sequence[str], floor: float) -> Floats:
+    """Return the matrices in force between some underlyings, float64[K, U, U]; K is 1 before any estimate, then 3."""
+    view = market.ticks.correlation
+    # All estimated coins: whether there is an estimate must not depend on which coins are asked for.
+    others = [u for u in view.underlyings if u not in set(underlyings)]
+    stack = gather(view, [*underlyings, *others], floor)
+    size = len(underlyings)
+    return np.ascontiguousarray(stack[:, :size, :size])
 
 
 def solve(columns: Sequence[Column], losses: Sequence[Floats], matrices: Floats, stress: float) -> Solution:

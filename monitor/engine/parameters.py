@@ -99,13 +99,16 @@ DEFAULT_SET = ParameterSet(
 )
 
 
+DEFAULT_ACTIVE = ActiveSet(DEFAULT_SET, parameter_hash(DEFAULT_SET))
+
+
 class ParametersFold:
     """Folds `risk.parameters`; `late_sets` counts records older than the set in force."""
 
     __slots__ = ("_active", "late_sets")
 
     def __init__(self) -> None:
-        self._active = {DEFAULT: ActiveSet(DEFAULT_SET, parameter_hash(DEFAULT_SET))}
+        self._active = {DEFAULT: DEFAULT_ACTIVE}
         self.late_sets = 0
 
     def get(self, name: str) -> ActiveSet | None:
@@ -162,6 +165,10 @@ def validate(parameters: ParameterSet) -> None:
                 "thresholds",
                 f"{name}: mm_factor x liquidation_leave_v must be below liquidation_enter_u",
             )
+    if parameters.netting.mm_factor * parameters.status.liquidation_leave_v >= parameters.status.liquidation_enter_u:
+        raise RejectedParameters(
+            "thresholds", "netting: mm_factor x liquidation_leave_v must be below liquidation_enter_u"
+        )
 
 
 def _validate_status(status: StatusParameters) -> None:

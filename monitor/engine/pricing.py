@@ -76,6 +76,7 @@ class Pricing:
     def set_parameters(self, parameters: RiskMatrixParameters, refinement: int = 1) -> None:
         """Take scenario table and shocks; `refinement` times as many moves as the parameters say."""
         self.parameters = parameters
+        self.refinement = refinement
         self.buckets = parameters.buckets_each_side * refinement
         self.table = scenarios.scenario_table(parameters.price_range, self.buckets, parameters.extended_moves)
         self.side = move_losses.extended_sides(self.table, self.buckets)

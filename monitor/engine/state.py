@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from monitor.engine.baseline import Baseline
 from schemas.ids import canonical
 from schemas.records import AccountConfig, Input, Position, Status
 
@@ -73,7 +74,7 @@ class Account(Struct):
 
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
     account while its data were doubtful: it is judged when they are good. `positions` are the last records applied,
-    by topic. `epoch`, `version` and `flush` are stamped when the value is written.
+    by topic. `baseline` is what the next event's attribution counts from. `epoch`, `version` and `flush` are stamped when the value is written.
     """
 
     config: AccountConfig
@@ -96,6 +97,7 @@ class Account(Struct):
     equity_usd: float = 0.0
     im_requirement_usd: float = 0.0
     mm_requirement_usd: float = 0.0
+    baseline: Baseline | None = None
     outbox: list[Outgoing] = []
 
     @property

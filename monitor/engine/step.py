@@ -10,7 +10,7 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from monitor.engine import ledger, status
+from monitor.engine import attribution, ledger, status
 from monitor.engine.book import Book, status_parameters
 from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
@@ -18,7 +18,7 @@ from monitor.engine.events import build_event, to_outgoing
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
-from monitor.engine.parameters import RejectedParameters
+from monitor.engine.parameters import ActiveSet, RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
 from monitor.engine.surface import RejectedVolatility
@@ -130,12 +130,14 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
 def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
     market, book = state.market, state.book
     if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
-        return book.refresh_all(market)
+        names = book.refresh_all(market)
+        return sorted({*names, *book.refresh_correlations(market)}) if change.correlation else names
     if change.sets:
         return book.refresh_parameters(change.sets, market)
-    if change.underlyings:
-        return book.refresh(change.underlyings, market, surface=change.surface)
-    return []
+    names = book.refresh(change.underlyings, market, surface=change.surface) if change.underlyings else []
+    if change.correlation:
+        names = sorted({*names, *book.refresh_correlations(market)})
+    return names
 
 
 def _restate(state: State) -> None:
@@ -183,6 +185,8 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
     deposit = isinstance(record, Transfer) and record.amount > 0.0
     _conditions_changed(state, account.name, cause, events, deposit=deposit)
+    if account.sequence == 0:
+        _take_baseline(state, account)
 
 
 def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
@@ -254,15 +258,33 @@ def _after(
     shard.changed[name] = None
     _take_figures(state, account)
     evaluation = state.book.evaluation(account, state.market)
-    active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
-    assert active is not None, "the default set always exists"
+    active = _active(state, account)
     positions = {**shard.marker.positions, **state.market.positions}
     for transition in transitions:
-        event = build_event(account, transition, evaluation, cause=cause, positions=positions, parameters=active)
+        why = attribution.attribute(account, state.market, active) if evaluation.valued else None
+        base = account.baseline
+        event = build_event(
+            account, transition, evaluation, cause=cause, positions=positions, parameters=active, attribution=why,
+            attribution_base=None if why is None or base is None else attribution.base_of(base),
+        )  # fmt: skip
+        _take_baseline(state, account)
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
         shard.events += 1
         events.append(outgoing)
+
+
+def _active(state: State, account: Account) -> ActiveSet:
+    active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
+    assert active is not None, "the default set always exists"
+    return active
+
+
+def _take_baseline(state: State, account: Account) -> None:
+    """Let the next attribution count from here; an account that cannot be valued keeps what it had."""
+    baseline = attribution.take_baseline(account, state.market, _active(state, account), state.book)
+    if baseline is not None:
+        account.baseline = baseline
 
 
 def _take_figures(state: State, account: Account) -> None:

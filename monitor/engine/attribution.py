@@ -1,0 +1,242 @@
+"""Why an initial requirement changed: eight groups of inputs, replaced one after the other from old to new.
+
+| group | what is replaced |
+|---|---|
+| time | time to expiry, and the fineness of model P's moves that follows from it |
+| parameters | margin model and parameter values |
+| price | index prices, under contracts and the entry sides of their coins |
+| vol | volatility of each option |
+| correlation | matrices of model P |
+| basis | price/index - 1 of each contract or of its forward |
+| collateral | index prices, under coins held as collateral |
+| trades | positions and balances |
+
+Each group's part is the change of the requirement when it alone is replaced, after those before it; the parts sum to
+the change. Volatility is a number per option here: what a moving price does along a fixed smile counts as `vol`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
+from monitor.engine.column import evaluate_exposure, refinement_of
+from monitor.engine.ledger import DOLLAR, entry_constant
+from monitor.engine.netting import matrices_of, solve
+from monitor.engine.parameters import DEFAULT_ACTIVE
+from monitor.engine.pricing import Mark, Pricing, grid
+from schemas.records import AttributionBase, AttributionPart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from monitor.engine.book import Book
+    from monitor.engine.figures import Floats
+    from monitor.engine.market import Market
+    from monitor.engine.parameters import ActiveSet
+    from monitor.engine.state import Account
+    from schemas.records import MarginModel, NettingParameters, RiskMatrixParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything an initial requirement depends on.
+
+    Maps are by underlying, `marks` and `contracts` by instrument; `coins` holds collateral and entry coins. `matrices`
+    is float64[K, U, U] over the sorted underlyings that `coins` names.
+    """
+
+    grid_us: int
+    refinement: Mapping[str, int]
+    model: MarginModel
+    netting: NettingParameters
+    risk_matrices: Mapping[str, RiskMatrixParameters]
+    index: Mapping[str, float]
+    vols: Mapping[str, float]
+    matrices: Floats
+    bases: Mapping[str, float]
+    collateral_index: Mapping[str, float]
+    coins: Mapping[str, tuple[float, float]]
+    contracts: Mapping[str, float]
+
+
+def take_baseline(account: Account, market: Market, active: ActiveSet, book: Book) -> Baseline | None:
+    """Return what the account's present requirement rests on; None if it is not a finite number."""
+    im_usd = book.figures(account.name)[1]
+    if not math.isfinite(im_usd):
+        return None
+    pricings, matrices = book.basis_of(account.name)
+    held = _coins(account, market)
+    coins = {
+        u: Coin(pricing.index_price, *held.get(u, (0.0, 0.0)), pricing.refinement) for u, pricing in pricings.items()
+    }
+    contracts = {}
+    for name in sorted(account.holdings):
+        instrument = market.instruments.get(name)
+        assert instrument is not None, "an account with an unlisted contract has no finite requirement"
+        basis, vol = pricings[instrument.underlying].mark(name)
+        option = instrument.type == "option"
+        contracts[name] = Contract(account.holdings[name].quantity, basis, vol if option else 0.0)
+    parameters = None
+    if active.hash != DEFAULT_ACTIVE.hash:
+        parameters = Parameters(active.set.netting, {u: active.risk_matrix(u) for u in coins})
+    return Baseline(
+        sequence=account.sequence, time_us=market.time_us, im_usd=im_usd, model=account.config.margin_model,
+        parameter_hash=active.hash, grid_us=grid(market.time_us), coins=coins, contracts=contracts,
+        correlations=[] if matrices is None else matrices.ravel().tolist(), parameters=parameters,
+    )  # fmt: skip
+
+
+def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[AttributionPart, ...] | None:
+    """Attribute the change of the account's requirement since its baseline; None where a requirement is missing."""
+    base = account.baseline
+    old = None if base is None else _old_inputs(base, active)
+    if base is None or old is None:
+        return None
+    new, pricings = _inputs(account, market, active, base.contracts)
+    new = _with_old_names(new, old)
+    parts = []
+    before = requirement(old, pricings)
+    for group, step in _steps(old, new):
+        after = requirement(step, pricings)
+        if not math.isfinite(after - before):
+            return None
+        parts.append(AttributionPart(group=group, change_usd=after - before))
+        before = after
+    return tuple(parts)
+
+
+def base_of(baseline: Baseline) -> AttributionBase:
+    """Return what an event says of its baseline."""
+    return AttributionBase(
+        sequence=baseline.sequence, event_time_us=baseline.time_us, im_requirement_usd=baseline.im_usd
+    )
+
+
+def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
+    """Return the initial requirement of these inputs, USD; NaN where something has no price."""
+    netted = inputs.model == "P"
+    underlyings = sorted(inputs.coins)
+    losses, total = [], 0.0
+    for u in underlyings:
+        pricing = pricings[u]
+        names = [name for name in inputs.contracts if name in pricing.row_of]
+        pricing.set_parameters(inputs.risk_matrices[u], inputs.refinement[u] if netted else 1)
+        pricing.price_at(
+            inputs.index[u], inputs.grid_us, {name: Mark(inputs.bases[name], inputs.vols[name]) for name in names}
+        )
+        collateral, entry = inputs.coins[u]
+        # The coin's row is priced at the index of the contracts: collateral at another index is another quantity.
+        coins = collateral * (inputs.collateral_index[u] / inputs.index[u]) + entry if collateral else entry
+        exposure: list[tuple[str | None, float]] = [(None, coins)] if coins else []
+        exposure += [(name, inputs.contracts[name]) for name in sorted(names)]
+        results = evaluate_exposure(pricing, netted, exposure)
+        losses.append(results.losses[0])
+        total += float(results.requirement[0])
+    if not netted:
+        return total
+    return solve((), losses, inputs.matrices, inputs.netting.correlation_stress).requirement_usd
+
+
+def _steps(old: Inputs, new: Inputs) -> Iterable[tuple[str, Inputs]]:
+    """Yield the inputs after each replacement, group by group."""
+    at = replace(old, grid_us=new.grid_us, refinement=new.refinement)
+    yield "time", at
+    at = replace(at, model=new.model, netting=new.netting, risk_matrices=new.risk_matrices)
+    yield "parameters", at
+    at = replace(at, index=new.index)
+    yield "price", at
+    at = replace(at, vols=new.vols)
+    yield "vol", at
+    names = sorted(old.coins)
+    places = np.array([sorted(new.index).index(u) for u in names], dtype=np.int64)
+    at = replace(at, matrices=np.ascontiguousarray(new.matrices[:, places[:, None], places[None, :]]))
+    yield "correlation", at
+    at = replace(at, bases=new.bases)
+    yield "basis", at
+    at = replace(at, collateral_index=new.collateral_index)
+    yield "collateral", at
+    held = np.array([sorted(new.index).index(u) for u in sorted(new.coins)], dtype=np.int64)
+    matrices = np.ascontiguousarray(new.matrices[:, held[:, None], held[None, :]])
+    yield "trades", replace(at, coins=new.coins, contracts=new.contracts, matrices=matrices)
+
+
+def _inputs(
+    account: Account, market: Market, active: ActiveSet, others: Iterable[str]
+) -> tuple[Inputs, dict[str, Pricing]]:
+    """Return the inputs of an account now, priced for its own contracts and for others."""
+    contracts = {name: h.quantity for name, h in account.holdings.items() if market.instruments.get(name) is not None}
+    coins = _coins(account, market)
+    names: dict[str, list[str]] = {u: [] for u in coins}
+    for name in {**contracts, **dict.fromkeys(others)}:
+        instrument = market.instruments.get(name)
+        if instrument is not None:
+            names.setdefault(instrument.underlying, []).append(name)
+    for u in names:
+        if u not in coins and any(name in contracts for name in names[u]):
+            coins[u] = (0.0, 0.0)
+    underlyings = sorted(names)
+    pricings, vols, bases, refinement = {}, {}, {}, {}
+    for u in underlyings:
+        pricing = pricings[u] = Pricing(u)
+        pricing.set_names(names[u], market)
+        pricing.set_parameters(active.risk_matrix(u))
+        pricing.read_surfaces(market)
+        pricing.price(market)
+        refinement[u] = refinement_of(market, u, active.set.netting)
+        for name in names[u]:
+            bases[name], vol = pricing.mark(name)
+            instrument = market.instruments.get(name)
+            vols[name] = vol if instrument is not None and instrument.type == "option" else 0.0
+    index = {u: pricings[u].index_price for u in underlyings}
+    inputs = Inputs(
+        grid_us=grid(market.time_us), refinement=refinement, model=account.config.margin_model,
+        netting=active.set.netting, risk_matrices={u: active.risk_matrix(u) for u in underlyings}, index=index,
+        vols=vols, matrices=matrices_of(market, underlyings, active.set.netting.floor_correlation), bases=bases,
+        collateral_index=index, coins=coins, contracts=contracts,
+    )  # fmt: skip
+    return inputs, pricings
+
+
+def _coins(account: Account, market: Market) -> dict[str, tuple[float, float]]:
+    """Return coins by underlying: held as collateral, and the entry sides of inverse contracts."""
+    coins = {asset: (amount, 0.0) for asset, amount in account.balances.items() if asset != DOLLAR}
+    for name in sorted(account.holdings):
+        instrument = market.instruments.get(name)
+        if instrument is None:
+            continue
+        _, entry = entry_constant(account.holdings[name], instrument)
+        held, entries = coins.get(instrument.underlying, (0.0, 0.0))
+        coins[instrument.underlying] = (held, entries + entry)
+    return coins
+
+
+def _old_inputs(base: Baseline, active: ActiveSet) -> Inputs | None:
+    """Return the inputs of a baseline; None if its parameter values are not known any more."""
+    coins = base.coins
+    if base.parameters is not None:
+        netting, matrices = base.parameters.netting, base.parameters.matrices
+    else:
+        known = active if base.parameter_hash == active.hash else DEFAULT_ACTIVE
+        if base.parameter_hash != known.hash:
+            return None  # the built-in set of another build
+        netting, matrices = known.set.netting, {u: known.risk_matrix(u) for u in coins}
+    index = {u: coin.index_price for u, coin in coins.items()}
+    return Inputs(
+        grid_us=base.grid_us, refinement={u: coin.refinement for u, coin in coins.items()}, model=base.model,
+        netting=netting, risk_matrices=matrices, index=index,
+        vols={name: contract.vol for name, contract in base.contracts.items()}, matrices=base.matrices(),
+        bases={name: contract.basis for name, contract in base.contracts.items()}, collateral_index=index,
+        coins={u: (coin.collateral, coin.entry) for u, coin in coins.items()},
+        contracts={name: contract.quantity for name, contract in base.contracts.items()},
+    )  # fmt: skip
+
+
+def _with_old_names(new: Inputs, old: Inputs) -> Inputs:
+    """Let contracts that the market does not price any more (they have expired) keep the volatility they had."""
+    vols = {name: old.vols[name] if name in old.vols and math.isnan(vol) else vol for name, vol in new.vols.items()}
+    return replace(new, vols=vols)
