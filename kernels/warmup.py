@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
-from kernels import accounts, black76, blocks, contracts, risk_matrix, scenarios, surface
+from kernels import accounts, black76, blocks, contracts, correlation, risk_matrix, scenarios, surface
 
 
 def warm_up() -> float:
@@ -20,6 +20,7 @@ def warm_up() -> float:
     _contracts()
     _portfolio()
     _accounts()
+    _correlation()
     return perf_counter() - start
 
 
@@ -78,3 +79,10 @@ def _accounts() -> None:
         no_rows, money, part, part, part, active, yes, one_row, yes, yes,
         one_row, thresholds, bits, money, money, money, one_row, one_row,
     )  # fmt: skip
+
+
+def _correlation() -> None:
+    matrix, out = np.eye(2), np.empty((2, 2))
+    correlation.is_above(matrix, 0.0)
+    correlation.eigen(matrix.copy(), np.empty(2), out)
+    correlation.repair(matrix, 0.0, out)

@@ -22,8 +22,11 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a process needs to know before it starts; see `load` for where each value comes from."""
 
-    # None starts a local Apache Kafka where a command can, and is an error where it cannot.
+    # None starts a local broker where a command can, and is an error where it cannot.
     broker_url: str | None = None
+    # Which local one: "auto" is Apache Kafka where Java and Maven are, else the embedded Tansu, which is in memory and
+    # not durable.
+    local_broker: Literal["auto", "kafka", "tansu"] = "auto"
     # In front of every topic name, so that deployments share a cluster.
     topic_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] = ""
     # P, the partitions of account topics: fixed for the life of a deployment, and the limit of its workers.

@@ -70,6 +70,10 @@ class JarsUnavailable(BrokerError):
     """Maven did not deliver the broker's jars: no network at the first run, or an altered jar."""
 
 
+class EmbeddedUnavailable(BrokerError):
+    """The embedded broker is not installed, or in another version than the one that was tested."""
+
+
 class StorageUnusable(BrokerError):
     """A folder of the broker cannot be written, or another broker uses it."""
 

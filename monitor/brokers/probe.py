@@ -6,7 +6,9 @@ import asyncio
 import contextvars
 import logging
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiokafka.client import AIOKafkaClient
@@ -18,7 +20,7 @@ from monitor.brokers.interface import BadAddress, Unreachable
 # so lines from inside a probe are dropped; the client's other lines are not.
 _probing: contextvars.ContextVar[bool] = contextvars.ContextVar("probing", default=False)
 _SERVER = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
-_CLIENT_LOGGERS = ("aiokafka", "aiokafka.client", "aiokafka.conn")
+_CLIENT_LOGGERS = ("aiokafka", "aiokafka.client", "aiokafka.conn", "aiokafka.producer.sender")
 
 
 def _outside_probe(_record: logging.LogRecord) -> bool:
@@ -27,6 +29,16 @@ def _outside_probe(_record: logging.LogRecord) -> bool:
 
 for _name in _CLIENT_LOGGERS:
     logging.getLogger(_name).addFilter(_outside_probe)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop the client's lines from inside the block: its failures are what the block looks for."""
+    token = _probing.set(True)
+    try:
+        yield
+    finally:
+        _probing.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +62,24 @@ def parse_address(url: str) -> str:
 
 async def cluster_info(address: str, timeout_s: float = 10.0) -> ClusterInfo:
     """Return what the broker at `address` answers to one metadata request; raise Unreachable."""
-    token = _probing.set(True)
-    client = AIOKafkaClient(
-        bootstrap_servers=address, client_id="liqmon-probe", request_timeout_ms=max(100, int(timeout_s * 1000))
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            await client.bootstrap()
-            brokers = {b.nodeId: f"{b.host}:{b.port}" for b in client.cluster.brokers()}
-            if not brokers:
-                raise Unreachable(f"{address} answers without naming a broker", "wait until the cluster has formed")
-            return ClusterInfo(brokers, len(client.cluster.topics(exclude_internal_topics=False)))
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unreachable(
-            f"no Kafka broker answers at {address}",
-            "check BROKER_URL and that the broker runs, or unset BROKER_URL to start a local Apache Kafka",
-        ) from error
-    finally:
-        await client.close()
-        _probing.reset(token)
+    with quiet():
+        client = AIOKafkaClient(
+            bootstrap_servers=address, client_id="liqmon-probe", request_timeout_ms=max(100, int(timeout_s * 1000))
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                await client.bootstrap()
+                brokers = {b.nodeId: f"{b.host}:{b.port}" for b in client.cluster.brokers()}
+                if not brokers:
+                    raise Unreachable(f"{address} answers without naming a broker", "wait until the cluster has formed")
+                return ClusterInfo(brokers, len(client.cluster.topics(exclude_internal_topics=False)))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unreachable(
+                f"no Kafka broker answers at {address}",
+                "check BROKER_URL and that the broker runs, or unset BROKER_URL to start a local one",
+            ) from error
+        finally:
+            await client.close()
 
 
 def probe(address: str, timeout_s: float = 10.0) -> ClusterInfo:

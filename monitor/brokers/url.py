@@ -8,7 +8,7 @@ from monitor.brokers.probe import ClusterInfo, parse_address, probe
 class UrlBroker:
     """The cluster at a given address: checked at `start`, never stopped."""
 
-    name = "given Kafka cluster"
+    name = "given broker"
     durable = True
 
     def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:

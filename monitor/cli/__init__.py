@@ -22,7 +22,7 @@ from monitor.errors import MonitorError
 
 # The one table: command, and its line in `liqmon --help`.
 COMMANDS: dict[str, str] = {
-    "broker": "Run a local Apache Kafka in the foreground.",
+    "broker": "Run a local broker in the foreground.",
     "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
     "digest": "Print what a run said as one number.",
     "generate": "Write a seeded market and its accounts.",

@@ -27,7 +27,7 @@ WIDTH = 150  # of lines where there is no terminal to ask
               help="Length of the generated market.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of the generated market, accounts.")
 @click.option("--speed", type=Speed(), help="Of the market's time: 60x, or max. [default: 20x; max with --data]")
-@click.option("--broker", "broker_url", help="Address as host:port. [default: BROKER_URL, else a local Kafka]")
+@click.option("--broker", "broker_url", help="Address as host:port. [default: BROKER_URL, else a local one]")
 @click.option("--prefix", help="In front of each topic name. [default: a new one, liqmon-demo-....]")
 @click.option("--keep-topics", is_flag=True, help="Leave the demonstration's topics on the broker.")
 @click.pass_obj
@@ -35,10 +35,11 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     settings: Settings, data: tuple[Path, ...], accounts: int, minutes: int, seed: int, speed: float | None,
     broker_url: str | None, prefix: str | None, keep_topics: bool,
 ) -> int:  # fmt: skip
-    """Play a market through one worker on Kafka and show its margin calls and liquidations.
+    """Play a market through one worker on a broker and show its margin calls and liquidations.
 
-    Starts a local Apache Kafka where no broker is named, and leaves nothing running. Exit code 1 if no event came, an
-    event had two contents, or a sequence a hole.
+    Where no broker is named, starts a local Apache Kafka, or without Java or Maven the embedded Kafka-compatible
+    broker (Tansu), in memory, not durable; leaves nothing running. Exit code 1 if no event came, an event had two
+    contents, or a sequence a hole.
     """
     # Imported here: `--help` needs neither Kafka nor the kernels.
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
@@ -50,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
         speed = float("inf") if data else 20.0
     options = DemoOptions(
         broker_url=broker_url or settings.broker_url,
+        local_broker=settings.local_broker,
         data=data,
         minutes=minutes,
         accounts=accounts,

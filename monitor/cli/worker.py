@@ -30,8 +30,9 @@ def command(
     """Run one worker until SIGTERM or Ctrl-C.
 
     Writes log lines to standard error; the line with event "ready" names its partitions as soon as all accounts in
-    them are evaluated. Start more of them to share the partitions. Exit codes of a worker that ends by itself: 75
-    restart it, 65 its state or settings cannot be used, 70 a defect.
+    them are evaluated. Start more of them to share the partitions. The line with event "self_check" tells what the
+    broker does otherwise than Apache Kafka, and which fixes are on for it. Exit codes of a worker that ends by itself:
+    75 restart it, 65 its state or settings cannot be used, 70 a defect.
     """
     # Imported here: `--help` needs neither Faust nor the kernels.
     from monitor.worker.errors import WorkerError  # noqa: PLC0415

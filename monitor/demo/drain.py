@@ -6,6 +6,7 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from monitor.brokers.ends import end_offsets
 from monitor.demo.stage import WorkerProcess
 from monitor.engine import decode_marker
 from monitor.engine.outbox import MARKER_PREFIX
@@ -14,13 +15,16 @@ from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS, TICKS, full_name
 
 
 class Drain:
-    """Follows the shard markers of one deployment."""
+    """Follows the shard markers of one deployment; `exact_ends` as the self-check found the broker."""
 
-    def __init__(self, address: str, prefix: str, changelog: str, partitions: int) -> None:
+    def __init__(
+        self, address: str, prefix: str, changelog: str, partitions: int, *, exact_ends: bool = True
+    ) -> None:  # fmt: skip
         self._address = address
         self._prefix = prefix
         self._changelog = changelog
         self._partitions = partitions
+        self._exact_ends = exact_ends
         self._offsets: dict[tuple[int, str], int] = {}
         self.ticks_offset = -1
 
@@ -62,10 +66,5 @@ class Drain:
             for topic in (*MARKET_TOPICS, *ACCOUNT_TOPICS)
             for partition in range(self._partitions)
         }
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._address)
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(list(dict.fromkeys(inputs.values())))
-        finally:
-            await consumer.stop()
+        ends = await end_offsets(self._address, inputs.values(), exact=self._exact_ends)
         return {key: ends[partition] for key, partition in inputs.items()}

@@ -12,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from monitor.brokers import choose_broker
+from monitor.brokers import EmbeddedTansu, LocalBroker, choose_broker, selfcheck
+from monitor.brokers.tansu import SESSION_TIMEOUT_S
 from monitor.demo import show, stage
 from monitor.demo.drain import Drain
 from monitor.demo.tally import Tally
@@ -35,6 +36,7 @@ class DemoOptions:
     """What is shown: historical files, or a generated market of some minutes; `speed` None is as fast as it goes."""
 
     broker_url: str | None = None
+    local_broker: LocalBroker = "auto"
     data: tuple[Path, ...] = ()
     minutes: int = 20
     accounts: int = 400
@@ -45,18 +47,21 @@ class DemoOptions:
 
 
 async def run(options: DemoOptions, console: Console) -> ExitCode:
-    """Play a market through one worker on Kafka and show what its topics say; raises MonitorError."""
-    broker = choose_broker(options.broker_url)
+    """Play a market through one worker on a broker and show what its topics say; raises MonitorError."""
+    broker = choose_broker(options.broker_url, local=options.local_broker)
+    session_timeout_s = SESSION_TIMEOUT_S if isinstance(broker, EmbeddedTansu) else None
     started_s = time.monotonic()
     async with stage.running(broker) as address:
         console.print(f"broker: {broker.describe()}", highlight=False)
+        checked = await selfcheck.check(address, options.prefix)
+        console.print(checked.line, highlight=False)
         async with stage.prepared_topics(address, options.prefix, PARTITIONS, keep=options.keep_topics):
             starting = asyncio.create_task(asyncio.to_thread(_sources, options))
-            async with stage.worker(address, options.prefix, PARTITIONS) as process:
+            async with stage.worker(address, options.prefix, PARTITIONS, session_timeout_s) as process:
                 console.print("worker: ready", highlight=False)
                 sources, opened = await starting
                 console.print(f"market: {', '.join(s.name for s in sources)}; {opened}", highlight=False)
-                tally, published, seconds = await _play(options, address, sources, process, console)
+                tally, published, seconds = await _play(options, address, sources, process, console, checked)
                 process.check()
             code = process.exit_code
     facts = {
@@ -83,11 +88,12 @@ def _sources(options: DemoOptions) -> tuple[list[Source], str]:
 
 
 async def _play(
-    options: DemoOptions, address: str, sources: list[Source], process: stage.WorkerProcess, console: Console
-) -> tuple[Tally, Published, float]:
+    options: DemoOptions, address: str, sources: list[Source], process: stage.WorkerProcess, console: Console,
+    checked: selfcheck.Checked,
+) -> tuple[Tally, Published, float]:  # fmt: skip
     tally, progress = Tally(), show.Progress(phase="playing")
     worker_options = WorkerOptions(broker=address, partitions=PARTITIONS, prefix=options.prefix)
-    drain = Drain(address, options.prefix, worker_options.changelog, PARTITIONS)
+    drain = Drain(address, options.prefix, worker_options.changelog, PARTITIONS, exact_ends=checked.ends_exact)
     stream = Merged(sources)
 
     def on_step(step: Step) -> None:

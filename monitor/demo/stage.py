@@ -14,9 +14,8 @@ from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from monitor.brokers import topics
+from monitor.brokers import supervise, topics
 from monitor.brokers.interface import Broker
-from monitor.brokers.kafka import supervise
 from monitor.errors import MonitorError
 
 READY_S = 90.0  # a worker that compiles its kernels for the first time on a busy machine needs half of it
@@ -107,14 +106,17 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker(address: str, prefix: str, partitions: int) -> AsyncIterator[WorkerProcess]:
+async def worker(
+    address: str, prefix: str, partitions: int, session_timeout_s: float | None = None
+) -> AsyncIterator[WorkerProcess]:
     """Run a worker until the block ends, then stop it as a supervisor would; raises WorkerFailed."""
+    session = [] if session_timeout_s is None else ["--session-timeout", str(session_timeout_s)]
     with tempfile.TemporaryDirectory(prefix="liqmon-demo-") as folder:
         log = _empty_file(folder, "worker.log")
         supervisor = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), str(STOP_S), folder, str(log),
             sys.executable, "-m", "monitor", "worker", "--broker", address, "--prefix", prefix,
-            "--partitions", str(partitions),
+            "--partitions", str(partitions), *session,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "LIQMON_LOG_LEVEL": "info"},
         )  # fmt: skip

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import OffsetOutOfRangeError
+
+from monitor.brokers.ends import end_offsets
 
 READ_S = 30.0  # the broker has delivered a later record already: this one is there or it is not
 READ_AHEAD = 5_000  # a compacted topic has a hole at every other record: one read answers for many
@@ -31,11 +33,19 @@ class _Known:
 
 
 class LogView:
-    """Reads partitions beside the group; every call is about what exists now."""
+    """Reads partitions beside the group; every call is about what exists now.
 
-    def __init__(self, broker: str, group: str) -> None:
+    `inputs` are the partitions that the group commits. `exact_ends` tells whether the broker's ListOffsets can be
+    believed, see `monitor.brokers.selfcheck`.
+    """
+
+    def __init__(
+        self, broker: str, group: str, inputs: Sequence[TopicPartition] = (), *, exact_ends: bool = True
+    ) -> None:  # fmt: skip
         self._broker = broker
         self._group = group
+        self._inputs = list(inputs)
+        self._exact_ends = exact_ends
         self._consumer: Any = None
         self._admin: Any = None
         self._known: dict[TopicPartition, _Known] = {}
@@ -66,11 +76,14 @@ class LogView:
     async def ends(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset after the last of each partition's log."""
         wanted = list(partitions)
+        if not self._exact_ends:
+            return await end_offsets(self._broker, wanted, exact=False)
         return await self._consumer.end_offsets(wanted) if wanted else {}
 
     async def committed(self) -> dict[TopicPartition, int]:
         """Return the committed offsets of the group, partitions without one left out."""
-        found = await self._admin.list_consumer_group_offsets(self._group)
+        # By name: the embedded broker garbles the answer to the question for all.
+        found = await self._admin.list_consumer_group_offsets(self._group, partitions=self._inputs)
         return {TopicPartition(tp.topic, tp.partition): item.offset for tp, item in found.items() if item.offset >= 0}
 
     async def first_at(self, partition: TopicPartition, offset: int) -> int | None:

@@ -37,18 +37,24 @@ class Publisher:
 
     A retry sends the same bytes in the same order: the producer numbers its batches, never expires one, and the broker
     drops repeats. So a broker that is away is waited for, for as long as it takes; what the broker refuses is raised.
+
+    Without `idempotent`, for brokers that cannot number batches, a retry can repeat one (in order all the same, since
+    one batch of a partition is on its way at a time), and a batch that is not taken in time is raised as refused.
+    Readers drop what repeats: state by epoch and version, events by id.
     """
 
-    def __init__(self, options: WorkerOptions, pulse: Pulse) -> None:
+    def __init__(self, options: WorkerOptions, pulse: Pulse, *, idempotent: bool = True) -> None:
         self._options = options
         self._pulse = pulse
+        self._idempotent = idempotent
         self._producer: Any = None
         self.sent = 0
 
     async def start(self) -> None:
         """Connect."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._options.broker, client_id="liqmon-worker", acks="all", enable_idempotence=True,
+            bootstrap_servers=self._options.broker, client_id="liqmon-worker", acks="all",
+            enable_idempotence=self._idempotent,
             # No linger: a flush hands over all it has before the first request leaves. One batch waits for each
             # partition at a time, so a small batch would mean a round trip for every few accounts.
             linger_ms=0, max_batch_size=MAX_MESSAGE_BYTES // 2, max_request_size=MAX_MESSAGE_BYTES,

@@ -18,9 +18,12 @@ from typing import Any
 import faust
 import mode
 import structlog
+from aiokafka import TopicPartition
 
 from kernels.warmup import warm_up
+from monitor.brokers import selfcheck
 from monitor.brokers import topics as cluster
+from monitor.brokers.selfcheck import Checked
 from monitor.worker.app import add_state_table, connect, create_app
 from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
 from monitor.worker.engine_task import Engine
@@ -34,6 +37,7 @@ from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
 from monitor.worker.ownership import Ownership
 from monitor.worker.publisher import Publisher
+from schemas.topics import ACCOUNT_TOPICS, SEQUENCED
 
 SHUTDOWN_S = 9.0  # supervisors send SIGKILL after 10 s
 PROGRESS_S = 10.0
@@ -47,14 +51,18 @@ class Shell(mode.Service):
 
     mundane_level = "debug"
 
-    def __init__(self, options: WorkerOptions, folder: Path) -> None:
+    def __init__(self, options: WorkerOptions, folder: Path, checked: Checked) -> None:
         super().__init__()
         wake = asyncio.Event()
+        inputs = [
+            TopicPartition(options.topic(topic), partition)
+            for topic in (*ACCOUNT_TOPICS, SEQUENCED) for partition in range(options.partitions)
+        ]  # fmt: skip
         self.options = options
         self._said = (0, 0)
         self.pulse = Pulse(options.session_timeout_s)
-        self.publisher = Publisher(options, self.pulse)
-        self.view = LogView(options.broker, options.group)
+        self.publisher = Publisher(options, self.pulse, idempotent=checked.idempotent)
+        self.view = LogView(options.broker, options.group, inputs, exact_ends=checked.ends_exact)
         self.reader = MarketReader(options, wake)
         self.group = Group(options)
         self.intake = Intake(options.queue_records, wake)
@@ -133,6 +141,14 @@ class Worker(faust.Worker):
         os._exit(0 if self.ownership.finished else Ending.RESTART)
 
 
+async def prepare(options: WorkerOptions) -> Checked:
+    """Check topics and broker, make the changelog; return what the broker does. Raises BrokerError, WrongPartitions."""
+    await prepare_topics(options)
+    checked = await selfcheck.check(options.broker, options.prefix)
+    log.info("self_check", ends_exact=checked.ends_exact, idempotent=checked.idempotent, told=checked.line)
+    return checked
+
+
 async def prepare_topics(options: WorkerOptions) -> None:
     """Check the deployment's topics and make the changelog; raises BrokerError or WrongPartitions."""
     wanted = cluster.wanted_topics(options.prefix, options.partitions)
@@ -196,12 +212,12 @@ def run_worker(options: WorkerOptions) -> int:
 
     Raises MonitorError when something is wrong before it starts.
     """
-    asyncio.run(prepare_topics(options))
+    checked = asyncio.run(prepare(options))
     warm_up()
     with own_folder(options.data_dir) as folder:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        shell = loop.run_until_complete(_create(options, folder))
+        shell = loop.run_until_complete(_create(options, folder, checked))
         worker = Worker(shell.faust_app, shell, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
         worker.spinner = None
         worker.ownership = shell.ownership
@@ -215,9 +231,9 @@ def run_worker(options: WorkerOptions) -> int:
     return 0
 
 
-async def _create(options: WorkerOptions, folder: Path) -> Shell:
+async def _create(options: WorkerOptions, folder: Path, checked: Checked) -> Shell:
     # In the loop that will run it: clients and events belong to the loop they are made in.
-    return Shell(options, folder)
+    return Shell(options, folder, checked)
 
 
 async def _ending(work: Coroutine[Any, Any, None]) -> None:

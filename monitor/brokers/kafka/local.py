@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,15 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from monitor.brokers.interface import BrokerError, PortTaken, StartFailed, StorageUnusable, Unreachable
+from monitor.brokers.child import Child
+from monitor.brokers.interface import BrokerError, PortTaken, StartFailed, StorageUnusable
 from monitor.brokers.kafka.jars import KAFKA_VERSION, ensure_jars
 from monitor.brokers.kafka.java import find_java
 from monitor.brokers.kafka.ports import choose_ports
 from monitor.brokers.kafka.properties import HOST, Node, render, server_properties
-from monitor.brokers.probe import probe
 
 LOG = "broker.log"
-_SUPERVISOR = Path(__file__).with_name("supervise.py")
 # Kafka's orderly stop takes 1 to 2 s with a few hundred partitions; a stop that hangs must not hang us.
 _STOP_GRACE_S = 15.0
 # Free ports are found by binding and releasing; another process may take one in between.
@@ -57,10 +55,9 @@ class LocalKafka:
         self._heap_mb = heap_mb
         self._start_timeout_s = start_timeout_s
         self._overrides = dict(overrides or {})
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._folder: Path | None = None
         self.port = 0
-        self.pid = 0
 
     @property
     def durable(self) -> bool:
@@ -70,7 +67,12 @@ class LocalKafka:
     @property
     def alive(self) -> bool:
         """Whether the process that `start` began still runs."""
-        return self._supervisor is not None and self._supervisor.poll() is None
+        return self._child is not None and self._child.alive
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker, 0 if none was started."""
+        return self._child.pid if self._child else 0
 
     @property
     def log_path(self) -> Path | None:
@@ -85,7 +87,7 @@ class LocalKafka:
 
     def start(self) -> str:
         """Return `host:port` once the broker answers a metadata request; raise BrokerError."""
-        if self._supervisor is not None:
+        if self._child is not None:
             return f"{HOST}:{self.port}"
         choose_ports(self._asked_port)  # first: no use in fetching anything for a port that is taken
         java = find_java()
@@ -128,7 +130,10 @@ class LocalKafka:
                 self._format(run, config, folder)
             self._launch(run, config, folder, lock)
             address = f"{HOST}:{port}"
-            self._await_answer(address, folder)
+            assert self._child is not None  # narrows the type
+            self._child.await_answer(
+                address, self._start_timeout_s, lambda what: start_error(folder / LOG, f"Apache Kafka {what}")
+            )
         except BaseException as error:
             self._stop_process()
             if self._data_dir is None:
@@ -167,46 +172,15 @@ class LocalKafka:
         initial_mb = min(256, self._heap_mb)
         command = [*run, "kafka.Kafka", str(config)]
         command[1:1] = [f"-Xms{initial_mb}m", f"-Xmx{self._heap_mb}m"]
-        remove = str(folder) if self._data_dir is None else "-"
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(os.getpid()), str(_STOP_GRACE_S), remove,
-             str(folder / LOG), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            # A session of its own: Ctrl-C is for us, and we stop the broker after those who use it.
-            start_new_session=True,
+        self._child = Child(
+            command, log=folder / LOG, folder=folder if self._data_dir is None else None, grace_s=_STOP_GRACE_S,
             pass_fds=[lock],
         )  # fmt: skip
-        assert self._supervisor.stdout is not None  # narrows the type
-        with self._supervisor.stdout as line:
-            self.pid = int(line.readline() or 0)
-
-    def _await_answer(self, address: str, folder: Path) -> None:
-        deadline = time.monotonic() + self._start_timeout_s
-        while True:
-            if not self.alive:
-                raise start_error(folder / LOG, "Apache Kafka ended while starting")
-            try:
-                probe(address, timeout_s=2.0)
-            except Unreachable as error:
-                if time.monotonic() > deadline:
-                    what = f"Apache Kafka did not answer within {self._start_timeout_s:.0f} s"
-                    raise start_error(folder / LOG, what) from error
-                time.sleep(0.1)
-            else:
-                return
 
     def _stop_process(self) -> None:
-        supervisor, self._supervisor = self._supervisor, None
-        self.pid = 0
-        if supervisor is None:
-            return
-        supervisor.terminate()
-        try:
-            supervisor.wait(_STOP_GRACE_S + 5.0)
-        except subprocess.TimeoutExpired:
-            supervisor.kill()  # takes the broker with it
-            supervisor.wait()
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
 
 
 def new_cluster_id() -> str:
