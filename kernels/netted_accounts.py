@@ -73,6 +73,17 @@ def store_losses(
         exact[row] = False
 
 
+@kernel("f8[:, :, ::1], i8[::1], i8[::1]")
+def _gathered(matrices: Floats, coin: Ints, columns: Ints) -> Floats:
+    """Return the matrices of some columns, float64[K, U, U]."""
+    places = np.empty(columns.shape[0], dtype=np.int64)
+    for i in range(columns.shape[0]):
+        places[i] = coin[columns[i]]
+    out = np.empty((matrices.shape[0], columns.shape[0], columns.shape[0]))
+    netting.gather(matrices, places, out)
+    return out
+
+
 @kernel(
     "i8[::1], b1[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1],"
     "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], b1[::1]"
@@ -118,19 +129,6 @@ def take_matrices(
             w[i] = hedge[row, held[i]]
         norm[row] = netting.norm(w, _gathered(matrices[set_of[row]], coin, held), stress[set_of[row]])
         exact[row] = False
-
-
-@kernel("f8[:, :, ::1], i8[::1], i8[::1]")
-def _gathered(matrices: Floats, coin: Ints, columns: Ints) -> Floats:
-    """Return the matrices of some columns, float64[K, U, U]."""
-    count = columns.shape[0]
-    out = np.empty((matrices.shape[0], count, count))
-    for m in range(matrices.shape[0]):
-        for i in range(count):
-            for j in range(count):
-                # Two columns of one coin (two parameter sets) never meet in one account.
-                out[m, i, j] = matrices[m, coin[columns[i]], coin[columns[j]]]
-    return out
 
 
 @kernel(
