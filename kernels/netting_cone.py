@@ -166,4 +166,5 @@ def scaling(
             v[c, i] /= head
         beta[c] = math.sqrt(gap_s / gap_z)
         scale(v[c], beta[c], cone_z[c], scaled[c])
-    return total / (s.shape[0] + v.shape[0])
+    mean: float = total / (s.shape[0] + v.shape[0])
+    return mean

@@ -96,7 +96,7 @@ class AccountConfig(Record, frozen=True, kw_only=True):
     """The account; the message key."""
     event_time_us: TimeUs
     """When the configuration takes effect, microseconds since 1970 UTC."""
-    margin_model: MarginModel = "A"
+    margin_model: MarginModel = "P"
     """Margin model: P nets risk matrices by correlation, A adds them up."""
     parameter_set: Name = "default"
     """Name of the parameter set on `risk.parameters.v1`."""

@@ -11,6 +11,7 @@ from schemas.base import Record
 from schemas.fields import Asset, Count, EventId, Name, ParameterHash, Position, Text, TimeUs, Version
 
 Status = Literal["healthy", "warning", "margin_call", "liquidation", "bankrupt", "recovered"]
+AttributionGroup = Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
 EventKind = Literal["warning", "margin_call", "recovered", "resolved", "liquidation", "bankrupt", "data_hold"]
 
 
@@ -112,7 +113,7 @@ class AttributionBase(Published, frozen=True, kw_only=True):
 class AttributionPart(Published, frozen=True, kw_only=True):
     """Part of the change of the initial requirement since the account's previous event that is due to one group."""
 
-    group: Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
+    group: AttributionGroup
     """What changed."""
     change_usd: float
     """Its part of the change, USD."""

@@ -101,8 +101,12 @@ def opening() -> list[Input]:
     return records
 
 
-def random_market(seed: int, records: int, accounts: tuple[str, ...]) -> Iterator[Input]:
-    """Yield a falling, jumping market with trades and transfers in between; event times never fall."""
+def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int = 1) -> Iterator[Input]:
+    """Yield a falling, jumping market with trades and transfers in between; event times never fall.
+
+    A second account in three has model A, a third another parameter set. With a `pace` of 20, a few hundred records
+    are hours, so that correlations are estimated.
+    """
     draw = random.Random(seed)
     price = dict(SPOT_USD)
     time_us = START_US
@@ -110,11 +114,13 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...]) -> Iterato
     for number, account in enumerate(accounts):
         if number % 3 == 2:
             yield AccountConfig(account=account, event_time_us=START_US, parameter_set="wide")
+        elif number % 3 == 1:
+            yield AccountConfig(account=account, event_time_us=START_US, margin_model="A")
         yield Transfer(transfer_id="open", account=account, asset="USD", amount=30_000.0, event_time_us=START_US)
         yield Transfer(transfer_id="coin", account=account, asset="BTC", amount=0.1, event_time_us=START_US)
     instruments = [item.instrument for underlying in SPOT_USD for item in listing(underlying)]
     for number in range(records):
-        time_us += draw.choice((1_000, 50_000, 300_000, 1_000_000, 4_000_000))
+        time_us += pace * draw.choice((1_000, 50_000, 300_000, 1_000_000, 4_000_000))
         kind = draw.random()
         underlying = draw.choice(tuple(SPOT_USD))
         if kind < 0.70:

@@ -32,14 +32,14 @@ from monitor.engine.pricing import Mark, Pricing, grid
 from schemas.records import AttributionBase, AttributionPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from monitor.engine.book import Book
     from monitor.engine.figures import Floats
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Account
-    from schemas.records import MarginModel, NettingParameters, RiskMatrixParameters
+    from schemas.records import AttributionGroup, MarginModel, NettingParameters, RiskMatrixParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
     return solve((), losses, inputs.matrices, inputs.netting.correlation_stress).requirement_usd
 
 
-def _steps(old: Inputs, new: Inputs) -> Iterable[tuple[str, Inputs]]:
+def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]]:
     """Yield the inputs after each replacement, group by group."""
     at = replace(old, grid_us=new.grid_us, refinement=new.refinement)
     yield "time", at

@@ -23,8 +23,10 @@ from typing import Any, Protocol
 
 from monitor.engine.basis import Basis, BasisKind
 from monitor.engine.clock import DAY_US, ClockGuard
+from monitor.engine.correlation import CorrelationView
+from monitor.engine.correlation_estimator import CorrelationEstimator
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
-from monitor.engine.minutes import Minute, boundary_after, minutes_between
+from monitor.engine.minutes import Minute, boundary_after, minutes_between, untold_before
 from monitor.engine.settlement import Averages
 from schemas.records import Heartbeat, PriceTick, Tick
 
@@ -49,10 +51,14 @@ class RejectedTick(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TickChange:
-    """Underlyings whose index, flags or a basis changed; `late`: the tick was older than its source's newest."""
+    """Underlyings whose index, flags or a basis changed; `late`: the tick was older than its source's newest.
+
+    `correlation`: a new version of the correlation matrices was published.
+    """
 
     underlyings: tuple[str, ...] = ()
     late: bool = False
+    correlation: bool = False
 
 
 UNCHANGED = TickChange()
@@ -82,8 +88,8 @@ class TicksFold:
     """Folds `market.ticks`; `late_ticks` and `off_index` count what had no effect."""
 
     __slots__ = (
-        "_averages", "_bases", "_clock", "_deadline_us", "_entries", "_listeners", "_minute_us", "late_ticks",
-        "off_index",
+        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_listeners", "_minute_us",
+        "late_ticks", "off_index",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -92,7 +98,8 @@ class TicksFold:
         self._bases: dict[str, Basis] = {}
         self._deadline_us = FAR_US  # never later than the earliest time-driven change
         self._minute_us = 0  # the next whole minute, never before market time; 0: before any
-        self._listeners: tuple[MinuteListener, ...] = ()
+        self._correlation = CorrelationEstimator()
+        self._listeners: tuple[MinuteListener, ...] = (self._correlation,)
         self._averages = Averages()
         self.late_ticks = 0
         self.off_index = 0
@@ -116,6 +123,11 @@ class TicksFold:
         """Return whether a basis rests on a fresh mark, on the average, or on nothing yet."""
         basis = self._bases.get(instrument)
         return "none" if basis is None else basis.kind()
+
+    @property
+    def correlation(self) -> CorrelationView:
+        """Correlation matrices as last published (version 0 before any)."""
+        return self._correlation.view
 
     @property
     def averages(self) -> Averages:
@@ -186,11 +198,13 @@ class TicksFold:
         """
         clock = self._clock
         names: dict[str, None] = {}
+        version = self._correlation.view.version
         if not self._minute_us:
             self._minute_us = boundary_after(to_us)
+        untold_us = untold_before(to_us)
         while self._minute_us < to_us or self._deadline_us < to_us:
             change_us = min(self.change_us, to_us)
-            if self._minute_us < change_us:
+            if self._minute_us < change_us and change_us > untold_us:
                 indices = (entry.index for entry in self._entries.values())
                 for minute in minutes_between(self._minute_us, change_us, indices):
                     clock.advance(minute.time_us)
@@ -201,16 +215,18 @@ class TicksFold:
                 clock.advance(change_us)
                 names.update(dict.fromkeys(self._pass_time(None, False).underlyings))
         clock.advance(to_us)
-        return TickChange(tuple(names)) if names else UNCHANGED
+        published = self._correlation.view.version != version
+        return TickChange(tuple(names), correlation=published) if names or published else UNCHANGED
 
     def _apply_across(self, tick: Tick) -> TickChange:
         """Fold a record that is later than a minute or a deadline: those first, then the record."""
         self.check(tick)
         passed = self.advance(max(tick.event_time_us, self._clock.time_us))
         change = self.apply(tick)
-        if not passed.underlyings:
+        if passed is UNCHANGED:
             return change
-        return TickChange(tuple(dict.fromkeys((*passed.underlyings, *change.underlyings))), change.late)
+        names = dict.fromkeys((*passed.underlyings, *change.underlyings))
+        return TickChange(tuple(names), change.late, passed.correlation)
 
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
@@ -329,6 +345,7 @@ class TicksFold:
             "late_ticks": self.late_ticks,
             "off_index": self.off_index,
             "averages": self._averages.snapshot(),
+            "correlation": self._correlation.snapshot(),
             "underlyings": [
                 {
                     "index": entry.index.snapshot(),
@@ -351,6 +368,8 @@ class TicksFold:
         fold.late_ticks = state["late_ticks"]
         fold.off_index = state["off_index"]
         fold._averages = Averages.restore(state["averages"])
+        fold._correlation = CorrelationEstimator.restore(state["correlation"])
+        fold._listeners = (fold._correlation,)
         for item in state["underlyings"]:
             entry = _Entry(Index.restore(item["index"]))
             entry.bases = {name: Basis.restore(values) for name, values in item["bases"]}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +28,7 @@ from monitor.engine import (
 )
 from monitor.engine.book import Book
 from monitor.engine.outbox import Event, Value
+from schemas.records import AccountEvent, AttributionGroup
 from schemas.topics import MARKET_TOPICS
 from tests.engine_market import Log, random_market
 
@@ -34,9 +37,9 @@ PARTITION_OF = {name: number % 2 for number, name in enumerate(ACCOUNTS)}
 MARKET = {topic.name for topic in MARKET_TOPICS}
 
 
-def _sources(seed: int, records: int) -> list[Sourced]:
+def _sources(seed: int, records: int, pace: int = 1) -> list[Sourced]:
     log = Log(partition_of=PARTITION_OF)
-    return [log(record) for record in random_market(seed, records, ACCOUNTS)]
+    return [log(record) for record in random_market(seed, records, ACCOUNTS, pace)]
 
 
 def _open(state: State, stored: dict[bytes, bytes], epoch: int) -> None:
@@ -65,16 +68,65 @@ def _portfolios(state: State) -> dict[str, tuple[object, ...]]:
     }
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_book_says_what_a_book_built_from_nothing_says(seed: int) -> None:
-    """After any sequence, incremental figures equal a recomputation from the accounts and the market, bit for bit."""
-    _, state = _reference(_sources(seed, 600))
-    kept = {name: evaluate_account(state, name) for name in ACCOUNTS}
-    state.book = Book()
+def _rebuilt(state: State) -> Book:
+    book = Book()
     for shard in state.shards.values():
         for account in shard.accounts.values():
-            state.book.set_account(account, state.market)
+            book.set_account(account, state.market)
+    return book
+
+
+@pytest.mark.parametrize("pace", [1, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_book_says_what_a_book_built_from_nothing_says(seed: int, pace: int) -> None:
+    """After any sequence, incremental figures equal a recomputation from the accounts and the market, bit for bit."""
+    _, state = _reference(_sources(seed, 600, pace))
+    assert (state.market.ticks.correlation.version > 0) == (pace > 1)
+    kept = {name: evaluate_account(state, name) for name in ACCOUNTS}
+    state.book = _rebuilt(state)
     assert {name: evaluate_account(state, name) for name in ACCOUNTS} == kept
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounds_decide_as_exact_solves_do(seed: int) -> None:
+    """Whenever it is asked, the book's conditions are those of requirements solved from nothing."""
+    state = new_state()
+    _open(state, {}, 1)
+    known: set[str] = set()
+    for number, source in enumerate(_sources(seed, 500, pace=20)):
+        step(state, [source])
+        known = {name for shard in state.shards.values() for name in shard.accounts}
+        if number % 7 == 0:
+            exact = _rebuilt(state)
+            assert {name: state.book.conditions(name) for name in known} == {
+                name: exact.conditions(name) for name in known
+            }
+    assert known == set(ACCOUNTS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_attribution_sums_to_the_change_since_the_event_before(seed: int) -> None:
+    """Eight parts in order; they sum to the change of IM since the base, which is the account's previous event."""
+    events, _ = _reference(_sources(seed, 400, pace=20))
+    bodies = [msgspec.json.decode(body, type=AccountEvent) for body in events.values()]
+    previous: dict[str, AccountEvent] = {}
+    explained = 0
+    for event in sorted(bodies, key=lambda event: (event.account, event.sequence)):
+        before = previous.get(event.account)
+        previous[event.account] = event
+        base = event.attribution_base
+        if event.attribution is None or base is None:
+            assert any(flag.startswith(("unvalued", "no_price")) for flag in event.data_quality)
+            continue
+        assert tuple(part.group for part in event.attribution) == get_args(AttributionGroup)
+        change = event.im_requirement_usd - base.im_requirement_usd
+        total = sum(part.change_usd for part in event.attribution)
+        assert abs(total - change) <= 1e-9 * max(1.0, event.im_requirement_usd)
+        if before is not None:
+            assert base.sequence == before.sequence
+            assert base.im_requirement_usd == before.im_requirement_usd
+        explained += 1
+    assert explained > 5
 
 
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 400), max_size=8))

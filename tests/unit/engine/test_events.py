@@ -64,7 +64,7 @@ def test_event_carries_what_it_was_computed_from(account: Account) -> None:
     assert (event.account, event.episode, event.sequence) == ("desk", 2, 6)
     assert event.id == event_id("desk", 2, 6, "margin_call")
     assert (event.cause, event.positions) == (CAUSE, POSITIONS)
-    assert (event.model, event.parameter_set, event.parameter_hash) == ("A", "default", ACTIVE.hash)
+    assert (event.model, event.parameter_set, event.parameter_hash) == ("P", "default", ACTIVE.hash)
     assert event.valid_until_us - event.event_time_us == 60_000_000
     assert (event.equity_usd, event.im_requirement_usd, event.mm_requirement_usd) == (100_000.0, 104_350.0, 83_480.0)
 

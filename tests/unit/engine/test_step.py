@@ -44,7 +44,9 @@ def _run(state: State, log: Log, records: Sequence[Input]) -> list[AccountEvent]
 
 
 def _long(account: str, quantity: float, deposit: float) -> list[Input]:
+    """One long perpetual under model A, whose requirement can be added up by hand."""
     return [
+        AccountConfig(account=account, margin_model="A", event_time_us=START_US),
         Transfer(transfer_id="1", account=account, asset="USD", amount=deposit, event_time_us=START_US),
         Trade(
             trade_id="1",
@@ -232,7 +234,7 @@ def test_a_parameter_set_changes_the_requirement_of_its_accounts_at_once() -> No
     state, log = _state(), Log()
     _run(state, log, [*opening(), *_long("a", 1.0, 60_000.0)])
     assert evaluate_account(state, "a").im_requirement_usd == pytest.approx(17_000.0)
-    _run(state, log, [AccountConfig(account="a", event_time_us=START_US, parameter_set="wide")])
+    _run(state, log, [AccountConfig(account="a", margin_model="A", event_time_us=START_US, parameter_set="wide")])
     assert evaluate_account(state, "a").im_requirement_usd == pytest.approx(31_000.0)
 
 

@@ -44,13 +44,17 @@ def test_totals_add_active_underlyings_and_report_changed_conditions(order: list
     flags = np.zeros(rows, dtype=np.int64)
     changed = np.full(rows, -1, dtype=np.int64)
     nothing = np.zeros(rows, dtype=np.bool_)
+    counts = np.zeros(2, dtype=np.int64)
 
     def refresh(which: list[int]) -> int:
-        return accounts.refresh_totals(
+        accounts.refresh_totals(
             np.array(which, dtype=np.int64), cash, value, im, 0.8 * im, active, np.zeros(columns, dtype=np.bool_),
-            np.array(order, dtype=np.int64), nothing, ~nothing, np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :],
-            BITS, equity, im_total, mm_total, flags, changed,
+            np.array(order, dtype=np.int64), nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im, 0.0 * im,
+            np.ones(1), np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :], BITS, equity, im_total, mm_total, flags,
+            changed, changed.copy(), counts,
         )  # fmt: skip
+        assert counts[1] == 0
+        return int(counts[0])
 
     assert refresh([2, 0]) == 2
     assert changed[:2].tolist() == [2, 0]
@@ -68,9 +72,40 @@ def test_a_held_underlying_holds_only_the_accounts_that_are_active_there() -> No
     nothing = np.zeros(2, dtype=np.bool_)
     accounts.refresh_totals(
         np.arange(2), np.full(2, 100.0), grid, grid, grid, active, np.array([True, False]), np.arange(2), nothing,
-        ~nothing, np.zeros(2, dtype=np.int64), THRESHOLDS[None, :], BITS, zeros.copy(), zeros.copy(), zeros.copy(),
-        flags, changed,
+        ~nothing, nothing, nothing, zeros, grid, grid, np.ones(1), np.zeros(2, dtype=np.int64), THRESHOLDS[None, :],
+        BITS, zeros.copy(), zeros.copy(), zeros.copy(), flags, changed, changed.copy(), changed.copy(),
     )  # fmt: skip
     held = BITS[7]
     assert flags[0] & held
     assert not flags[1] & held
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "decided"),
+    [(800.0, 700.0, True), (880.0, 800.0, False), (1_100.0, 1_050.0, True), (1_300.0, 900.0, False)],
+)
+def test_a_netted_account_is_decided_by_its_bounds_or_named_as_unsure(
+    upper: float, lower: float, *, decided: bool
+) -> None:
+    """Bounds on one side of every threshold decide; a threshold between them asks for a solve, which then decides."""
+    one = np.ones(1, dtype=np.bool_)
+    flags, rows, counts = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    changed, unsure = np.full(1, -1, dtype=np.int64), np.full(1, -1, dtype=np.int64)
+    equity, im, mm, exact = np.zeros(1), np.array([upper]), np.zeros(1), np.zeros(1, dtype=np.bool_)
+    zero = np.zeros((1, 1))
+
+    def refresh() -> None:
+        accounts.refresh_totals(
+            rows, np.array([1_000.0]), zero, zero, zero, np.ones((1, 1), dtype=np.bool_), ~one, rows, ~one, one, one,
+            exact, np.array([upper - 100.0]), zero + 100.0, zero + lower, np.array([0.8]), rows, THRESHOLDS[None, :],
+            BITS, equity, im, mm, flags, changed, unsure, counts,
+        )  # fmt: skip
+
+    refresh()
+    assert counts.tolist() == ([1, 0] if decided else [0, 1])
+    if decided:
+        assert flags[0] == conditions(1_000.0, upper, 0.8 * upper, True, False, PARAMETERS)
+    exact[0] = True
+    refresh()
+    assert flags[0] == conditions(1_000.0, upper, 0.8 * upper, True, False, PARAMETERS)
+    assert mm[0] == 0.8 * upper
