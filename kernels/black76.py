@@ -15,6 +15,7 @@ Decided once, for every function of this module:
 | s >= 24 | call D F, put D K; delta D and 0; gamma, vega, vanna, volga, speed 0 |
 | K <= 0 < F | call D F, put 0; delta D and 0 |
 | F <= 0 | call 0, put D max(K, 0); delta 0, and -D for a put with K > 0 |
+| a Greek beyond the largest float (gamma of a forward of 1e-300) | the largest float, with its sign |
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MIN_TOTAL_STDEV = 1e-18  # keeps d1 finite: ln(F/K)/s of two different floats is
 MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward in float64 at any strike in use
 INV_SQRT_2 = 0.7071067811865476
 INV_SQRT_2PI = 0.3989422804014327
+LARGEST = 1.7976931348623157e308
 
 
 class Greeks(NamedTuple):
@@ -117,6 +119,12 @@ def delta(is_call: bool, forward: float, strike: float, total_stdev: float, disc
     return sign * discount * normal_cdf(sign * d1)
 
 
+@kernel("f8")
+def _held(x: float) -> float:
+    """Return x within the finite floats."""
+    return min(max(x, -LARGEST), LARGEST)
+
+
 @kernel("b1, f8, f8, f8, f8, f8")
 def greeks(is_call: bool, forward: float, strike: float, vol: float, years: float, rate: float) -> Greeks:
     """Return price and Greeks of one option on the forward.
@@ -128,14 +136,14 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     if not (math.isfinite(vol) and math.isfinite(years) and math.isfinite(rate) and vol >= 0.0 and years >= 0.0):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     root = math.sqrt(years)
-    s = vol * root
+    s = _held(vol * root)
     discount = math.exp(-rate * years)
     value = price(is_call, forward, strike, s, discount)
     slope = delta(is_call, forward, strike, s, discount)
     if math.isnan(value):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
-    carry = rate * value
-    rho = -years * value
+    carry = _held(rate * value)
+    rho = _held(-years * value)
     if forward <= 0.0 or strike <= 0.0 or s == 0.0 or s >= MAX_TOTAL_STDEV:
         return Greeks(value, slope, 0.0, 0.0, carry, 0.0, 0.0, rho, 0.0)
     floored = max(s, MIN_TOTAL_STDEV)
@@ -143,12 +151,13 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     d1 = h + 0.5 * s
     d2 = h - 0.5 * s
     density = discount * INV_SQRT_2PI * math.exp(-0.5 * d1 * d1)
-    gamma = density / (forward * floored)
-    vega = density * forward * root
-    theta = carry - 0.5 * density * forward * vol / root
-    vanna = -density * d2 / vol
-    volga = vega * d1 * d2 / vol
-    speed = -gamma / forward * (1.0 + d1 / floored)
+    # Far in a tail forward times deviation may be zero too: the limit is that of the density.
+    gamma = _held(density / (forward * floored)) if density > 0.0 else 0.0
+    vega = _held(density * forward * root)
+    theta = _held(carry - 0.5 * density * forward * vol / root)
+    vanna = _held(-density * d2 / vol)
+    volga = _held(vega * d1 * d2 / vol)
+    speed = _held(_held(-gamma / forward) * (1.0 + d1 / floored))
     return Greeks(value, slope, gamma, vega, theta, vanna, volga, rho, speed)
 
 
