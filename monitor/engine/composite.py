@@ -12,8 +12,8 @@ The index of an underlying is taken from its fresh index sources (at market time
 | 3 or more | median; `dispersed` if fewer than two lie within 2 % of it | after 60 s without a break |
 
 A held index must not liquidate anybody. What changes by the passing of time alone changes when market time first
-exceeds its deadline, whatever tick or heartbeat moves it there. Once a minute the indices are sampled (`minutes`) for
-what is computed per minute.
+exceeds its deadline, a microsecond later and not with the record that comes next (`advance`). Once a minute the
+indices are sampled (`minutes`) for what is computed per minute; `settlement` averages them by time.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from typing import Any, Protocol
 
 from monitor.engine.basis import Basis, BasisKind
 from monitor.engine.clock import DAY_US, ClockGuard
+from monitor.engine.correlation import CorrelationView
+from monitor.engine.correlation_estimator import CorrelationEstimator
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
-from monitor.engine.minutes import Minute, boundary_after, minutes_between
+from monitor.engine.minutes import Minute, boundary_after, minutes_between, untold_before
+from monitor.engine.settlement import Averages
 from schemas.records import Heartbeat, PriceTick, Tick
 
 DEFAULT_MAX_AGE_MS = 180_000  # three one-minute bars. On 2025-10-10 the major coins' quiet venue then counts as stale
@@ -34,7 +37,7 @@ MAX_INSTRUMENTS = 20_000  # with prices, per underlying
 FAR_PRICE = 1e15  # records bound prices far below
 IDLE_US = 7 * DAY_US  # an instrument without prices for a week has expired or is delisted
 MAX_LEAP_US = DAY_US  # heartbeats come every second: a day of silence has an operator's attention
-LAYOUT = 2
+LAYOUT = 3
 
 
 class RejectedTick(ValueError):
@@ -48,10 +51,14 @@ class RejectedTick(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TickChange:
-    """Underlyings whose index, flags or a basis changed; `late`: the tick was older than its source's newest."""
+    """Underlyings whose index, flags or a basis changed; `late`: the tick was older than its source's newest.
+
+    `correlation`: a new version of the correlation matrices was published.
+    """
 
     underlyings: tuple[str, ...] = ()
     late: bool = False
+    correlation: bool = False
 
 
 UNCHANGED = TickChange()
@@ -81,7 +88,8 @@ class TicksFold:
     """Folds `market.ticks`; `late_ticks` and `off_index` count what had no effect."""
 
     __slots__ = (
-        "_bases", "_clock", "_deadline_us", "_entries", "_listeners", "_minute_us", "late_ticks", "off_index",
+        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_listeners", "_minute_us",
+        "late_ticks", "off_index",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -90,7 +98,9 @@ class TicksFold:
         self._bases: dict[str, Basis] = {}
         self._deadline_us = FAR_US  # never later than the earliest time-driven change
         self._minute_us = 0  # the next whole minute, never before market time; 0: before any
-        self._listeners: tuple[MinuteListener, ...] = ()
+        self._correlation = CorrelationEstimator()
+        self._listeners: tuple[MinuteListener, ...] = (self._correlation,)
+        self._averages = Averages()
         self.late_ticks = 0
         self.off_index = 0
 
@@ -114,6 +124,26 @@ class TicksFold:
         basis = self._bases.get(instrument)
         return "none" if basis is None else basis.kind()
 
+    @property
+    def correlation(self) -> CorrelationView:
+        """Correlation matrices as last published (version 0 before any)."""
+        return self._correlation.view
+
+    @property
+    def averages(self) -> Averages:
+        """Averages of the indices, for settlement prices."""
+        return self._averages
+
+    @property
+    def change_us(self) -> int:
+        """The next moment at which time alone may change an index or a basis."""
+        return self._deadline_us + 1
+
+    @property
+    def minute_us(self) -> int:
+        """The next whole minute: it is over when market time exceeds it (0 before any)."""
+        return self._minute_us
+
     def check(self, tick: Tick) -> None:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
         if isinstance(tick, Heartbeat):
@@ -126,12 +156,12 @@ class TicksFold:
         """Fold one tick or heartbeat; raises `RejectedTick` and then changes nothing but the memory of refusals."""
         clock = self._clock
         time_us = tick.event_time_us
-        if time_us > self._minute_us:
+        if time_us > self._minute_us or time_us > self._deadline_us:
             return self._apply_across(tick)
         if isinstance(tick, Heartbeat):
             self._check_heartbeat(tick)
             clock.heartbeat(time_us)
-            return self._pass_time(None, False) if clock.time_us > self._deadline_us else UNCHANGED
+            return UNCHANGED
         price_usd = self._checked_price(tick)
         entry = self._entries.get(tick.underlying)
         if entry is None:
@@ -147,6 +177,8 @@ class TicksFold:
             clock.advance(time_us)
             index.take(tick.source, price_usd, time_us, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
             changed = index.settle(clock.time_us)
+            if changed:
+                self._averages.change(tick.underlying, index.price_usd, not index.held, clock.time_us)
             self._deadline_us = min(self._deadline_us, index.deadline_us)
         else:
             basis = self._basis_of(entry, tick)
@@ -158,17 +190,43 @@ class TicksFold:
             return self._pass_time(entry, changed)
         return entry.alone if changed else UNCHANGED
 
+    def advance(self, to_us: int) -> TickChange:
+        """Let market time pass to `to_us`, because an accepted record has come that is not earlier.
+
+        What changes by time alone changes at its own moment, and minutes end, in order; so neither the records that
+        happen to come in between nor the number of calls makes a difference. A time that has passed changes nothing.
+        """
+        clock = self._clock
+        names: dict[str, None] = {}
+        version = self._correlation.view.version
+        if not self._minute_us:
+            self._minute_us = boundary_after(to_us)
+        untold_us = untold_before(to_us)
+        while self._minute_us < to_us or self._deadline_us < to_us:
+            change_us = min(self.change_us, to_us)
+            if self._minute_us < change_us and change_us > untold_us:
+                indices = (entry.index for entry in self._entries.values())
+                for minute in minutes_between(self._minute_us, change_us, indices):
+                    clock.advance(minute.time_us)
+                    for listener in self._listeners:
+                        listener.on_minute(minute)
+                self._minute_us = boundary_after(change_us)
+            if self._deadline_us < to_us:
+                clock.advance(change_us)
+                names.update(dict.fromkeys(self._pass_time(None, False).underlyings))
+        clock.advance(to_us)
+        published = self._correlation.view.version != version
+        return TickChange(tuple(names), correlation=published) if names or published else UNCHANGED
+
     def _apply_across(self, tick: Tick) -> TickChange:
-        """Fold a record that ends whole minutes: the minutes first, then the record."""
+        """Fold a record that is later than a minute or a deadline: those first, then the record."""
         self.check(tick)
-        time_us = tick.event_time_us
-        if self._minute_us:
-            indices = (entry.index for entry in self._entries.values())
-            for minute in minutes_between(self._minute_us, time_us, indices):
-                for listener in self._listeners:
-                    listener.on_minute(minute)
-        self._minute_us = boundary_after(time_us)
-        return self.apply(tick)
+        passed = self.advance(max(tick.event_time_us, self._clock.time_us))
+        change = self.apply(tick)
+        if passed is UNCHANGED:
+            return change
+        names = dict.fromkeys((*passed.underlyings, *change.underlyings))
+        return TickChange(tuple(names), change.late, passed.correlation)
 
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
@@ -232,7 +290,9 @@ class TicksFold:
         deadline_us = FAR_US
         for name, entry in self._entries.items():
             moved = changed and entry is applied
-            if entry.index.deadline_us < now_us and entry.index.settle(now_us):
+            index = entry.index
+            if index.deadline_us < now_us and index.settle(now_us):
+                self._averages.change(name, index.price_usd, not index.held, now_us)
                 moved = True
             if entry.marks_until_us < now_us and self._settle_marks(entry, now_us):
                 moved = True
@@ -284,6 +344,8 @@ class TicksFold:
             "minute_us": self._minute_us,
             "late_ticks": self.late_ticks,
             "off_index": self.off_index,
+            "averages": self._averages.snapshot(),
+            "correlation": self._correlation.snapshot(),
             "underlyings": [
                 {
                     "index": entry.index.snapshot(),
@@ -305,6 +367,9 @@ class TicksFold:
         fold._minute_us = state["minute_us"]
         fold.late_ticks = state["late_ticks"]
         fold.off_index = state["off_index"]
+        fold._averages = Averages.restore(state["averages"])
+        fold._correlation = CorrelationEstimator.restore(state["correlation"])
+        fold._listeners = (fold._correlation,)
         for item in state["underlyings"]:
             entry = _Entry(Index.restore(item["index"]))
             entry.bases = {name: Basis.restore(values) for name, values in item["bases"]}

@@ -49,6 +49,11 @@ def boundary_after(time_us: int) -> int:
     return -(-time_us // MINUTE_US) * MINUTE_US
 
 
+def untold_before(to_us: int) -> int:
+    """Return the moment before which minutes are skipped when market time leaps to `to_us`."""
+    return to_us - MAX_MINUTES * MINUTE_US
+
+
 def minutes_between(next_us: int, time_us: int, indices: Iterable[Index]) -> Iterator[Minute]:
     """Yield the whole minutes from `next_us` that are over at `time_us`, with the indices as they stand."""
     skipped = max(0, (time_us - 1 - next_us) // MINUTE_US + 1 - MAX_MINUTES)
