@@ -28,11 +28,15 @@ from schemas.topics import MARKET_TOPICS
 
 @dataclass(frozen=True, slots=True)
 class MarketChange:
-    """What one market record moved: `underlyings` (if `surface`: their listings or volatilities), or `sets`."""
+    """What one market record moved: `underlyings` (if `surface`: their listings or volatilities), or `sets`.
+
+    `correlation`: a new version of the correlation matrices is in force.
+    """
 
     underlyings: tuple[str, ...] = ()
     surface: bool = False
     sets: tuple[str, ...] = ()
+    correlation: bool = False
 
 
 @dataclass(slots=True)
@@ -57,7 +61,8 @@ class Market:
         text, having changed nothing that counts.
         """
         if isinstance(record, PriceTick | Heartbeat):
-            return MarketChange(underlyings=self.ticks.apply(record).underlyings)
+            change = self.ticks.apply(record)
+            return MarketChange(underlyings=change.underlyings, correlation=change.correlation)
         if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):
             return MarketChange(underlyings=self.volatility.apply(record), surface=True)
         if isinstance(record, Instrument):
