@@ -15,7 +15,7 @@ setup: ## Make .venv with pinned packages and fetch the broker; nothing to do th
 demo: setup ## Run the whole path live and show it [DATA=PATH for historical files]
 	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## Run all tests, those on Kafka included [ARGS="-k name"]
+test: setup ## Run all tests, those on a broker included [ARGS="-k name"]
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: setup ## Run the tests that need no broker [ARGS=...]
@@ -32,7 +32,7 @@ format: setup ## Format, and repair what a rule can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-broker: setup ## Run a local Apache Kafka until Ctrl-C [PORT=9092]
+broker: setup ## Run a local broker until Ctrl-C [PORT=9092]
 	$(BIN)/liqmon broker $(if $(PORT),--port $(PORT))
 
 topics: setup ## Create the topics on BROKER_URL
@@ -43,7 +43,7 @@ wheel: setup ## Build dist/*.whl
 
 lock: ## Resolve requirements/*.txt again [UV=uv]
 	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 --extra test --extra dev -o requirements/dev.txt
+		--python-version 3.11 --extra test --extra dev --extra embedded -o requirements/dev.txt
 	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
 		--python-version 3.11 -c requirements/dev.txt -o requirements/run.txt
 

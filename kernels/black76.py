@@ -136,14 +136,14 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     if not (math.isfinite(vol) and math.isfinite(years) and math.isfinite(rate) and vol >= 0.0 and years >= 0.0):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     root = math.sqrt(years)
-    s = vol * root
+    s = _held(vol * root)
     discount = math.exp(-rate * years)
     value = price(is_call, forward, strike, s, discount)
     slope = delta(is_call, forward, strike, s, discount)
     if math.isnan(value):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
-    carry = rate * value
-    rho = -years * value
+    carry = _held(rate * value)
+    rho = _held(-years * value)
     if forward <= 0.0 or strike <= 0.0 or s == 0.0 or s >= MAX_TOTAL_STDEV:
         return Greeks(value, slope, 0.0, 0.0, carry, 0.0, 0.0, rho, 0.0)
     floored = max(s, MIN_TOTAL_STDEV)

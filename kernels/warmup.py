@@ -10,7 +10,22 @@ from time import perf_counter
 
 import numpy as np
 
-from kernels import accounts, black76, blocks, contracts, correlation, risk_matrix, scenarios, surface
+from kernels import (
+    accounts,
+    black76,
+    blocks,
+    contracts,
+    correlation,
+    move_losses,
+    netting,
+    netting_cone,
+    netting_hull,
+    netting_interior,
+    netting_solve,
+    risk_matrix,
+    scenarios,
+    surface,
+)
 
 
 def warm_up() -> float:
@@ -21,6 +36,8 @@ def warm_up() -> float:
     _portfolio()
     _accounts()
     _correlation()
+    _netting()
+    _netting_parts()
     return perf_counter() - start
 
 
@@ -86,3 +103,47 @@ def _correlation() -> None:
     correlation.is_above(matrix, 0.0)
     correlation.eigen(matrix.copy(), np.empty(2), out)
     correlation.repair(matrix, 0.0, out)
+
+
+def _netting() -> None:
+    side, nothing, moves = np.array([-1, 1], dtype=np.int64), np.zeros(0, dtype=np.int64), np.array([3, 3])
+    block, scenario, curve = np.zeros((1, 11)), np.empty(3, dtype=np.int64), np.array([[1.0, 0.0, -1.0]] * 2)
+    move_losses.move_losses(np.array([0, 1]), np.array([0]), np.ones(1), block, side, np.empty((1, 3)))
+    move_losses.worst_scenarios(block[0], side, scenario)
+    w, mean, weight, duals, matrices = np.zeros(2), np.zeros(2), np.zeros(1), np.zeros((2, 3)), np.eye(2)[np.newaxis]
+    netting.norm(w, matrices, 0.1)
+    netting.residual(curve[0], 0.0)
+    netting.screen_hedge(curve[0])
+    netting.check_curves(curve, moves)
+    netting.screen(curve, moves, w)
+    netting.gather(matrices, np.array([1, 0]), np.empty((1, 2, 2)))
+    part, money = np.zeros((1, 1)), np.zeros(1)
+    netting.refresh_underlying(nothing, 0, np.zeros((0, 3)), 3, part, np.zeros((1, 1, 3)), part, part)
+    netting.bounds(nothing, nothing, np.zeros((1, 1), dtype=np.bool_), money, part, part, money, money)
+    netting_solve.check_matrices(matrices, 2)
+    netting_solve.solve(curve, moves, matrices, 0.1, 1e-9, w, duals, weight)
+    vertex, vertices = np.zeros((2, 3), dtype=np.int64), np.zeros(2, dtype=np.int64)
+    netting_hull.hulls(curve, moves, vertex, vertices)
+    netting_interior.interior(curve, moves, vertex, vertices, matrices, 0.1, 1e-9, w, mean, weight, duals)
+
+
+def _netting_parts() -> None:
+    curve, vertex, moves = np.array([1.0, 0.5, -1.0]), np.zeros(3, dtype=np.int64), np.array([3])
+    netting_hull.grid_move(0, 3)
+    count = netting_hull.upper_hull(curve, vertex)
+    netting_hull.breakpoint_at(curve, vertex, 0)
+    netting_hull.hull_residual(curve, vertex, count, 0.0)
+    netting_hull.mixture(curve, vertex, count, 0.0, np.empty(3))
+    one, vertices = np.ones(1), np.array([count])
+    netting_hull.residuals(curve[np.newaxis], moves, vertex[np.newaxis], vertices, one)
+    netting_hull.mixtures(curve[np.newaxis], moves, vertex[np.newaxis], vertices, one, np.empty((1, 3)))
+    point, matrix, v, beta = np.array([[2.0, 1.0]]), np.eye(2), np.empty((1, 2)), np.empty(1)
+    netting_cone.factor(matrix[np.newaxis], np.empty((1, 2, 2)))
+    netting_cone.cholesky(matrix)
+    netting_cone.cholesky_solve(matrix, point[0].copy())
+    netting_cone.cone_gap(point[0])
+    netting_cone.scaling(one, one, point, point, np.empty(1), np.empty(1), v, beta, np.empty((1, 2)))
+    netting_cone.scale(v[0], 1.0, point[0], np.empty(2))
+    netting_cone.unscale(v[0], 1.0, point[0], np.empty(2))
+    netting_cone.divide(point[0], point[0], np.empty(2))
+    netting_cone.reach(point[0], -point[0])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv with the pinned, hashed packages and the project itself, then fetch the broker's jars.
+# Make .venv with the pinned, hashed packages and the project itself, then fetch Apache Kafka's jars.
 # Called by `make setup`. What is there already is not fetched again, so a second run needs no network.
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,19 +55,20 @@ reason() {
 }
 
 fetch_broker() {
-    [ -z "${BROKER_URL:-}" ] || return 0
+    if [ -n "${BROKER_URL:-}" ] || [ "${LIQMON_LOCAL_BROKER:-}" = tansu ]; then return; fi
     if ! command -v java >/dev/null 2>&1 && [ -z "${JAVA_HOME:-}" ]; then
-        without java
+        embedded java
     elif command -v mvn >/dev/null 2>&1; then
         $venv/bin/liqmon broker fetch >/dev/null
     else
-        $venv/bin/liqmon broker fetch >/dev/null 2>&1 || without mvn
+        $venv/bin/liqmon broker fetch >/dev/null 2>&1 || embedded mvn
     fi
 }
 
-without() { # program
-    # Not an error: unit tests and the engine need no broker. Commands that do say so themselves.
-    printf 'setup: there is no %s: without BROKER_URL the demo cannot run, and broker tests are not run\n' "$1"
+embedded() { # program that is missing
+    # Not an error: it came with the packages.
+    printf 'setup: there is no %s: demo and tests will use the embedded Kafka-compatible broker (Tansu), ' "$1"
+    printf 'in memory, not durable; tests that need Apache Kafka are not run\n'
 }
 
 make_venv

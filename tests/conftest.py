@@ -1,46 +1,76 @@
-"""Where broker tests can run, and the list of those that could not."""
+"""Where broker tests run, and the list of those that could not.
+
+The broker of a test run is the one at BROKER_URL, else a local Apache Kafka where Java and Maven are, else the embedded
+Tansu. What needs Apache Kafka and cannot have it is named at the end; where Kafka can be had, a failure to start it is
+a failure.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from monitor.brokers import LocalBroker, choose_broker, kafka_obstacle, selfcheck
 from monitor.brokers.interface import BrokerError
-from monitor.brokers.kafka.jars import jars_complete, jars_dir
-from monitor.brokers.kafka.java import find_java, find_maven
+from monitor.brokers.tansu import EmbeddedTansu
+from monitor.config import load
 
-NOT_RUN = pytest.StashKey[list[str]]()
+BROKER = pytest.StashKey[str]()
+NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
-def local_obstacle() -> str | None:
-    """Return why no local broker can be had here, None if one can: then a failure to start is a failure."""
+def local_broker() -> LocalBroker:
+    """Return which local broker the settings ask for."""
+    return load(None, os.environ).local_broker
+
+
+def session_obstacle() -> str | None:
+    """Return why the broker of this run is not Apache Kafka, None if it is or cannot be asked."""
+    url = os.environ.get("BROKER_URL")
+    broker = choose_broker(url, local=local_broker(), heap_mb=512)
+    if isinstance(broker, EmbeddedTansu):
+        return broker.describe()
+    if not url:
+        return None
     try:
-        find_java()
-        if not jars_complete(jars_dir()):
-            find_maven()
-    except BrokerError as error:
-        return error.cause
-    return None
+        with ThreadPoolExecutor(1) as pool:
+            checked = pool.submit(asyncio.run, selfcheck.check(broker.start())).result()
+    except BrokerError:
+        return None  # the tests themselves fail on it
+    if checked.ends_exact and checked.idempotent:
+        return None
+    return f"the broker at BROKER_URL is not Apache Kafka ({checked.line})"
 
 
+@pytest.hookimpl(trylast=True)  # what -m and -k leave out is not asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark broker tests as not run where no broker can be had."""
-    config.stash[NOT_RUN] = []
-    obstacle = local_obstacle()
-    if obstacle is None:
-        return
-    markers = ["local_broker"] if os.environ.get("BROKER_URL") else ["local_broker", "broker"]
-    for item in items:
-        if any(item.get_closest_marker(name) for name in markers):
-            item.add_marker(pytest.mark.skip(reason=obstacle))
-            config.stash[NOT_RUN].append(item.nodeid)
+    """Mark tests as not run that need Apache Kafka where it cannot be had."""
+    not_run = config.stash[NOT_RUN] = {}
+    for marker, obstacle in (("local_broker", _local_obstacle), ("apache_kafka", session_obstacle)):
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = obstacle() if marked else None
+        if reason is not None:
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+                not_run.setdefault(item.nodeid, reason)
+
+
+def _local_obstacle() -> str | None:
+    obstacle = kafka_obstacle()
+    return None if obstacle is None else obstacle.cause
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """List by name the broker tests that were not run."""
-    not_run = config.stash.get(NOT_RUN, [])
-    if not_run:
-        terminalreporter.section(f"not run, no broker: {len(not_run)}")
-        for name in not_run:
-            terminalreporter.line(name)
+    """Say which broker the run had, and list the tests that were not run, by name with the reason."""
+    if told := config.stash.get(BROKER, None):
+        terminalreporter.section("broker of this run")
+        terminalreporter.line(told)
+    not_run = config.stash.get(NOT_RUN, {})
+    if not not_run:
+        return
+    terminalreporter.section(f"not run, they need Apache Kafka: {len(not_run)}")
+    for name, reason in not_run.items():
+        terminalreporter.line(f"{name}: {reason}")

@@ -1,4 +1,4 @@
-"""One Kafka for the whole test session, and a topic prefix of its own for each test."""
+"""One broker for the whole test session, and a topic prefix of its own for each test."""
 
 from __future__ import annotations
 
@@ -9,19 +9,32 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from monitor.brokers import choose_broker, topics
+from monitor.brokers import choose_broker, selfcheck, topics
+from monitor.brokers.selfcheck import Checked
+from tests.conftest import BROKER, local_broker
 
 CreateTopics = Callable[..., tuple[topics.Difference, ...]]
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """Bootstrap address of BROKER_URL, else of a local Apache Kafka that ends with the session."""
-    broker = choose_broker(os.environ.get("BROKER_URL"), heap_mb=512)
+def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Bootstrap address of the run's broker: BROKER_URL, else a local Apache Kafka, else the embedded Tansu.
+
+    A test that needs what only Apache Kafka does has the marker `apache_kafka`.
+    """
+    broker = choose_broker(os.environ.get("BROKER_URL"), local=local_broker(), heap_mb=512)
     try:
-        yield broker.start()
+        address = broker.start()
+        request.config.stash[BROKER] = broker.describe()
+        yield address
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session")
+def checked(kafka: str) -> Checked:
+    """What the run's broker does, as commands find out at their start."""
+    return asyncio.run(selfcheck.check(kafka))
 
 
 @pytest.fixture

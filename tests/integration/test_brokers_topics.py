@@ -45,6 +45,7 @@ def test_apply_creates_what_plan_names_and_then_has_nothing_to_do(kafka: str, to
     assert apply(kafka, wanted) == ()
 
 
+@pytest.mark.apache_kafka  # the embedded broker alters no settings
 def test_apply_restores_a_setting_and_keeps_those_it_does_not_know(kafka: str, topic_prefix: str) -> None:
     """A setting that left the table's value is altered back; an operator's own setting beside it stays."""
     wanted = topics.wanted_topics(topic_prefix, partitions=1, topics=[table.TRADES])
@@ -70,6 +71,7 @@ def test_another_partition_count_is_reported_and_never_changed(kafka: str, topic
     assert plan(kafka, wanted) == found
 
 
+@pytest.mark.apache_kafka  # the embedded broker takes any number of copies
 def test_replication_beyond_the_cluster_is_refused(kafka: str, topic_prefix: str) -> None:
     """A replication factor that no cluster has is refused with the cluster's reason."""
     wanted = topics.wanted_topics(topic_prefix, partitions=1, replication=99, topics=[table.TICKS])

@@ -62,6 +62,8 @@ async def read_back(address: str, prefix: str) -> tuple[Rows, dict[str, list[Any
         messages: dict[str, list[Any]] = defaultdict(list)
         while any([await consumer.position(part) < ends[part] for part in parts]):
             for part, batch in (await consumer.getmany(timeout_ms=500)).items():
+                # Not every broker names the end before it is asked for records.
+                ends[part] = max(ends[part], consumer.highwater(part) or 0)
                 for message in batch:
                     body = json.loads(message.value)
                     topic = part.topic.removeprefix(prefix)

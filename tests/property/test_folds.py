@@ -216,17 +216,34 @@ class Plain:
                 )
                 if tick.event_time_us < newest:
                     return
+                self.pass_time(tick.event_time_us)
                 self.ticks.setdefault(f"{tick.instrument} {tick.price_kind}", []).append(tick)
             else:
                 history = self.ticks.setdefault(tick.underlying, [])
                 if any(t.source == tick.source and t.event_time_us > tick.event_time_us for t in history):
                     return
+                self.pass_time(tick.event_time_us)
                 history.append(tick)
+        self.pass_time(tick.event_time_us)
         self.now_us = max(self.now_us, tick.event_time_us)
         for underlying in ("BTC", "ETH"):
             if self.ticks.get(underlying):
                 moved = isinstance(tick, PriceTick) and tick.index_source and tick.underlying == underlying
                 self.make(underlying, moved)
+
+    def pass_time(self, to_us: int) -> None:
+        """Make the indices anew at every moment at which a price becomes too old or a dispersion too long."""
+        while True:
+            ends = [since_us + 60 * SECOND_US for since_us in self.dispersed_since.values()]
+            for underlying in ("BTC", "ETH"):
+                ends += [t.event_time_us + 1_000 * (t.max_age_ms or 180_000) for t in self.ticks.get(underlying, [])]
+            moments = [end_us + 1 for end_us in ends if self.now_us < end_us + 1 <= to_us]
+            if not moments or not self.now_us:
+                return
+            self.now_us = min(moments)
+            for underlying in ("BTC", "ETH"):
+                if self.ticks.get(underlying):
+                    self.make(underlying, False)
 
     def make(self, underlying: str, moved: bool) -> None:
         history = self.ticks[underlying]

@@ -37,6 +37,8 @@ async def collect(broker: str, topic: str) -> None:
                         + "\n"
                     )
             for tp in list(waiting):
+                # Not every broker names the end before it is asked for records.
+                ends[tp] = max(ends[tp], consumer.highwater(tp) or 0)
                 if await consumer.position(tp) >= ends[tp]:
                     waiting.discard(tp)
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.brokers.selfcheck import Checked
 from tests.integration.worker.deployment import Deployment
 from tests.integration.worker.support import Kafka, Process
 
@@ -15,9 +16,9 @@ Spawn = Callable[[list[str]], Process]
 
 
 @pytest.fixture
-def broker(kafka: str) -> Iterator[Kafka]:
+def broker(kafka: str, checked: Checked) -> Iterator[Kafka]:
     """Helpers over the session's broker."""
-    helpers = Kafka(kafka)
+    helpers = Kafka(kafka, checked)
     yield helpers
     helpers.close()
 

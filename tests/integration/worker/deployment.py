@@ -84,7 +84,12 @@ class Deployment:
             assert not self._publisher.is_alive()
 
     async def _publish(self, records: Iterable[Input], per_second: float) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.broker.url, acks="all", enable_idempotence=True, linger_ms=2)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.broker.url,
+            acks="all",
+            linger_ms=2,
+            enable_idempotence=self.broker.checked.idempotent,
+        )
         await producer.start()
         try:
             sent: list[Any] = []
@@ -108,7 +113,9 @@ class Deployment:
 
     def caught_up(self) -> bool:
         """Whether every account input is committed."""
-        committed = self.broker.committed(self.group)
+        committed = self.broker.committed(
+            self.group, {f"{self.prefix}{topic.name}": self.PARTITIONS for topic in ACCOUNT_TOPICS}
+        )
         return all(
             committed.get((f"{self.prefix}{topic.name}", partition), 0) == end
             for topic in ACCOUNT_TOPICS

@@ -91,8 +91,9 @@ class Experiment:
         """Apply what the queue holds; any exception ends the process, not only this task."""
         try:
             self.producer = AIOKafkaProducer(
-                bootstrap_servers=self.options.broker, acks="all", enable_idempotence=True, linger_ms=2
-            )
+                bootstrap_servers=self.options.broker, acks="all", linger_ms=2,
+                enable_idempotence=not self.options.repeats,
+            )  # fmt: skip
             await self.producer.start()
             say("ready")
             if self.options.mode == "fence":
@@ -148,6 +149,7 @@ class Experiment:
         while end and await consumer.position(changelog) < end:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 epoch = max([epoch, *(json.loads(record.value)["epoch"] for record in records)])
+            end = max(end, consumer.highwater(changelog) or 0)
         await consumer.stop()
         self.epochs[partition] = epoch + 1
         await self.write(partition, "!marker", 0)
@@ -193,6 +195,7 @@ def main() -> None:
     parser.add_argument("--queue", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--work-s", type=float, default=0.0)
+    parser.add_argument("--repeats", action="store_true", help="the broker has no idempotent producers")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = faust.Worker(Experiment(parser.parse_args()).app, loglevel="WARN", redirect_stdouts=False, loop=loop)

@@ -19,6 +19,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from monitor.brokers.ends import end_offsets
+from monitor.brokers.selfcheck import Checked
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
@@ -162,8 +165,9 @@ T = TypeVar("T")
 class Kafka:
     """Blocking helpers over one broker; the clients live in a loop of their own, because tests ask often."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, checked: Checked) -> None:
         self.url = url
+        self.checked = checked
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -237,8 +241,8 @@ class Kafka:
         self, topic: str, messages: Iterable[tuple[int | None, bytes | None, bytes | None]], transaction: str | None
     ) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.url, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262144,
-            transactional_id=transaction,
+            bootstrap_servers=self.url, acks="all", linger_ms=5, max_batch_size=262144, transactional_id=transaction,
+            enable_idempotence=self.checked.idempotent,
         )  # fmt: skip
         await producer.start()
         try:
@@ -256,14 +260,18 @@ class Kafka:
         return self._call(self._ends(topic, partitions))
 
     async def _ends(self, topic: str, partitions: int) -> dict[int, int]:
-        consumer = await self._consume()
-        ends = await consumer.end_offsets([TopicPartition(topic, p) for p in range(partitions)])
+        wanted = [TopicPartition(topic, p) for p in range(partitions)]
+        if self.checked.ends_exact:
+            ends = await (await self._consume()).end_offsets(wanted)
+        else:
+            ends = await end_offsets(self.url, wanted, exact=False)
         return {tp.partition: offset for tp, offset in ends.items()}
 
-    def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """Committed offsets of a group by (topic, partition)."""
-        return self._call(self._committed(group))
+    def committed(self, group: str, topics: Mapping[str, int]) -> dict[tuple[str, int], int]:
+        """Committed offsets of a group by (topic, partition), of some topics with their partition counts."""
+        return self._call(self._committed(group, topics))
 
-    async def _committed(self, group: str) -> dict[tuple[str, int], int]:
-        offsets = await (await self._administer()).list_consumer_group_offsets(group)
-        return {(tp.topic, tp.partition): item.offset for tp, item in offsets.items()}
+    async def _committed(self, group: str, topics: Mapping[str, int]) -> dict[tuple[str, int], int]:
+        wanted = [TopicPartition(topic, partition) for topic, count in topics.items() for partition in range(count)]
+        offsets = await (await self._administer()).list_consumer_group_offsets(group, partitions=wanted)
+        return {(tp.topic, tp.partition): item.offset for tp, item in offsets.items() if item.offset >= 0}

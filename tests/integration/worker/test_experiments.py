@@ -29,6 +29,7 @@ class Run:
 
     def start(self, mode: str, *options: str) -> Process:
         folder = self.tmp_path / f"data-{time.monotonic_ns()}"
+        repeats = [] if self.broker.checked.idempotent else ["--repeats"]
         return self.spawn(
             [
                 sys.executable,
@@ -44,6 +45,7 @@ class Run:
                 str(folder),
                 "--session-s",
                 str(SESSION_S),
+                *repeats,
                 *options,
             ]
         )
@@ -67,7 +69,7 @@ class Run:
         return self.broker.ends(f"{self.name}.out", 1)[0]
 
     def committed_everything(self) -> bool:
-        committed = self.broker.committed(self.name)
+        committed = self.broker.committed(self.name, {self.name: PARTITIONS})
         return {p: committed.get((self.name, p)) for p in range(PARTITIONS)} == self.broker.ends(self.name, PARTITIONS)
 
 

@@ -121,6 +121,7 @@ def test_a_bad_row_costs_its_row_and_not_its_frame(deployment: Deployment) -> No
     assert stranger not in state
 
 
+@pytest.mark.apache_kafka  # the embedded broker has no transactions
 def test_holes_of_transactions_are_passed(deployment: Deployment) -> None:
     """Transaction markers leave offsets without records; inputs beyond them are applied and committed."""
     deployment.publish(itertools.islice(market(seed=8), 100))
@@ -215,6 +216,7 @@ def test_a_worker_that_cannot_become_ready_ends(deployment: Deployment) -> None:
     assert newcomer.wait_for_last("ending")["reason"] == "NotReady"
 
 
+@pytest.mark.apache_kafka  # the embedded broker refuses no message
 def test_a_refused_event_ends_the_worker_and_its_successor_sends_it(deployment: Deployment) -> None:
     """When the broker does not take an event, nothing is committed beyond it, and nothing of it is lost later on."""
     topics = [f"{deployment.prefix}{topic.name}" for topic in (MARGIN_CALLS, LIQUIDATIONS)]

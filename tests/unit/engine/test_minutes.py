@@ -6,7 +6,7 @@ import pytest
 
 from monitor.engine import minutes
 from monitor.engine.composite import RejectedTick, TicksFold
-from monitor.engine.minutes import MINUTE_US, Minute, Sample, boundary_after
+from monitor.engine.minutes import MINUTE_US, Minute, Sample, boundary_after, minutes_between
 from schemas.records import Tick
 from tests.unit.engine.market_records import at, heartbeat, source_tick, trade_tick
 
@@ -130,9 +130,11 @@ def test_the_newest_tick_of_any_source_counts() -> None:
 def test_a_long_silence_costs_no_more_than_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a leap beyond the bound only the last minutes are told, and the first of them says how many were not."""
     monkeypatch.setattr(minutes, "MAX_MINUTES", 3)
-    told = listen(source_tick(1, "a", 100.0), heartbeat(601), heartbeat(661))
-    assert told.seconds == [480.0, 540.0, 600.0, 660.0]
-    assert [minute.skipped for minute in told.minutes] == [7, 0, 0, 0]
+    told = list(minutes_between(at(60), at(601), []))
+    assert [minute.time_us for minute in told] == [at(480), at(540), at(600)]
+    assert [minute.skipped for minute in told] == [7, 0, 0]
+    assert [minute.skipped for minute in minutes_between(at(60), at(240), [])] == [0, 0, 0]
+    assert list(minutes_between(at(60), at(60), [])) == []
 
 
 @pytest.mark.parametrize("cut_s", [0.5, 60, 61, 119.5, 130])
