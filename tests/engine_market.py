@@ -77,11 +77,14 @@ def smile(underlying: str, time_us: int, vol: float = 0.6) -> ExpiryVolatility:
     )  # fmt: skip
 
 
-def index_tick(underlying: str, price: float, time_us: int, source: str = "venue-a") -> PriceTick:
+def index_tick(
+    underlying: str, price: float, time_us: int, source: str = "venue-a", max_age_ms: int | None = None
+) -> PriceTick:
     """Return a spot price that feeds the composite index."""
     return PriceTick(
-        underlying=underlying, source=source, price_kind="index", price=price, index_source=True, event_time_us=time_us
-    )
+        underlying=underlying, source=source, price_kind="index", price=price, index_source=True,
+        event_time_us=time_us, max_age_ms=max_age_ms,
+    )  # fmt: skip
 
 
 def both(underlying: str, price: float, time_us: int) -> list[PriceTick]:
@@ -121,12 +124,15 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
     instruments = [item.instrument for underlying in SPOT_USD for item in listing(underlying)]
     for number in range(records):
         time_us += pace * draw.choice((1_000, 50_000, 300_000, 1_000_000, 4_000_000))
+        if pace > 1:
+            yield Heartbeat(source="clock", event_time_us=time_us)
         kind = draw.random()
         underlying = draw.choice(tuple(SPOT_USD))
         if kind < 0.70:
             step = draw.gauss(-0.0005, 0.004) if draw.random() < 0.97 else draw.gauss(0.0, 0.05)
             price[underlying] *= max(0.8, 1.0 + step)
-            yield index_tick(underlying, price[underlying], time_us, draw.choice(("venue-a", "venue-b")))
+            max_age_ms = 180_000 * pace if pace > 1 else None
+            yield index_tick(underlying, price[underlying], time_us, draw.choice(("venue-a", "venue-b")), max_age_ms)
         elif kind < 0.75:
             yield Heartbeat(source="clock", event_time_us=time_us)
         elif kind < 0.80:
