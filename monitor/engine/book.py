@@ -13,6 +13,7 @@ from kernels import accounts as kernel
 from kernels import scenarios
 from monitor.engine.column import Column
 from monitor.engine.evaluation import Evaluation
+from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.ledger import entry_constant, exposures
 from monitor.engine.status import ALL_CONDITIONS
@@ -59,7 +60,7 @@ class Book:
         portfolio = exposures(account, market.instruments)
         self._figures.cash[row] = portfolio.usd
         self._figures.has_positions[row] = bool(account.holdings)
-        self._figures.degraded[row] = bool(portfolio.unlisted)
+        self._figures.degraded[row] = bool(portfolio.unlisted or unsettled(account, market))
         wanted = {self._column(underlying, account).index for underlying in portfolio.rows}
         for index in np.flatnonzero(self._figures.active[row]):
             if int(index) not in wanted:
@@ -149,7 +150,7 @@ class Book:
         row = self._row_of[account.name]
         entries = _entries_usd(account, market)
         parts = []
-        flags: list[str] = []
+        flags = [f"unsettled:{name}" for name in unsettled(account, market)]
         for index in self._order:
             if self._figures.active[row, index]:
                 column = self._columns[index]
