@@ -169,6 +169,11 @@ def nearest_correlation(matrix: Floats) -> Floats:
     raise ValueError(f"no nearest correlation matrix within {HIGHAM_ROUNDS} rounds")
 
 
+def means(x: Floats) -> Floats:
+    """Return the mean of each column of float64[n, p], n >= 1."""
+    return np.array([math.fsum(column) / x.shape[0] for column in x.T.tolist()])
+
+
 def ledoit_wolf(x: Floats) -> Shrunk:
     """Shrink a sample covariance towards mu I with the intensity of Ledoit and Wolf (2004).
 
@@ -208,9 +213,8 @@ def _sample(x: Floats) -> tuple[Floats, Floats]:
     """Return the centred observations and their covariance."""
     if x.ndim != 2 or x.size == 0 or not bool(np.isfinite(x).all()):
         raise ValueError("a covariance needs rows of finite observations")
-    n = x.shape[0]
-    centred = x - np.array([math.fsum(column) / n for column in x.T.tolist()])
-    return centred, _gram(centred.T) / n
+    centred = x - means(x)
+    return centred, _gram(centred.T) / x.shape[0]
 
 
 def _gram(rows: Floats) -> Floats:

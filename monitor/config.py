@@ -17,6 +17,7 @@ PREFIX = "LIQMON_"
 # Variables under our prefix that are no settings: where the file is, and where the broker's jars are kept.
 NOT_SETTINGS = frozenset({"LIQMON_CONFIG", "LIQMON_CACHE_DIR"})
 LogLevel = Literal["debug", "info", "warning", "error"]
+Order = Literal["live", "strict"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event
     # would be too long, a millisecond makes flushes of one record.
     flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    # What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes.
+    order: Order = "live"
     # Where a local broker and the worker keep files; None uses temporary folders.
     data_dir: str | None = None
     log_level: LogLevel = "info"

@@ -32,6 +32,7 @@ __all__ = [
     "encode_frame",
     "frames",
     "key_of",
+    "misplaced",
     "packed",
     "raw_row",
     "raw_rows",
@@ -74,7 +75,7 @@ class _Wire:
     """How one topic is read."""
 
     topic: topics.Topic
-    single: Callable[[bytes], Record]
+    single: Callable[[bytes | Raw], Record]
     frame: Callable[[bytes], Any]
     keyed: bool  # a single record needs a key
     exact_key: bool  # and the key names the record, because it decides partition or compaction
@@ -179,9 +180,7 @@ def frames(
     return packed(map(encode, rows), max_rows, max_bytes)
 
 
-def packed(
-    rows: Iterable[bytes], max_rows: int = MAX_FRAME_ROWS, max_bytes: int = MAX_RECORD_BYTES
-) -> Iterator[bytes]:
+def packed(rows: Iterable[bytes], max_rows: int = MAX_FRAME_ROWS, max_bytes: int = MAX_RECORD_BYTES) -> Iterator[bytes]:
     """Put encoded rows into frames, as `frames` does."""
     room = max_bytes - len(_HEAD) - len(_TAIL)
     batch: list[bytes] = []
@@ -201,13 +200,12 @@ def packed(
 def decode_sequenced(row: SequencedRecord, index: int = 0) -> Record | Refused:
     """Decode the record that a row of the merged sequence carries, by the topic it came from."""
     wire = _INPUTS.get(row.topic)
-    data = bytes(row.record)
     if wire is None:
-        return Refusal("unknown_value", f"{row.topic!r} is no input topic").of(index, data)
+        return Refusal("unknown_value", f"{row.topic!r} is no input topic").of(index, bytes(row.record))
     try:
-        return wire.single(data)
+        return wire.single(row.record)
     except _BROKEN:
-        return _decode_row(wire, data, index)
+        return _decode_row(wire, bytes(row.record), index)
 
 
 def key_of(topic: str, record: Record | Tombstone) -> bytes | None:
@@ -234,7 +232,7 @@ def _take_apart(wire: _Wire, key: bytes | None, value: bytes, place: _Place) -> 
         if isinstance(row, Refused):
             refused.append(row)
         elif (home := _elsewhere(row, place)) is not None:
-            refused.append(_misplaced(home).of(index, raw))
+            refused.append(misplaced(home).of(index, raw))
         else:
             good.append((index, row))
     return Decoded(good, refused)
@@ -323,7 +321,7 @@ def _null_value(wire: _Wire, key: bytes | None, place: _Place) -> Decoded:
         if wire.topic.direction == "input" and not is_name(name):
             raise Refusal("bad_key", f"{name[:80]!r} is no name")
         if place.partition_of is not None and (home := place.partition_of(key)) != place.partition:
-            raise _misplaced(home)
+            raise misplaced(home)
     except Refusal as refusal:
         return Decoded([], [refusal.of(0, b"")])
     return Decoded([(0, Tombstone(name))])
@@ -337,7 +335,7 @@ def _single(wire: _Wire, key: bytes | None, record: Record, value: bytes, place:
         if wire.exact_key and key != record_key(record):
             raise Refusal("key_mismatch", "the key does not name the record")
         if (home := _elsewhere(record, place)) is not None:
-            raise _misplaced(home)
+            raise misplaced(home)
     except Refusal as refusal:
         return Decoded([], [refusal.of(0, value)])
     return Decoded([(0, record)])
@@ -350,7 +348,7 @@ def _placed(rows: list[Record], value: bytes, place: _Place) -> Decoded:
         return Decoded(list(enumerate(rows)))
     raws = raw_rows(value)
     good: list[tuple[int, Record | Tombstone]] = [(index, row) for index, row in enumerate(rows) if index not in wrong]
-    return Decoded(good, [_misplaced(home).of(index, raws[index]) for index, home in wrong.items()])
+    return Decoded(good, [misplaced(home).of(index, raws[index]) for index, home in wrong.items()])
 
 
 def _elsewhere(record: Record, place: _Place) -> int | None:
@@ -361,7 +359,8 @@ def _elsewhere(record: Record, place: _Place) -> int | None:
     return None if home == place.partition else home
 
 
-def _misplaced(home: int) -> Refusal:
+def misplaced(home: int) -> Refusal:
+    """Say that an account belongs to another partition, `home`."""
     return Refusal("wrong_partition", f"the account belongs to partition {home} (murmur2)")
 
 

@@ -23,10 +23,11 @@ class Published(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 
 
 class Cause(Published, frozen=True, kw_only=True):
-    """The record that made an account cross, or a timer at its deadline (then `topic` says which)."""
+    """The record that made an account cross, or what acted at its own moment without one (then `topic` says which)."""
 
     topic: Text
-    """Name of the topic in the topic table; `timer` or `recovery` when no record was the cause."""
+    """Name of the topic in the topic table. Without a record: `timer` (a deadline of the account's), `expiry` (a
+    settlement), `time` (a price became too old, an option lost time value) or `recovery`."""
     partition: int = 0
     """Partition of the record."""
     offset: int = -1

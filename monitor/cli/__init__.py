@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "generate": "Write a seeded market and its accounts.",
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",
+    "vectors": "Compare our functions with published numbers.",
     "worker": "Run one worker.",
 }
 INTERRUPTED = 130  # what shells report for Ctrl-C

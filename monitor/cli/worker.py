@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 import msgspec
@@ -14,19 +15,19 @@ from monitor.config import Settings
     epilog="\b\nExample:\n  BROKER_URL=127.0.0.1:9092 liqmon worker --partitions 12\n"
     '  liqmon worker 2>&1 | grep \'"event":"ready"\''
 )
-@click.option("--broker", help="host:port[,host:port...]; default BROKER_URL.")
+@click.option("--broker", "broker_url", help="host:port[,host:port...]; default BROKER_URL.")
 @click.option("--partitions", type=click.IntRange(1, 1000), help="Partitions of the account topics (P).")
-@click.option("--prefix", help="In front of every topic name.")
-@click.option("--app-id", help="Consumer group and changelog name.")
-@click.option("--session-timeout", type=click.FloatRange(6, 300), help="Seconds until a silent worker counts as dead.")
+@click.option("--prefix", "topic_prefix", help="In front of every topic name.")
+@click.option("--order", type=click.Choice(["live", "strict"]),
+              help="The input topics as they come, or the sequence of a replay. [default: live]")  # fmt: skip
+@click.option("--app-id", "application_id", help="Consumer group and changelog name.")
+@click.option("--session-timeout", "session_timeout_s", type=click.FloatRange(6, 300),
+              help="Seconds until a silent worker counts as dead.")  # fmt: skip
 @click.option("--ready-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True,
               help="Seconds without progress, before it is ready, that end the worker.")  # fmt: skip
 @click.option("--data", "data_dir", help="Folder for a worker's own files. Without it, a temporary one.")
 @click.pass_obj
-def command(
-    settings: Settings, broker: str | None, partitions: int | None, prefix: str | None, app_id: str | None,
-    session_timeout: float | None, ready_timeout: float, data_dir: str | None,
-) -> None:  # fmt: skip
+def command(settings: Settings, /, *, ready_timeout: float, **flags: Any) -> None:
     """Run one worker until SIGTERM or Ctrl-C.
 
     Writes log lines to standard error; the line with event "ready" names its partitions as soon as all accounts in
@@ -39,10 +40,6 @@ def command(
     from monitor.worker.options import from_settings  # noqa: PLC0415
     from monitor.worker.run import run_worker  # noqa: PLC0415
 
-    flags = {
-        "broker_url": broker, "partitions": partitions, "topic_prefix": prefix, "application_id": app_id,
-        "session_timeout_s": session_timeout, "data_dir": data_dir,
-    }  # fmt: skip
     given = {name: value for name, value in flags.items() if value is not None}
     merged = msgspec.convert({**msgspec.to_builtins(settings), **given}, Settings)
     try:

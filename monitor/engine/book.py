@@ -13,6 +13,7 @@ from kernels import accounts as kernel
 from kernels import scenarios
 from monitor.engine.column import Column, Results
 from monitor.engine.evaluation import Evaluation
+from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.ledger import entry_constant, exposures
 from monitor.engine.netting import Netting, Solution
@@ -66,7 +67,7 @@ class Book:
         portfolio = exposures(account, market.instruments)
         f.cash[row] = portfolio.usd
         f.has_positions[row] = bool(account.holdings)
-        f.degraded[row] = bool(portfolio.unlisted)
+        f.degraded[row] = bool(portfolio.unlisted or unsettled(account, market))
         wanted = {self._column(underlying, account, market).index for underlying in portfolio.rows}
         for index in np.flatnonzero(self._figures.active[row]):
             if int(index) not in wanted:
@@ -178,7 +179,10 @@ class Book:
         row = self._row_of[account.name]
         entries = _entries_usd(account, market)
         columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
-        flags = sorted(flag for column in columns for flag in column.pricing.flags)
+        flags = sorted(
+            [f"unsettled:{name}" for name in unsettled(account, market)]
+            + [flag for column in columns for flag in column.pricing.flags]
+        )
         equity, im, mm = self.figures(account.name)
         correlation = None
         if self._figures.netted[row]:

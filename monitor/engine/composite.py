@@ -136,13 +136,8 @@ class TicksFold:
 
     @property
     def change_us(self) -> int:
-        """The next moment at which time alone may change an index or a basis."""
-        return self._deadline_us + 1
-
-    @property
-    def minute_us(self) -> int:
-        """The next whole minute: it is over when market time exceeds it (0 before any)."""
-        return self._minute_us
+        """The next moment at which time alone may change anything: a deadline or a whole minute is exceeded."""
+        return min(self._deadline_us, self._minute_us) + 1
 
     def check(self, tick: Tick) -> None:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
@@ -203,7 +198,7 @@ class TicksFold:
             self._minute_us = boundary_after(to_us)
         untold_us = untold_before(to_us)
         while self._minute_us < to_us or self._deadline_us < to_us:
-            change_us = min(self.change_us, to_us)
+            change_us = min(self._deadline_us + 1, to_us)
             if self._minute_us < change_us and change_us > untold_us:
                 indices = (entry.index for entry in self._entries.values())
                 for minute in minutes_between(self._minute_us, change_us, indices):

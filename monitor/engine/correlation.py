@@ -90,7 +90,7 @@ def gather(view: CorrelationView, underlyings: Sequence[str], floor: float) -> F
     new = np.flatnonzero(at < 0)
     e = np.array([0.0 if name in view.quiet else 1.0 for name in view.underlyings])
     out = np.empty((3, n, n))
-    for target, matrix in zip(out, (view.fast, view.slow), strict=True):
+    for target, matrix in zip(out[:2], (view.fast, view.slow), strict=True):
         target[:] = equal
         target[np.ix_(known, known)] = matrix[np.ix_(at[known], at[known])]
         with_new = _factor(matrix, e, floor)[at[known]]

@@ -22,6 +22,7 @@ RejectionKind = Literal[
     "quanto_not_modelled",
     "amount_out_of_range",
     "account_not_empty",
+    "settlement_forgotten",
 ]
 
 DOLLAR = "USD"
@@ -82,16 +83,20 @@ def apply_trade(account: Account, trade: Trade, instrument: Instrument) -> bool:
     """
     if trade.account != account.name or trade.instrument != instrument.instrument:
         raise ValueError(f"trade of {trade.account}/{trade.instrument} given to {account.name}/{instrument.instrument}")
-    key = f"t:{trade.instrument}:{trade.trade_id}"
-    if key in account.recent_ids:
+    if is_duplicate(account, trade):
         return False
     _refuse_trade(account, trade, instrument)
     if instrument.type == "spot":
         _book_spot(account, trade, instrument)
     else:
         _book_contract(account, trade, instrument)
-    _remember(account, key)
+    _remember(account, _trade_key(trade))
     return True
+
+
+def is_duplicate(account: Account, trade: Trade) -> bool:
+    """Whether the account remembers having taken this trade."""
+    return _trade_key(trade) in account.recent_ids
 
 
 def apply_transfer(account: Account, transfer: Transfer) -> bool:
@@ -128,6 +133,34 @@ def apply_config(account: Account, config: AccountConfig) -> bool:
         raise RejectedRecord("account_not_empty", f"account {account.name} still has positions or debts")
     account.config = config
     return True
+
+
+def settle(account: Account, instrument: Instrument, price_usd: float) -> None:
+    """End a holding at the settlement price (USD per coin): the balance takes what it is worth.
+
+    An option pays its intrinsic value, in coins at that price if it is inverse; a future realises its P&L. Raises
+    KeyError without a holding, and RejectedRecord with the account unchanged.
+    """
+    name, settlement = instrument.instrument, instrument.settlement
+    holding = account.holdings[name]
+    size = holding.quantity * instrument.contract_size
+    if instrument.type == "option":
+        change = size * payoff(instrument, price_usd)
+    else:
+        change = _pnl(size, holding.average_price, price_usd, instrument.contract == "inverse")
+    held = account.balances.get(settlement, 0.0)
+    balance = _without_residue(held + change, held, change)
+    _refuse_amounts(balance, change)
+    _store(account, settlement, balance)
+    del account.holdings[name]
+
+
+def payoff(option: Instrument, price_usd: float) -> float:
+    """Return what one coin's worth of an option pays at a settlement price: USD, coins if it is inverse."""
+    assert option.strike is not None
+    intrinsic = price_usd - option.strike if option.option_type == "call" else option.strike - price_usd
+    paid = max(intrinsic, 0.0)
+    return paid / price_usd if option.contract == "inverse" else paid
 
 
 def exposures(account: Account, listing: Listing) -> Exposures:
@@ -167,6 +200,10 @@ def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, flo
     if instrument.contract == "inverse":
         return 0.0, size / holding.average_price
     return -size * holding.average_price, 0.0
+
+
+def _trade_key(trade: Trade) -> str:
+    return f"t:{trade.instrument}:{trade.trade_id}"
 
 
 def _is_dollar(asset: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from monitor.engine.composite import TicksFold
+from monitor.engine.composite import TickChange, TicksFold
 from monitor.engine.listing import InstrumentsFold
 from monitor.engine.parameters import ParametersFold
 from monitor.engine.surface import VolatilityFold
@@ -61,8 +61,7 @@ class Market:
         text, having changed nothing that counts.
         """
         if isinstance(record, PriceTick | Heartbeat):
-            change = self.ticks.apply(record)
-            return MarketChange(underlyings=change.underlyings, correlation=change.correlation)
+            return _of_ticks(self.ticks.apply(record))
         if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):
             return MarketChange(underlyings=self.volatility.apply(record), surface=True)
         if isinstance(record, Instrument):
@@ -72,6 +71,14 @@ class Market:
             return MarketChange(sets=self.parameters.apply(record))
         raise TypeError(f"{type(record).__name__} is not market data")
 
+    def advance(self, to_us: int) -> MarketChange:
+        """Let market time pass to `to_us`, because a record has been accepted that is not earlier."""
+        return _of_ticks(self.ticks.advance(to_us))
+
     def reached(self, positions: dict[str, Position]) -> bool:
         """Whether every market topic is folded at least to these positions (topics not named do not count)."""
         return all(self.positions[topic] >= positions.get(topic, START) for topic in self.positions)
+
+
+def _of_ticks(change: TickChange) -> MarketChange:
+    return MarketChange(underlyings=change.underlyings, correlation=change.correlation)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from monitor.engine.baseline import Baseline
+from monitor.engine.expiries import Expiries
 from schemas.ids import canonical
 from schemas.records import AccountConfig, Input, Position, Status
 
@@ -148,7 +149,8 @@ class State:
     """The engine's whole state. Only `step` and the functions of this package change it.
 
     `partition_of` maps every account here to its partition. `gated` says that some shard or account still waits for
-    the market to catch up with it.
+    the market to catch up with it. `expiries` are of the accounts that are evaluated; like `next_deadline_us`, the
+    earliest of timers and expiries, it is rebuilt from the accounts.
     """
 
     market: Market
@@ -157,6 +159,7 @@ class State:
     partition_of: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     gated: bool = False
+    expiries: Expiries = field(default_factory=Expiries)
     next_deadline_us: int = NO_DEADLINE
 
 

@@ -6,15 +6,17 @@ changed go through the status machine. Time is market time; there is no clock, n
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from monitor.engine import attribution, ledger, status
+from monitor.engine import attribution, expiry, ledger, status
 from monitor.engine.book import Book, status_parameters
 from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.events import build_event, to_outgoing
+from monitor.engine.expiries import Expiries
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
@@ -26,7 +28,11 @@ from schemas.records import START, AccountConfig, Cause, Heartbeat, PriceTick, T
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 TIMER_CAUSE = Cause(topic="timer")
+EXPIRY_CAUSE = Cause(topic="expiry")
+TIME_CAUSE = Cause(topic="time")
 RECOVERY_CAUSE = Cause(topic="recovery")
+
+MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
 _IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False for topic in ACCOUNT_TOPICS}
 _REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
@@ -67,6 +73,7 @@ def close_shard(state: State, partition: int) -> None:
     shard = state.shards.pop(partition)
     for name in shard.accounts:
         state.book.remove(name)
+        state.expiries.forget(name)
         del state.partition_of[name]
     _find_next_deadline(state)
 
@@ -108,9 +115,10 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     record = source.record
     before_us = market.time_us
     try:
-        if isinstance(record, PriceTick | Heartbeat) and record.event_time_us > state.next_deadline_us:
+        if isinstance(record, PriceTick | Heartbeat) and record.event_time_us >= _quiet_until(state):
             market.ticks.check(record)  # a refused tick must not move time
-            _fire_timers(state, record.event_time_us, events)
+            _pass_time(state, record.event_time_us, events)
+            before_us = market.time_us
         change = market.apply(record)
     except _REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
@@ -125,6 +133,67 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     if state.gated:
         cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
         _open_gates(state, cause, events)
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+def _quiet_until(state: State) -> int:
+    """Return a moment before which time alone does nothing."""
+    market = state.market
+    return min(market.ticks.change_us, _next_grid(market.time_us), state.next_deadline_us)
+
+
+def _next_grid(time_us: int) -> int:
+    """Return the first moment of the pricing grid after a time."""
+    return (time_us // PRICING_GRID_US + 1) * PRICING_GRID_US
+
+
+def _pass_time(state: State, to_us: int, events: list[Outgoing]) -> None:
+    """Let everything act that time alone moves before a record of `to_us`, each at its own moment.
+
+    The market changes, and options lose time value, before the records of a microsecond; expiries and timers act after
+    them. So it makes no difference which records happen to come in between. Of a silence of more than a day (or the
+    time before the first record) only the end is told.
+    """
+    market = state.market
+    if to_us > market.time_us + MAX_SILENCE_US:
+        _move_market(state, to_us, events)
+    while True:
+        change_us = min(market.ticks.change_us, _next_grid(market.time_us))
+        due_us = state.next_deadline_us
+        if change_us <= min(due_us, to_us):
+            _move_market(state, change_us, events)
+        elif due_us < to_us:
+            market.advance(due_us)
+            _settle_expired(state, due_us, events)
+            _fire_timers(state, due_us, events)
+        else:
+            return
+
+
+def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
+    """Let market time pass to a moment at which something changes, and evaluate what that concerns."""
+    before_us = state.market.time_us
+    change = state.market.advance(to_us)
+    for name in _re_evaluate(state, change, before_us):
+        _conditions_changed(state, name, TIME_CAUSE, events)
+    if state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+        _restate(state)
+
+
+def _settle_expired(state: State, at_us: int, events: list[Outgoing]) -> None:
+    """Settle what expires at `at_us`, account by account in order of their names."""
+    for name, instruments in state.expiries.due(at_us).items():
+        shard = state.shards[state.partition_of[name]]
+        account = shard.accounts[name]
+        held = len(account.holdings)
+        flags = expiry.settle(account, instruments, state.market, state.expiries)
+        state.book.set_account(account, state.market)
+        if len(account.holdings) != held:
+            shard.changed[name] = None
+            _take_figures(state, account)
+        _conditions_changed(state, name, EXPIRY_CAUSE, events, flags=flags)
 
 
 def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
@@ -180,6 +249,9 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     shard.changed[account.name] = None
     if account.name in shard.waiting:
         return  # evaluated when the market has caught up with it
+    if isinstance(record, Trade):
+        expiry.take(account, (record.instrument,), state.market, state.expiries)
+        state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
     state.book.set_account(account, state.market)
     _take_figures(state, account)
     cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
@@ -195,6 +267,8 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
         instrument = state.market.instruments.get(record.instrument)
         if instrument is None:
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
+        if not ledger.is_duplicate(account, record):
+            expiry.refuse_forgotten(instrument, state.market)
         return ledger.apply_trade(account, record, instrument)
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
@@ -205,29 +279,28 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
 
 
 def _conditions_changed(
-    state: State, name: str, cause: Cause, events: list[Outgoing], *, deposit: bool = False
-) -> None:
-    """Take an account's present conditions through its status machine."""
+    state: State, name: str, cause: Cause, events: list[Outgoing], *, deposit: bool = False,
+    flags: tuple[str, ...] = (),
+) -> None:  # fmt: skip
+    """Take an account's present conditions through its status machine; `flags` are what is doubtful about the cause."""
     shard = state.shards[state.partition_of[name]]
     account = shard.accounts[name]
     parameters = status_parameters(state.market, account.config.parameter_set)
     timers = dict(account.timers)
     bits = state.book.conditions(name)
     transitions = status.on_conditions(account, bits, state.market.time_us, parameters, deposit=deposit)
-    _after(state, shard, account, timers, transitions, cause, events)
+    _after(state, shard, account, timers, transitions, cause, events, flags)
 
 
-def _fire_timers(state: State, before_us: int, events: list[Outgoing]) -> None:
-    """Fire every timer with a deadline earlier than `before_us`, in order of deadline and account."""
-    while state.next_deadline_us < before_us:
-        deadline_us = state.next_deadline_us
-        for name, shard in sorted(_due(state, deadline_us)):
-            account = shard.accounts[name]
-            parameters = status_parameters(state.market, account.config.parameter_set)
-            timers = dict(account.timers)
-            transitions = status.on_timer(account, state.book.conditions(name), deadline_us, parameters)
-            _after(state, shard, account, timers, transitions, TIMER_CAUSE, events)
-        _find_next_deadline(state)
+def _fire_timers(state: State, deadline_us: int, events: list[Outgoing]) -> None:
+    """Fire every timer with this deadline, the earliest, in order of accounts."""
+    for name, shard in sorted(_due(state, deadline_us)):
+        account = shard.accounts[name]
+        parameters = status_parameters(state.market, account.config.parameter_set)
+        timers = dict(account.timers)
+        transitions = status.on_timer(account, state.book.conditions(name), deadline_us, parameters)
+        _after(state, shard, account, timers, transitions, TIMER_CAUSE, events)
+    _find_next_deadline(state)
 
 
 def _due(state: State, deadline_us: int) -> Iterator[tuple[str, Shard]]:
@@ -246,7 +319,7 @@ def _due(state: State, deadline_us: int) -> Iterator[tuple[str, Shard]]:
 
 def _after(
     state: State, shard: Shard, account: Account, timers: dict[str, int], transitions: list[status.Transition],
-    cause: Cause, events: list[Outgoing],
+    cause: Cause, events: list[Outgoing], flags: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Write down what the status machine did: events, and the account if anything of it must be stored."""
     name = account.name
@@ -258,6 +331,9 @@ def _after(
     shard.changed[name] = None
     _take_figures(state, account)
     evaluation = state.book.evaluation(account, state.market)
+    if flags:
+        data_quality = tuple(sorted({*evaluation.data_quality, *flags}))
+        evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
     positions = {**shard.marker.positions, **state.market.positions}
     for transition in transitions:
@@ -302,8 +378,9 @@ def _push_timer(state: State, shard: Shard, account: Account) -> None:
 
 
 def _find_next_deadline(state: State) -> None:
-    """Find the earliest timer of the open shards, stale ones included (firing a stale one does nothing)."""
+    """Find the earliest expiry, or timer of the open shards, stale ones included (firing a stale one does nothing)."""
     heads = [shard.timers[0][0] for shard in state.shards.values() if shard.open and shard.timers]
+    heads.append(state.expiries.next_us)
     state.next_deadline_us = min(heads, default=NO_DEADLINE)
 
 
@@ -328,6 +405,7 @@ def rewind(state: State) -> None:
         shard.waiting = {}
     state.market = Market()
     state.book = Book()
+    state.expiries = Expiries()
     state.gated = bool(state.shards)
     _find_next_deadline(state)
 
@@ -353,6 +431,8 @@ def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause
     if not state.market.reached(account.positions):
         shard.waiting[account.name] = None
         return
+    if expiry.take(account, sorted(account.holdings), state.market, state.expiries):
+        shard.changed[account.name] = None
     state.book.set_account(account, state.market)
     _push_timer(state, shard, account)
     _conditions_changed(state, account.name, cause, events)

@@ -20,7 +20,7 @@ from monitor.worker.intake import Intake, delivered
 from monitor.worker.liveness import end_process
 from monitor.worker.options import STATE_TABLE, WorkerOptions
 from monitor.worker.ownership import REBALANCE_TIMEOUT_S, Ownership
-from schemas.topics import ACCOUNT_TOPICS, Topic
+from schemas.topics import Topic
 
 # Messages that Faust may hold for each topic besides our queue. Frames are up to 1 MB: 4096, the default, is 4 GB.
 BUFFERED_MESSAGES = 256
@@ -101,7 +101,7 @@ def create_app(options: WorkerOptions, folder: Path, intake: Intake) -> faust.Ap
         broker_commit_interval=60.0,  # there is nothing for Faust to commit, see `group`
         broker_max_poll_records=1_000,
     )
-    for topic in ACCOUNT_TOPICS:
+    for topic in options.inputs:
         _add_agent(app, topic, options, intake)
     return app
 
@@ -146,11 +146,11 @@ def check_framework() -> None:
 
 
 def check_copartitioned(assigned: Iterable[TP], options: WorkerOptions) -> None:
-    """Raise WrongPartitions unless all account topics and the changelog were assigned with the same partitions.
+    """Raise WrongPartitions unless all input topics and the changelog were assigned with the same partitions.
 
     The assignor only does so for topics of equal partition counts that it knows.
     """
-    names = [options.changelog, *(options.topic(topic) for topic in ACCOUNT_TOPICS)]
+    names = [options.changelog, *(options.topic(topic) for topic in options.inputs)]
     found = {name: {tp.partition for tp in assigned if tp.topic == name} for name in names}
     if any(partitions != found[options.changelog] for partitions in found.values()):
         told = ", ".join(f"{name} {sorted(partitions)}" for name, partitions in found.items())
@@ -158,7 +158,7 @@ def check_copartitioned(assigned: Iterable[TP], options: WorkerOptions) -> None:
 
 
 def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Intake) -> None:
-    """Read one account topic: decode and hand over, nothing else."""
+    """Read one input topic: decode and hand over, nothing else."""
     channel = app.topic(
         options.topic(topic), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
         # Null values are refused rows, or tombstones: they have to arrive.
@@ -171,7 +171,8 @@ def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Int
         try:
             async for event in stream.noack().events():
                 message = event.message
-                await intake.put(delivered(topic, message, message.generation_id, options))
+                if intake.wants(topic.name, message.partition):
+                    await intake.put(delivered(topic, message, message.generation_id, options))
         except Exception as error:  # noqa: BLE001 (Faust would restart the agent behind the message)
             end_process(error)
 

@@ -93,11 +93,12 @@ class Owed:
         if not self._rows:
             return []
         letters = []
-        for index, _ in message.records:
-            row = self._rows.pop((message.topic, message.partition, message.offset, index), None)
+        for _, item in message.records:
+            row = self._rows.pop((item.topic, item.partition, item.offset, item.index), None)
             if row is not None:
-                raw = raw_row(message.value or b"", index)
-                letters.append(Letter(message.topic, message.partition, message.offset, index, *row, message.key, raw))
+                raw = raw_row(item.raw, item.index)
+                key = key_of(item.topic, item.record)
+                letters.append(Letter(item.topic, item.partition, item.offset, item.index, *row, key, raw))
         return letters
 
     def clear(self) -> None:

@@ -11,10 +11,11 @@ Each step is acknowledged by the broker before the next one starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 
 from monitor.engine.outbox import Event, Flush, Value, marker_key
-from monitor.engine.state import State, encode
+from monitor.engine.state import Shard, encode
 from monitor.worker.changelog import Letters, encode_letters, letters_key
 from monitor.worker.dead_letters import Letter, outbound
 from monitor.worker.options import WorkerOptions
@@ -35,7 +36,7 @@ class Flusher:
         self._published: dict[int, int] = {}
 
     async def send(
-        self, state: State, flush: Flush, unread: Iterable[Letter], rejected: Iterable[Letter],
+        self, shards: Mapping[int, Shard], flush: Flush, unread: Iterable[Letter], rejected: Iterable[Letter],
         reported: Mapping[str, Position],
     ) -> None:  # fmt: skip
         """Send steps 1 to 4 of a flush.
@@ -46,11 +47,11 @@ class Flusher:
         unread, rejected = list(unread), list(rejected)
         market = [letter for letter in (*unread, *rejected) if letter.is_market]
         await self._publisher.send(outbound(market, self._options))
-        owed = _owed(state, rejected, reported, always=bool(market))
+        owed = _owed(shards, rejected, reported, always=bool(market))
         await self._publisher.send(self._values(flush, owed))
         account = [letter for letter in (*unread, *rejected) if not letter.is_market]
         await self._publisher.send([*(self._event(event) for event in flush.events), *outbound(account, self._options)])
-        headers = {partition: state_headers(shard.marker.epoch) for partition, shard in state.shards.items()}
+        headers = {partition: state_headers(shard.marker.epoch) for partition, shard in shards.items()}
         states = self._options.topic(ACCOUNT_STATES)
         await self._publisher.send(
             [
@@ -67,20 +68,20 @@ class Flusher:
         """Write changelog records of one partition."""
         await self._publisher.send([Outbound(self._options.changelog, partition, *item) for item in values])
 
-    async def markers(self, state: State) -> None:
+    async def markers(self, shards: Mapping[int, Shard]) -> None:
         """Write the markers again whose shards have published since: a successor then sends nothing twice."""
         await self._publisher.send(
             [
                 Outbound(self._options.changelog, partition, marker_key(partition), encode(shard.marker))
-                for partition, shard in sorted(state.shards.items())
+                for partition, shard in sorted(shards.items())
                 if self._published.get(partition) != shard.marker.published_flush
             ]
         )
-        self._published = {partition: shard.marker.published_flush for partition, shard in state.shards.items()}
+        self._published = {partition: shard.marker.published_flush for partition, shard in shards.items()}
 
-    def opened(self, state: State, partition: int) -> None:
-        """Note that a partition's marker has been written as it is now."""
-        self._published[partition] = state.shards[partition].marker.published_flush
+    def opened(self, shard: Shard) -> None:
+        """Note that a shard's marker has been written as it is now."""
+        self._published[shard.marker.partition] = shard.marker.published_flush
 
     def _values(self, flush: Flush, owed: dict[int, Value]) -> list[Outbound]:
         """Changelog records in order: accounts, owed letters, marker, partition by partition."""
@@ -102,7 +103,15 @@ class Flusher:
         return Outbound(self._options.topic(_TOPICS[event.topic]), event.partition, event.key, event.body, headers)
 
 
-def _owed(state: State, rejected: list[Letter], reported: Mapping[str, Position], *, always: bool) -> dict[int, Value]:
+def together(flushes: Sequence[Flush]) -> Flush:
+    """Make one flush of those of several states, in their order."""
+    names = [field.name for field in fields(Flush)]
+    return Flush(**{name: [item for flush in flushes for item in getattr(flush, name)] for name in names})
+
+
+def _owed(
+    shards: Mapping[int, Shard], rejected: list[Letter], reported: Mapping[str, Position], *, always: bool
+) -> dict[int, Value]:  # fmt: skip
     """Values under `letters_key` of the partitions that have something to store there (0: `always`, if ours)."""
     rows: dict[int, list[tuple[str, int, int, str, str]]] = {0: []} if always else {}
     for letter in rejected:
@@ -111,7 +120,7 @@ def _owed(state: State, rejected: list[Letter], reported: Mapping[str, Position]
             rows.setdefault(letter.partition, []).append(row)
     values = {}
     for partition, items in rows.items():
-        marker = state.shards[partition].marker
+        marker = shards[partition].marker
         letters = Letters(marker.epoch, marker.flush, tuple(items), dict(reported) if partition == 0 else {})
         values[partition] = Value(partition, letters_key(partition), encode_letters(letters))
     return values

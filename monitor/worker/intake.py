@@ -7,18 +7,22 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
+from monitor.engine.state import Sourced
 from monitor.worker.options import WorkerOptions
-from schemas.codec import decode_message
-from schemas.records import START, Position, Record, Tombstone
+from schemas.codec import decode_message, decode_sequenced, misplaced, raw_row
+from schemas.records import START, AccountInput, Position, Record, SequencedRecord, Tombstone
 from schemas.refusals import Refused
-from schemas.topics import Topic
+from schemas.topics import SEQUENCED, Topic
 
 
 @dataclass(slots=True)
 class Delivered:
     """One message of an account topic: decoded, with its refused rows.
 
-    `topic` is the name in the topic table, `generation` the group's generation at its fetch.
+    `topic` is the name in the topic table, `generation` the group's generation at its fetch; `records` are (row,
+    record), and a record has the position that it is applied at.
     """
 
     topic: str
@@ -27,7 +31,7 @@ class Delivered:
     generation: int
     key: bytes | None
     value: bytes | None
-    records: list[tuple[int, Record]]
+    records: list[tuple[int, Sourced]]
     refused: list[Refused]
 
     @property
@@ -50,14 +54,42 @@ def without_tombstones(records: list[tuple[int, Record | Tombstone]]) -> list[tu
 
 
 def delivered(topic: Topic, message: Any, generation: int, options: WorkerOptions) -> Delivered:
-    """Decode a message of an account topic as a client gives it; whatever it holds, it becomes rows or refused rows."""
-    decoded = decode_message(
-        topic.name, message.key, message.value, partition=message.partition, partition_of=options.partition_of
-    )
+    """Decode a message as a client gives it; whatever it holds, it becomes rows or refused rows."""
+    if topic is SEQUENCED:
+        records, refused = _sequenced(message, options)
+    else:
+        decoded = decode_message(
+            topic.name, message.key, message.value, partition=message.partition, partition_of=options.partition_of
+        )
+        raw, refused = message.value or b"", decoded.refused
+        records = [
+            (index, Sourced(topic.name, message.partition, message.offset, index, record, raw))  # type: ignore[arg-type]
+            for index, record in without_tombstones(decoded.records)
+        ]
     return Delivered(
         topic=topic.name, partition=message.partition, offset=message.offset, generation=generation,
-        key=message.key, value=message.value, records=without_tombstones(decoded.records), refused=decoded.refused,
+        key=message.key, value=message.value, records=records, refused=refused,
     )  # fmt: skip
+
+
+def _sequenced(message: Any, options: WorkerOptions) -> tuple[list[tuple[int, Sourced]], list[Refused]]:
+    """Decode a message of the sequence: its records have the topics they came from, and ordinals for offsets."""
+    decoded = decode_message(SEQUENCED.name, message.key, message.value)
+    records: list[tuple[int, Sourced]] = []
+    refused = list(decoded.refused)
+    for index, row in decoded.records:
+        assert isinstance(row, SequencedRecord)
+        record, partition = decode_sequenced(row, index), 0
+        if isinstance(record, AccountInput):
+            partition = options.partition_of(record.account.encode())
+            if partition != message.partition:
+                record = misplaced(partition).of(index, b"")
+        if isinstance(record, Refused):
+            refused.append(replace(record, raw=raw_row(message.value, index)))
+        else:
+            raw = bytes(row.record)
+            records.append((index, Sourced(row.topic, partition, row.ordinal, 0, record, raw)))  # type: ignore[arg-type]
+    return records, refused
 
 
 class Intake:
@@ -74,6 +106,11 @@ class Intake:
         self._room = asyncio.Event()
         self._room.set()
         self.held = 0
+        self.passed_over: set[tuple[str, int]] = set()
+
+    def wants(self, topic: str, partition: int) -> bool:
+        """Whether messages of a partition are taken from its agent, and not from its log at the moment."""
+        return (topic, partition) not in self.passed_over
 
     async def put(self, message: Delivered) -> None:
         """Add a message as soon as there is room; one larger than the bound waits until the queue is empty."""
@@ -106,6 +143,7 @@ class Intake:
     def clear(self) -> None:
         """Forget everything: unacknowledged messages are delivered again."""
         self._messages.clear()
+        self.passed_over.clear()
         self.held = 0
         self._room.set()
 
@@ -117,13 +155,17 @@ class Source:
     `expected` is the next offset, `moved_ms` when it last moved, `end` the partition's end as last seen, `looked_ms`
     when that was, `applied` the position of the last record given to the engine, `unacked` the messages in offset
     order that are not acknowledged, `done` the offset below which all are (-1: none yet). `primed` tells that the first
-    delivery has come (or none was to be expected), so that the merge starts with every source in sight.
+    delivery has come (or none was to be expected), so that the merge starts with every source in sight. Below `start`
+    everything was dealt with before: it is applied again, and neither reported nor acknowledged. A source that is
+    `behind` is read from its log to the end, and what the group delivers of it is passed over.
     """
 
     topic: str
     partition: int
     expected: int
     primed: bool
+    start: int = 0
+    behind: bool = False
     end: int = 0
     moved_ms: float = 0.0
     looked_ms: int = 0
@@ -135,6 +177,11 @@ class Source:
     def __post_init__(self) -> None:
         """Name the merge's input."""
         self.key = f"{self.topic}/{self.partition}"
+
+    @property
+    def unapplied(self) -> bool:
+        """Whether records of it wait."""
+        return any(message.last > self.applied for message in self.unacked)
 
     def take_applied(self) -> list[Delivered]:
         """Take the messages, from the first on, whose records are all applied: these may be acknowledged."""

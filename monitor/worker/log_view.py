@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,7 @@ class LogView:
 
     async def read(
         self, partition: TopicPartition, start: int, end: int, limit: int | None = None
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Yield the records in [start, end), at most `limit`.
 
         Raises `OffsetOutOfRangeError` if the log starts after `start`, Unanswered when nothing comes.

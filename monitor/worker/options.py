@@ -9,9 +9,9 @@ from pathlib import Path
 from aiokafka.partitioner import murmur2
 
 from monitor.brokers.probe import parse_address
-from monitor.config import Settings
+from monitor.config import Order, Settings
 from monitor.errors import UsageError
-from schemas.topics import Topic, full_name
+from schemas.topics import ACCOUNT_TOPICS, SEQUENCED, Topic, full_name
 
 STATE_TABLE = "state"
 
@@ -23,7 +23,7 @@ def _murmur2(key: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P."""
+    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P, `order` live or strict."""
 
     broker: str
     partitions: int
@@ -34,11 +34,20 @@ class WorkerOptions:
     flush_interval_ms: float = 5.0
     ready_timeout_s: float = 120.0
     data_dir: Path | None = None
+    order: Order = "live"
 
     @property
     def group(self) -> str:
-        """Consumer group; it carries the prefix, so that deployments share a cluster."""
-        return f"{self.prefix}{self.application_id}"
+        """Consumer group; it carries the prefix, so that deployments share a cluster.
+
+        Strict order has a group of its own, and with it a changelog: positions mean something else there.
+        """
+        return f"{self.prefix}{self.application_id}{'-strict' if self.order == 'strict' else ''}"
+
+    @property
+    def inputs(self) -> tuple[Topic, ...]:
+        """Topics that are read through the group."""
+        return (SEQUENCED,) if self.order == "strict" else ACCOUNT_TOPICS
 
     @property
     def changelog(self) -> str:
@@ -68,4 +77,5 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         flush_interval_ms=settings.flush_interval_ms,
         ready_timeout_s=ready_timeout_s,
         data_dir=Path(settings.data_dir) if settings.data_dir else None,
+        order=settings.order,
     )

@@ -9,19 +9,14 @@ from collections.abc import Iterable
 import structlog
 from aiokafka import TopicPartition
 
-from monitor.engine import close_shard, confirm_pending, gate_open, open_shard, pending, rewind
+from monitor.engine import confirm_pending, open_shard, pending
 from monitor.engine.outbox import marker_key
 from monitor.engine.state import encode
 from monitor.worker.changelog import Recovered, RecoveredState
 from monitor.worker.engine_task import PRIME_S, Engine
-from monitor.worker.errors import Fenced, LostInput, LostState, RebalanceTimeout, WrongPartitions
-from monitor.worker.intake import Source
-from schemas.records import START, Position
-from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
+from monitor.worker.errors import Fenced, LostState, RebalanceTimeout, WrongPartitions
 
 REBALANCE_TIMEOUT_S = 30.0  # the group waits so long for a member to give its partitions up
-
-_MARKET_NAMES = frozenset(topic.name for topic in MARKET_TOPICS)
 
 log = structlog.get_logger("monitor.worker")
 
@@ -56,7 +51,7 @@ class Ownership:
         """
         self.ready = False
         self.waiting_since_s = time.monotonic()
-        if self._engine.state.shards and self._engine.group.expelled:
+        if self._engine.order.shards and self._engine.group.expelled:
             raise Fenced("the group has put this worker out", "restart it; look for pauses or a lost connection")
         try:
             async with asyncio.timeout(REBALANCE_TIMEOUT_S * 0.8):
@@ -79,7 +74,7 @@ class Ownership:
         if engine.active:
             engine.active = False
             await engine.flush()
-            await engine.flusher.markers(engine.state)
+            await engine.flusher.markers(engine.order.shards)
             await engine.group.commit()
         engine.forget_intake()
         engine.group.forget()
@@ -102,11 +97,12 @@ class Ownership:
             engine = self._engine
             member, self._member = self._member, engine.group.member
             kept = set(ours) if member == self._member else set()
-            for partition in set(engine.state.shards) - kept:
-                close_shard(engine.state, partition)
-            gained = await self._recover([p for p in ours if p not in engine.state.shards])
+            for partition in set(engine.order.shards) - kept:
+                engine.order.close(partition)
+            gained = await self._recover([p for p in ours if p not in engine.order.shards])
             await self._check_inputs(gained)
-            self._rewind_if_behind(gained)
+            if engine.order.prepare(gained):
+                engine.drop_unread_market()
             for recovered in gained:
                 await self._open(recovered)
             await self._open_sources(ours)
@@ -127,27 +123,16 @@ class Ownership:
         committed = await engine.view.committed()
         for recovered in gained:
             partition, marker = recovered.partition, recovered.marker
-            tps = {topic.name: TopicPartition(options.topic(topic), partition) for topic in ACCOUNT_TOPICS}
             if marker is None:
-                self._check_unused(recovered, [(tp, committed.get(tp, 0)) for tp in tps.values()])
-                continue
-            if marker.partitions != options.partitions:
+                tps = [TopicPartition(options.topic(topic), partition) for topic in options.inputs]
+                self._check_unused(recovered, [(tp, committed.get(tp, 0)) for tp in tps])
+            elif marker.partitions != options.partitions:
                 raise WrongPartitions(
                     f"the state was written for {marker.partitions} partitions, this worker is set to "
                     f"{options.partitions}",
                     "set the former number; another one needs a new deployment",
                 )
-            tps |= {topic.name: TopicPartition(options.topic(topic), 0) for topic in MARKET_TOPICS}
-            begins, ends = await engine.view.begins(tps.values()), await engine.view.ends(tps.values())
-            for name, (offset, _) in marker.positions.items():
-                tp = tps[name]
-                if offset >= ends[tp]:
-                    raise LostInput(
-                        f"the state knows offset {offset} of {tp.topic}/{tp.partition}, which ends at {ends[tp]}",
-                        "the topic was made anew or cut; restore it, or start a new application id",
-                    )
-                if name in _MARKET_NAMES and begins[tp] > offset + 1:
-                    log.error("market_gap", topic=tp.topic, partition=partition, first=offset + 1, end=begins[tp])
+            await engine.order.check(recovered)
 
     def _check_unused(self, recovered: Recovered, committed: list[tuple[TopicPartition, int]]) -> None:
         """Refuse a partition whose inputs were consumed and whose marker is gone."""
@@ -164,46 +149,27 @@ class Ownership:
                 "restore the changelog, or start a new application id from the beginning of the topics",
             )
 
-    def _rewind_if_behind(self, gained: list[Recovered]) -> None:
-        """Fold the market again from its beginning if a shard has not seen what our market has passed."""
-        engine = self._engine
-        market = engine.state.market.positions
-
-        def behind(recovered: Recovered) -> bool:
-            # An empty shard has nothing to evaluate; partition 0 reports refused market records all the same.
-            if not recovered.accounts and recovered.partition != 0:
-                return False
-            reached: dict[str, Position] = recovered.marker.positions if recovered.marker else {}
-            return any(position > reached.get(topic, START) for topic, position in market.items())
-
-        if any(behind(recovered) for recovered in gained):
-            log.info("rewind", partitions=[recovered.partition for recovered in gained])
-            engine.close_market()
-            rewind(engine.state)
-            engine.reader.rewind()
-            engine.open_market()
-            engine.drop_unread_market()
-
     async def _open(self, recovered: Recovered) -> None:
         """Open one shard: the new epoch is written and acknowledged before anything else is."""
         engine, partition = self._engine, recovered.partition
+        state = engine.order.state_of(partition)
         open_shard(
-            engine.state, partition, recovered.marker, recovered.accounts, partitions=self._options.partitions,
+            state, partition, recovered.marker, recovered.accounts, partitions=self._options.partitions,
             epoch=recovered.epoch + 1,
         )  # fmt: skip
-        shard = engine.state.shards[partition]
+        shard = state.shards[partition]
         await engine.flusher.values(partition, [(marker_key(partition), encode(shard.marker)), *recovered.repairs])
-        engine.flusher.opened(engine.state, partition)
+        engine.flusher.opened(shard)
         if recovered.letters is not None:
             engine.owed.add(partition, recovered.letters, shard.marker.positions)
             if partition == 0:
                 engine.reported = dict(recovered.letters.market)
-        events = pending(engine.state, partition)
+        events = pending(state, partition)
         await engine.flusher.events(events)
-        confirm_pending(engine.state, partition)
+        confirm_pending(state, partition)
         log.info(
             "opened", partition=partition, epoch=shard.marker.epoch, accounts=len(shard.accounts),
-            sent_again=len(events), repaired=len(recovered.repairs), gate_open=gate_open(engine.state, partition),
+            sent_again=len(events), repaired=len(recovered.repairs), gate_open=shard.open,
         )  # fmt: skip
 
     async def _open_sources(self, partitions: list[int]) -> None:
@@ -211,14 +177,11 @@ class Ownership:
         committed = await engine.view.committed()
         tps = {
             (topic.name, partition): TopicPartition(options.topic(topic), partition)
-            for partition in partitions for topic in ACCOUNT_TOPICS
+            for partition in partitions for topic in options.inputs
         }  # fmt: skip
         begins, ends = await engine.view.begins(tps.values()), await engine.view.ends(tps.values())
         for (topic, partition), tp in tps.items():
-            expected = committed.get(tp, begins[tp])
-            # A closed gate holds its sources back anyway.
-            primed = expected >= ends[tp] or not gate_open(engine.state, partition)
-            engine.add_source(Source(topic, partition, expected=expected, primed=primed, end=ends[tp]))
+            engine.add_source(topic, partition, begins[tp], ends[tp], committed.get(tp))
         engine.prime_until_s = time.monotonic() + PRIME_S
 
     # --- readiness ------------------------------------------------------------------------------
@@ -228,8 +191,8 @@ class Ownership:
         engine = self._engine
         if self.ready or not engine.active or not engine.group.settled:
             return
-        shards = engine.state.shards
-        if all(gate_open(engine.state, partition) for partition in shards):
+        shards = engine.order.shards
+        if all(shard.open for shard in shards.values()):
             self.ready = True
             log.info(
                 "ready", partitions=sorted(shards), accounts=sum(len(shard.accounts) for shard in shards.values()),

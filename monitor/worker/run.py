@@ -31,12 +31,15 @@ from monitor.worker.errors import Ending, FolderInUse, NotReady, WrongPartitions
 from monitor.worker.flush import Flusher
 from monitor.worker.group import Group
 from monitor.worker.intake import Intake
+from monitor.worker.live_order import LiveOrder
 from monitor.worker.liveness import Pulse, end_process
 from monitor.worker.log_view import LogView
 from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
+from monitor.worker.order import Order
 from monitor.worker.ownership import Ownership
 from monitor.worker.publisher import Publisher
+from monitor.worker.strict_order import StrictOrder
 from schemas.topics import ACCOUNT_TOPICS, SEQUENCED
 
 SHUTDOWN_S = 9.0  # supervisors send SIGKILL after 10 s
@@ -63,11 +66,11 @@ class Shell(mode.Service):
         self.pulse = Pulse(options.session_timeout_s)
         self.publisher = Publisher(options, self.pulse, idempotent=checked.idempotent)
         self.view = LogView(options.broker, options.group, inputs, exact_ends=checked.ends_exact)
-        self.reader = MarketReader(options, wake)
+        self.order = _order(options, self.view, wake)
         self.group = Group(options)
         self.intake = Intake(options.queue_records, wake)
         self.engine = Engine(
-            options, Flusher(options, self.publisher), self.reader, self.intake, self.view, self.pulse, self.group, wake
+            options, Flusher(options, self.publisher), self.order, self.intake, self.view, self.pulse, self.group, wake
         )
         self.ownership = Ownership(self.engine)
         self.faust_app = create_app(options, folder, self.intake)
@@ -81,7 +84,7 @@ class Shell(mode.Service):
         await self.view.start()
         for work in (
             self.engine.run(), self.group.run(), self.pulse.run(), self._watch(), self._report(),
-            *self.reader.readers(),
+            *self.order.readers(),
         ):  # fmt: skip
             self.add_future(_ending(work))
 
@@ -116,10 +119,10 @@ class Shell(mode.Service):
         engine, now = self.engine, (self.engine.applied, self.publisher.sent)
         before, self._said = self._said, now
         log.info(
-            "progress", ready=self.ownership.ready, partitions=sorted(engine.state.shards), applied=now[0], sent=now[1],
+            "progress", ready=self.ownership.ready, partitions=list(engine.order.shards), applied=now[0], sent=now[1],
             applied_per_s=round((now[0] - before[0]) / PROGRESS_S), sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
-            flushes=engine.flushes, held=self.intake.held, late=engine.merge.late, waits=engine.merge.waits,
-            holes=engine.holes, refetched=engine.refetched, stale=engine.stale,
+            flushes=engine.flushes, held=self.intake.held, holes=engine.holes, refetched=engine.refetched,
+            stale=engine.stale, **engine.order.figures(),
         )  # fmt: skip
 
 
@@ -147,6 +150,12 @@ async def prepare(options: WorkerOptions) -> Checked:
     checked = await selfcheck.check(options.broker, options.prefix)
     log.info("self_check", ends_exact=checked.ends_exact, idempotent=checked.idempotent, told=checked.line)
     return checked
+
+
+def _order(options: WorkerOptions, view: LogView, wake: asyncio.Event) -> Order:
+    if options.order == "strict":
+        return StrictOrder(options, view)
+    return LiveOrder(options, view, MarketReader(options, wake))
 
 
 async def prepare_topics(options: WorkerOptions) -> None:

@@ -31,13 +31,13 @@ class Frame:
 
 
 def test_owed_letters_get_their_bytes_from_the_redelivered_message() -> None:
-    """A stored row is claimed once, with the original bytes of its row; rows that were not reached are judged anew."""
+    """A stored row is claimed once, under its account's key; rows that were not reached are judged anew."""
     owed = Owed()
     rows = ((TRADES.name, 12, 1, "kind", "why"), (TRADES.name, 12, 2, "kind", "why"), (TRADES.name, 99, 0, "k", "w"))
     owed.add(0, Letters(1, 1, rows), {TRADES.name: (12, 1)})
     message = delivered(TRADES, Frame, 1, OPTIONS)
     assert owed.claim(message) == [
-        Letter(TRADES.name, 0, 12, 1, "kind", "why", None, encode(TRADES_OF_A[1])),
+        Letter(TRADES.name, 0, 12, 1, "kind", "why", b"a", encode(TRADES_OF_A[1])),
     ]
     assert owed.claim(message) == []
 

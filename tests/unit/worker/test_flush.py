@@ -68,7 +68,9 @@ def test_state_comes_before_events_and_dead_letters_where_they_cannot_be_lost() 
     flush = collect(state)
     reported = {TICKS.name: (5, 0)}
     asyncio.run(
-        Flusher(OPTIONS, recorder).send(state, flush, [MARKET_LETTER, UNREAD_LETTER], [REJECTED_LETTER], reported)
+        Flusher(OPTIONS, recorder).send(
+            state.shards, flush, [MARKET_LETTER, UNREAD_LETTER], [REJECTED_LETTER], reported
+        )
     )
     assert sent(recorder) == [
         ["risk.dead-letters.v1"],
@@ -90,14 +92,14 @@ def test_a_failed_step_ends_the_flush(batch: int) -> None:
     state, recorder = liquidated(), Recorder(fail_at=batch)
     flush = collect(state)
     with pytest.raises(ConnectionError):
-        asyncio.run(Flusher(OPTIONS, recorder).send(state, flush, [MARKET_LETTER], [], {}))
+        asyncio.run(Flusher(OPTIONS, recorder).send(state.shards, flush, [MARKET_LETTER], [], {}))
     assert len(recorder.batches) == batch
 
 
 def test_events_carry_the_epoch_in_a_header_and_not_in_their_body() -> None:
     """The epoch of the sender may differ between two deliveries; the bytes of the event may not."""
     state, recorder = liquidated(), Recorder()
-    asyncio.run(Flusher(OPTIONS, recorder).send(state, collect(state), [], [], {}))
+    asyncio.run(Flusher(OPTIONS, recorder).send(state.shards, collect(state), [], [], {}))
     (event,) = recorder.batches[1]
     headers = dict(event.headers or [])
     assert headers["risk-epoch"] == b"3"
@@ -112,11 +114,11 @@ def test_a_last_marker_says_what_is_published() -> None:
 
     async def scenario() -> None:
         flush = collect(state)
-        await flusher.send(state, flush, [], [], {})
+        await flusher.send(state.shards, flush, [], [], {})
         confirm(state, flush)
         recorder.batches.clear()
-        await flusher.markers(state)
-        await flusher.markers(state)
+        await flusher.markers(state.shards)
+        await flusher.markers(state.shards)
 
     asyncio.run(scenario())
     assert sent(recorder) == [["!marker/0"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from monitor.engine import Sourced
 from monitor.worker.intake import Delivered, Intake, Source, delivered
 from monitor.worker.options import WorkerOptions
 from schemas.codec import encode
@@ -17,7 +18,7 @@ TRADE = Trade(trade_id="1", account="a", instrument="X", quantity=1.0, price=1.0
 def message(offset: int, rows: int = 1, refused: int = 0) -> Delivered:
     return Delivered(
         topic=TRADES.name, partition=0, offset=offset, generation=1, key=b"a", value=b"",
-        records=[(index, TRADE) for index in range(rows)],
+        records=[(index, Sourced(TRADES.name, 0, offset, index, TRADE)) for index in range(rows)],
         refused=[Refused(rows + index, "bad_json", "", b"") for index in range(refused)],
     )  # fmt: skip
 
@@ -89,13 +90,15 @@ def test_whatever_a_message_holds_becomes_rows_or_refusals() -> None:
     """Records, refused rows and tombstones come out of one function, with the position and generation kept."""
     options = WorkerOptions(broker="b:1", partitions=1)
     good = delivered(TRADES, Message(b"a", encode(TRADE)), 7, options)
-    assert (good.offset, good.generation, good.records, good.refused) == (3, 7, [(0, TRADE)], [])
+    assert (good.offset, good.generation, good.refused) == (3, 7, [])
+    assert good.records == [(0, Sourced(TRADES.name, 0, 3, 0, TRADE, encode(TRADE)))]
     bad = delivered(TRADES, Message(b"a", b"{"), 7, options)
     assert ([row.error_kind for row in bad.refused], bad.records) == (["bad_json"], [])
     null = delivered(TRADES, Message(b"a", None), 7, options)
     assert [row.error_kind for row in null.refused] == ["null_value"]
     config = AccountConfig(account="a", event_time_us=1_760_000_000_000_000)
-    assert delivered(ACCOUNTS, Message(b"a", encode(config)), 7, options).records == [(0, config)]
+    ((_, settings),) = delivered(ACCOUNTS, Message(b"a", encode(config)), 7, options).records
+    assert settings.record == config
     tombstone = delivered(ACCOUNTS, Message(b"a", None), 7, options)
     assert (tombstone.records, tombstone.refused) == ([], [])
 

@@ -1,0 +1,217 @@
+"""Live order: one state, and a merge of the market with the partitions of this worker by event time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Coroutine, Iterable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import TopicPartition
+
+from monitor.engine import close_shard, gate_open, new_state, rewind, step
+from monitor.engine.merge import LiveMerge, Wait
+from monitor.engine.state import Shard, Sourced, State
+from monitor.worker.changelog import Recovered
+from monitor.worker.dead_letters import Letter
+from monitor.worker.errors import LostInput
+from monitor.worker.intake import Delivered, Source
+from monitor.worker.log_view import LogView
+from monitor.worker.market_reader import MarketReader
+from monitor.worker.options import WorkerOptions
+from monitor.worker.order import IDLE_MS, Progress
+from schemas.records import START, Position
+from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK
+
+CHUNK = 64  # records given to `step` at once: small, so that gates and time are looked at often
+# An account's inputs are waited for longer than a market's: a trade without its deposit, or a price without the trade
+# that came before it, is a wrongful liquidation.
+ACCOUNT_WAIT_MS = 250.0
+
+_DEFINITIONS = frozenset({PARAMETERS.name, INSTRUMENTS.name})
+_MARKET_NAMES = tuple(topic.name for topic in MARKET_TOPICS)
+
+log = structlog.get_logger("monitor.worker")
+
+
+class LiveOrder:
+    """All shards in one state; `reader` brings the market to it."""
+
+    def __init__(self, options: WorkerOptions, view: LogView, reader: MarketReader) -> None:
+        self._options = options
+        self._view = view
+        self._reader = reader
+        self._state: State = new_state()
+        self._merge = LiveMerge()
+        self._sources: dict[tuple[str, int], Source] = {}
+        self._gated: list[Source] = []
+        self._open_market()
+
+    # --- state ----------------------------------------------------------------------------------
+
+    @property
+    def states(self) -> Collection[State]:
+        """The one state."""
+        return (self._state,)
+
+    @property
+    def shards(self) -> dict[int, Shard]:
+        """All shards by partition."""
+        return dict(sorted(self._state.shards.items()))
+
+    def state_of(self, partition: int) -> State:  # noqa: ARG002 (there is one for all)
+        """Return the one state."""
+        return self._state
+
+    async def check(self, recovered: Recovered) -> None:
+        """Refuse positions beyond the end of a topic."""
+        partition, marker, options = recovered.partition, recovered.marker, self._options
+        if marker is None:
+            return
+        tps = {topic.name: TopicPartition(options.topic(topic), partition) for topic in ACCOUNT_TOPICS}
+        tps |= {topic.name: TopicPartition(options.topic(topic), 0) for topic in MARKET_TOPICS}
+        begins, ends = await self._view.begins(tps.values()), await self._view.ends(tps.values())
+        for name, (offset, _) in marker.positions.items():
+            tp = tps[name]
+            if offset >= ends[tp]:
+                raise LostInput(
+                    f"the state knows offset {offset} of {tp.topic}/{tp.partition}, which ends at {ends[tp]}",
+                    "the topic was made anew or cut; restore it, or start a new application id",
+                )
+            if name in _MARKET_NAMES and begins[tp] > offset + 1:
+                log.error("market_gap", topic=tp.topic, partition=partition, first=offset + 1, end=begins[tp])
+
+    def prepare(self, gained: Sequence[Recovered]) -> bool:
+        """Fold the market again from its beginning if a shard has not seen what our market has passed."""
+        market = self._state.market.positions
+
+        def behind(recovered: Recovered) -> bool:
+            # An empty shard has nothing to evaluate; partition 0 reports refused market records all the same.
+            if not recovered.accounts and recovered.partition != 0:
+                return False
+            reached: dict[str, Position] = recovered.marker.positions if recovered.marker else {}
+            return any(position > reached.get(topic, START) for topic, position in market.items())
+
+        if not any(behind(recovered) for recovered in gained):
+            return False
+        log.info("rewind", partitions=[recovered.partition for recovered in gained])
+        for name in _MARKET_NAMES:
+            self._merge.remove_input(name)
+        rewind(self._state)
+        self._reader.rewind()
+        self._open_market()
+        return True
+
+    def close(self, partition: int) -> None:
+        """Give up a shard."""
+        close_shard(self._state, partition)
+
+    def _open_market(self) -> None:
+        """Register the market's inputs, at the beginning of a fold."""
+        for name in _MARKET_NAMES:
+            self._merge.add_input(name, SOURCE_RANK[name], definitions=name in _DEFINITIONS)
+            self._merge.set_unfetched(name, True)
+
+    # --- records --------------------------------------------------------------------------------
+
+    def add_source(self, topic: str, partition: int, begin: int, end: int, committed: int | None) -> Source:
+        """Read a source from its committed offset; it is held back until its shard's gate opens."""
+        expected = begin if committed is None else committed
+        is_open = gate_open(self._state, partition)
+        # A closed gate holds its sources back anyway.
+        source = Source(topic, partition, expected=expected, primed=expected >= end or not is_open, end=end)
+        self._sources[topic, partition] = source
+        self._merge.add_input(source.key, SOURCE_RANK[topic], is_open=is_open, max_wait_ms=ACCOUNT_WAIT_MS)
+        if not is_open:
+            self._gated.append(source)
+        return source
+
+    def remove_source(self, source: Source) -> None:
+        """Forget a source with what waits of it."""
+        self._merge.remove_input(source.key)
+        del self._sources[source.topic, source.partition]
+        if source in self._gated:
+            self._gated.remove(source)
+
+    def readers(self) -> list[Coroutine[Any, Any, None]]:
+        """Return the market reader's coroutines."""
+        return self._reader.readers()
+
+    def take_in(self) -> list[Letter]:
+        """Take in market records."""
+        letters: list[Letter] = []
+        while (batch := self._reader.take()) is not None:
+            for record in batch.records:
+                self._merge.push(batch.topic, record)
+            letters += batch.letters
+        for name in _MARKET_NAMES:
+            self._merge.set_unfetched(name, self._reader.unfetched(name))
+        return letters
+
+    def push(self, source: Source, message: Delivered) -> list[Letter]:
+        """Take in a message; its offsets are in order."""
+        for _, record in message.records:
+            self._merge.push(source.key, record)
+        return []
+
+    def look(self, sources: Iterable[Source], *, crowded: bool) -> None:
+        """Tell the merge which sources may still owe records that belong before those that have come.
+
+        A source is caught up when all below its end has been taken in, and that end was seen by a fetch not older than
+        the newest message of its partition: fetches leave out what is still buffered, so a trade can come in before
+        the deposit that stood on the broker long before it.
+        """
+        sources = list(sources)
+        newest: dict[int, int] = {}
+        for source in sources:
+            if self._merge.buffered(source.key):
+                newest[source.partition] = max(source.looked_ms, newest.get(source.partition, 0))
+        for source in sources:
+            known = source.expected < source.end
+            unseen = source.looked_ms < newest.get(source.partition, 0)
+            # What is on the broker is waited for until it comes: the engine task sees to it that it does. But a full
+            # intake holds everybody back, and then waiting for one source would be waiting for ourselves.
+            patience_ms = math.inf if known and not crowded else ACCOUNT_WAIT_MS
+            self._merge.set_unfetched(source.key, known or unseen, max_wait_ms=patience_ms)
+
+    def step(self, now_ms: float) -> Progress:
+        """Apply the next records of the merge."""
+        chunk: list[Sourced] = []
+        wait_ms: float | None = None
+        while len(chunk) < CHUNK and wait_ms is None:
+            item = self._merge.next(now_ms)
+            if isinstance(item, Sourced):
+                chunk.append(item)
+            else:
+                wait_ms = item.wait_ms if isinstance(item, Wait) else IDLE_MS
+        accounts = 0
+        if chunk:
+            step(self._state, chunk)
+            accounts = self._note_applied(chunk)
+            if self._gated:
+                self._open_gates()
+        return Progress(len(chunk), accounts, accounts, wait_ms)
+
+    def _note_applied(self, chunk: list[Sourced]) -> int:
+        """Remember how far each source has come, give the market's room back; return how many were of accounts."""
+        counts = Counter((item.topic, item.partition) for item in chunk)
+        last = {(item.topic, item.partition): item for item in chunk}
+        accounts = 0
+        for place, count in counts.items():
+            source = self._sources.get(place)
+            if source is None:
+                self._reader.release(place[0], count)
+            else:
+                source.applied = last[place].position
+                accounts += count
+        return accounts
+
+    def _open_gates(self) -> None:
+        for source in [source for source in self._gated if gate_open(self._state, source.partition)]:
+            self._merge.open(source.key)
+            self._gated.remove(source)
+
+    def figures(self) -> dict[str, int]:
+        """Return how many records came late, and how often the merge waited."""
+        return {"late": self._merge.late, "waits": self._merge.waits}
