@@ -184,9 +184,7 @@ def solve_rows(
         w = np.zeros(count)
         duals = np.zeros((count, widest))
         matrix_weight = np.zeros(matrices.shape[1])
-        found = netting_solve.solve(
-            losses, counts, gathered, stress[set_of[row]], TOLERANCE, w, duals, matrix_weight
-        )
+        found = netting_solve.solve(losses, counts, gathered, stress[set_of[row]], TOLERANCE, w, duals, matrix_weight)
         requirement[row] = found[0]
         norm[row] = netting.norm(w, gathered, stress[set_of[row]])
         for i in range(count):

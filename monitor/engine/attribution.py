@@ -176,8 +176,8 @@ def _inputs(
         instrument = market.instruments.get(name)
         if instrument is not None:
             names.setdefault(instrument.underlying, []).append(name)
-    for u in names:
-        if u not in coins and any(name in contracts for name in names[u]):
+    for u, found in names.items():
+        if u not in coins and any(name in contracts for name in found):
             coins[u] = (0.0, 0.0)
     underlyings = sorted(names)
     pricings, vols, bases, refinement = {}, {}, {}, {}

@@ -60,7 +60,7 @@ class Baseline(Struct):
     parameters: Parameters | None = None
 
     def matrices(self) -> NDArray[np.float64]:
-        """The correlation matrices, float64[K, U, U]; a plain sum (all ones) where none are stored."""
+        """Return the correlation matrices, float64[K, U, U]; a plain sum (all ones) where none are stored."""
         import numpy as np  # noqa: PLC0415 (this module is read where nothing is computed)
 
         size = len(self.coins)

@@ -162,7 +162,7 @@ class Book:
         return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
 
     def basis_of(self, name: str) -> tuple[dict[str, Pricing], Floats | None]:
-        """What an account's requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
+        """Return what a requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
         row = self._row_of[name]
         columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
         pricings = {column.underlying: column.pricing for column in columns}
@@ -208,7 +208,9 @@ class Book:
     def _store(self, column: Column, accounts: Ints, results: Results) -> None:
         f = self._figures
         factor = column.parameters.mm_factor
-        kernel.scatter(accounts, column.index, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part)
+        kernel.scatter(
+            accounts, column.index, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part
+        )
         if column.netted:
             self._netting.store(column, accounts, results.losses, f)
 
@@ -362,9 +364,7 @@ def _netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> Unde
 
 def _worst_cell(column: Column, scenario: int, weight: float, pnl_usd: float) -> WorstCell:
     move, direction = column.scenario(scenario)
-    return WorstCell(
-        scenario=scenario, price_move=move, vol_shock=VOL_NAMES[direction], weight=weight, pnl_usd=pnl_usd
-    )
+    return WorstCell(scenario=scenario, price_move=move, vol_shock=VOL_NAMES[direction], weight=weight, pnl_usd=pnl_usd)
 
 
 def _correlation_state(solution: Solution, market: Market, stress: float) -> CorrelationState:

@@ -15,7 +15,15 @@ from monitor.engine.state import Account, Outgoing
 from monitor.engine.status import Transition
 from schemas.fields import Position
 from schemas.ids import canonical, event_id
-from schemas.records import AccountEvent, AttributionBase, AttributionPart, Cause, EventKind, ParameterSet, UnderlyingRisk
+from schemas.records import (
+    AccountEvent,
+    AttributionBase,
+    AttributionPart,
+    Cause,
+    EventKind,
+    ParameterSet,
+    UnderlyingRisk,
+)
 from schemas.topics import LIQUIDATIONS, MARGIN_CALLS
 
 TOPIC_OF: Final[Mapping[EventKind, str]] = {

@@ -128,7 +128,7 @@ class Netting:
         )  # fmt: skip
 
     def stress_of(self, row: int, f: Figures) -> float:
-        """k in force for an account."""
+        """Return k as in force for an account."""
         return float(self._stress[f.threshold_set[row]])
 
     def matrices_for(self, columns: Sequence[Column], row: int, f: Figures) -> Floats:

@@ -75,7 +75,8 @@ class Account(Struct):
 
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
     account while its data were doubtful: it is judged when they are good. `positions` are the last records applied,
-    by topic. `baseline` is what the next event's attribution counts from. `epoch`, `version` and `flush` are stamped when the value is written.
+    by topic. `baseline` is what the next event's attribution counts from. `epoch`, `version` and `flush` are stamped
+    when the value is written.
     """
 
     config: AccountConfig

@@ -87,16 +87,16 @@ def test_the_book_says_what_a_book_built_from_nothing_says(seed: int, pace: int)
     assert {name: evaluate_account(state, name) for name in ACCOUNTS} == kept
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_bounds_decide_as_exact_solves_do(seed: int) -> None:
     """Whenever it is asked, the book's conditions are those of requirements solved from nothing."""
     state = new_state()
     _open(state, {}, 1)
     known: set[str] = set()
-    for number, source in enumerate(_sources(seed, 500, pace=20)):
+    for number, source in enumerate(_sources(seed, 400, pace=20)):
         step(state, [source])
         known = {name for shard in state.shards.values() for name in shard.accounts}
-        if number % 7 == 0:
+        if number % 11 == 0:
             exact = _rebuilt(state)
             assert {name: state.book.conditions(name) for name in known} == {
                 name: exact.conditions(name) for name in known
@@ -104,10 +104,10 @@ def test_bounds_decide_as_exact_solves_do(seed: int) -> None:
     assert known == set(ACCOUNTS)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_every_attribution_sums_to_the_change_since_the_event_before(seed: int) -> None:
     """Eight parts in order; they sum to the change of IM since the base, which is the account's previous event."""
-    events, _ = _reference(_sources(seed, 400, pace=20))
+    events, _ = _reference(_sources(seed, 700, pace=20))
     bodies = [msgspec.json.decode(body, type=AccountEvent) for body in events.values()]
     previous: dict[str, AccountEvent] = {}
     explained = 0
@@ -126,7 +126,7 @@ def test_every_attribution_sums_to_the_change_since_the_event_before(seed: int) 
             assert base.sequence == before.sequence
             assert base.im_requirement_usd == before.im_requirement_usd
         explained += 1
-    assert explained > 5
+    assert explained >= 4
 
 
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 400), max_size=8))
