@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
     # What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes.
     order: Order = "live"
+    # Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one.
+    sequence_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] | None = None
     # Where a local broker and the worker keep files; None uses temporary folders.
     data_dir: str | None = None
     log_level: LogLevel = "info"

@@ -25,6 +25,7 @@ from schemas.records import (
 START_US = 1_760_000_040_000_000  # a whole minute, so that the pricing grid begins with the market
 DAY_US = 86_400_000_000
 EXPIRY_US = START_US + 30 * DAY_US
+SOON_US = START_US + 180_000_000  # inside a random market
 SPOT_USD = {"BTC": 100_000.0, "ETH": 4_000.0}
 TOPIC_OF: dict[type, topics.Topic] = {
     Trade: topics.TRADES,
@@ -66,6 +67,17 @@ def listing(underlying: str) -> list[Instrument]:
         Instrument(instrument=f"{underlying}-FUTURE", type="future", contract_size=10.0, **dated),
         Instrument(instrument=f"{underlying}-C", type="option", strike=1.1 * spot, option_type="call", **dated),
         Instrument(instrument=f"{underlying}-P", type="option", strike=0.9 * spot, option_type="put", **dated),
+    ]
+
+
+def expiring(underlying: str) -> list[Instrument]:
+    """Return an inverse future and a linear call that expire soon."""
+    common: dict[str, Any] = {"underlying": underlying, "event_time_us": START_US, "expiry_us": SOON_US}
+    coin: dict[str, Any] = {"settlement": underlying, "contract": "inverse", "contract_size": 10.0}
+    call: dict[str, Any] = {"settlement": "USD", "strike": 0.98 * SPOT_USD[underlying], "option_type": "call"}
+    return [
+        Instrument(instrument=f"{underlying}-SOON-FUTURE", type="future", **common, **coin),
+        Instrument(instrument=f"{underlying}-SOON-C", type="option", **common, **call),
     ]
 
 
@@ -114,6 +126,8 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
     price = dict(SPOT_USD)
     time_us = START_US
     yield from opening()
+    soon = [item for underlying in SPOT_USD for item in expiring(underlying)]
+    yield from soon
     for number, account in enumerate(accounts):
         if number % 3 == 2:
             yield AccountConfig(account=account, event_time_us=START_US, parameter_set="wide")
@@ -122,6 +136,7 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
         yield Transfer(transfer_id="open", account=account, asset="USD", amount=30_000.0, event_time_us=START_US)
         yield Transfer(transfer_id="coin", account=account, asset="BTC", amount=0.1, event_time_us=START_US)
     instruments = [item.instrument for underlying in SPOT_USD for item in listing(underlying)]
+    instruments += [item.instrument for item in soon]
     for number in range(records):
         time_us += pace * draw.choice((1_000, 50_000, 300_000, 1_000_000, 4_000_000))
         if pace > 1:

@@ -20,6 +20,7 @@ from monitor.config import Settings
 @click.option("--prefix", "topic_prefix", help="In front of every topic name.")
 @click.option("--order", type=click.Choice(["live", "strict"]),
               help="The input topics as they come, or the sequence of a replay. [default: live]")  # fmt: skip
+@click.option("--sequence-prefix", help="In front of the sequence's topic. [default: the prefix of all]")
 @click.option("--app-id", "application_id", help="Consumer group and changelog name.")
 @click.option("--session-timeout", "session_timeout_s", type=click.FloatRange(6, 300),
               help="Seconds until a silent worker counts as dead.")  # fmt: skip

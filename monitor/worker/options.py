@@ -23,7 +23,10 @@ def _murmur2(key: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P, `order` live or strict."""
+    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P.
+
+    `order` is live or strict, `sequence_prefix` that of the sequence if it is not `prefix`.
+    """
 
     broker: str
     partitions: int
@@ -35,6 +38,7 @@ class WorkerOptions:
     ready_timeout_s: float = 120.0
     data_dir: Path | None = None
     order: Order = "live"
+    sequence_prefix: str | None = None
 
     @property
     def group(self) -> str:
@@ -56,7 +60,8 @@ class WorkerOptions:
 
     def topic(self, topic: Topic) -> str:
         """Name of a topic on the broker."""
-        return full_name(topic, self.prefix)
+        shared = self.sequence_prefix if topic is SEQUENCED else None
+        return full_name(topic, self.prefix if shared is None else shared)
 
     def partition_of(self, key: bytes) -> int:
         """Partition of an account: what Kafka's default partitioner gives for its key."""
@@ -78,4 +83,5 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         ready_timeout_s=ready_timeout_s,
         data_dir=Path(settings.data_dir) if settings.data_dir else None,
         order=settings.order,
+        sequence_prefix=settings.sequence_prefix,
     )

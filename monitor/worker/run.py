@@ -40,7 +40,7 @@ from monitor.worker.order import Order
 from monitor.worker.ownership import Ownership
 from monitor.worker.publisher import Publisher
 from monitor.worker.strict_order import StrictOrder
-from schemas.topics import ACCOUNT_TOPICS, SEQUENCED
+from schemas.topics import ALL
 
 SHUTDOWN_S = 9.0  # supervisors send SIGKILL after 10 s
 PROGRESS_S = 10.0
@@ -59,7 +59,7 @@ class Shell(mode.Service):
         wake = asyncio.Event()
         inputs = [
             TopicPartition(options.topic(topic), partition)
-            for topic in (*ACCOUNT_TOPICS, SEQUENCED) for partition in range(options.partitions)
+            for topic in options.inputs for partition in range(options.partitions)
         ]  # fmt: skip
         self.options = options
         self._said = (0, 0)
@@ -160,7 +160,10 @@ def _order(options: WorkerOptions, view: LogView, wake: asyncio.Event) -> Order:
 
 async def prepare_topics(options: WorkerOptions) -> None:
     """Check the deployment's topics and make the changelog; raises BrokerError or WrongPartitions."""
-    wanted = cluster.wanted_topics(options.prefix, options.partitions)
+    names = {options.topic(topic): topic for topic in ALL}
+    wanted = [
+        cluster.Wanted(name, topic.partitions or options.partitions, topic.config()) for name, topic in names.items()
+    ]
     for difference in await cluster.plan(options.broker, wanted):
         if difference.kind == "missing":
             raise cluster.TopicsError(f"topic {difference.topic} does not exist", "run `liqmon topics apply`")
