@@ -25,6 +25,7 @@ from typing import Any
 
 import click
 from aiokafka import TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from monitor.brokers import topics as cluster
 from monitor.brokers.kafka import LocalKafka
@@ -252,7 +253,10 @@ def wait_until_done(bench: Bench, prefix: str, sequence: str, running: Workers, 
             while True:
                 left = next(kills)
                 running.revive()
-                committed = await view.committed()
+                try:
+                    committed = await view.committed()
+                except GroupCoordinatorNotAvailableError:  # a new broker makes the topic of offsets first
+                    committed = {}
                 done = sum(committed.get(partition, 0) for partition in partitions)
                 if not left and done == sum(ends.values()):
                     return
