@@ -67,31 +67,47 @@ def test_a_taken_port(taken_port: int) -> None:
 
 def test_no_java(tools: Tools) -> None:
     """Without java the line says which one to install, and the other way out."""
-    assert_told(liqmon("broker", env=environment(PATH=str(tools.folder))), UNREACHABLE, "java", "install", "BROKER_URL")
+    told = liqmon("broker", "--kind", "kafka", env=environment(PATH=str(tools.folder)))
+    assert_told(told, UNREACHABLE, "java", "install", "BROKER_URL")
 
 
 def test_a_java_home_without_java(tmp_path: Path) -> None:
     """A JAVA_HOME that holds no java is named, not passed over."""
-    assert_told(liqmon("broker", env=environment(JAVA_HOME=str(tmp_path))), UNREACHABLE, "JAVA_HOME", str(tmp_path))
+    told = liqmon("broker", "--kind", "kafka", env=environment(JAVA_HOME=str(tmp_path)))
+    assert_told(told, UNREACHABLE, "JAVA_HOME", str(tmp_path))
 
 
 def test_a_java_that_is_too_old(tools: Tools) -> None:
     """A java older than the broker needs is named with its version."""
     tools.script("java", "echo 'openjdk version \"11.0.22\" 2024-01-16' >&2")
-    assert_told(liqmon("broker", env=environment(PATH=str(tools.folder))), UNREACHABLE, "Java 11", "17")
+    told = liqmon("broker", "--kind", "kafka", env=environment(PATH=str(tools.folder)))
+    assert_told(told, UNREACHABLE, "Java 11", "17")
 
 
 def test_a_java_that_does_not_run(tools: Tools) -> None:
     """Something called java that is none is refused."""
     tools.script("java", "exit 3")
-    assert_told(liqmon("broker", env=environment(PATH=str(tools.folder))), UNREACHABLE, "java", "install")
+    told = liqmon("broker", "--kind", "kafka", env=environment(PATH=str(tools.folder)))
+    assert_told(told, UNREACHABLE, "java", "install")
 
 
 def test_no_maven_at_the_first_run(tools: Tools, tmp_path: Path) -> None:
     """With java and an empty cache, a missing mvn is named."""
     tools.script("java", "echo 'openjdk version \"17.0.1\"' >&2")
     env = environment(PATH=str(tools.folder), LIQMON_CACHE_DIR=str(tmp_path / "cache"))
-    assert_told(liqmon("broker", env=env), UNREACHABLE, "mvn", "install", "BROKER_URL")
+    assert_told(liqmon("broker", "--kind", "kafka", env=env), UNREACHABLE, "mvn", "install", "BROKER_URL")
+
+
+@pytest.mark.parametrize("asked", [("--data", "kept"), ("--kind", "kafka")])
+def test_data_that_is_to_be_kept_needs_kafka(tools: Tools, tmp_path: Path, asked: tuple[str, str]) -> None:
+    """Without java, whoever names a data folder or Apache Kafka is told what is missing, and gets no other broker."""
+    told = liqmon("broker", *asked, env=environment(PATH=str(tools.folder), LIQMON_CACHE_DIR=str(tmp_path)))
+    assert_told(told, UNREACHABLE, "java")
+
+
+def test_a_folder_for_a_broker_in_memory(tmp_path: Path) -> None:
+    """A data folder for the embedded broker is wrong use: it would stay empty."""
+    assert_told(liqmon("broker", "--kind", "tansu", "--data", str(tmp_path)), 2, "memory", "--data")
 
 
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="no mvn on PATH")

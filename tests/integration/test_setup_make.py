@@ -129,6 +129,17 @@ def test_a_wrong_broker_url_ends_the_target(ready: Path, target: str) -> None:
     assert_told(make(ready, target, **environment), "127.0.0.1:1", "BROKER_URL")
 
 
+def test_setup_without_java_says_what_is_used_instead(ready: Path, tmp_path: Path) -> None:
+    """Without java set-up succeeds, fetches nothing, and names the broker that demo and tests will have."""
+    tools = Tools(tmp_path).link("make", "sh", "cat", "cksum", "dirname", "grep", "tail", "cut")
+    bare = {"PATH": str(tools.folder), "JAVA_HOME": "", "LIQMON_CACHE_DIR": str(tmp_path / "cache")}
+    done = make(ready, "setup", LIQMON_LOCAL_BROKER="auto", **bare, **OFFLINE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no java" in done.stdout
+    assert "embedded Kafka-compatible broker (Tansu), in memory, not durable" in done.stdout
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_moved_checkout_gets_a_new_environment(checkout: Path) -> None:
     """An environment made at another path is not used: its scripts point there."""
     (checkout / ".venv").mkdir()

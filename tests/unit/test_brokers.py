@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import base64
+import importlib.metadata
+import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from monitor.brokers import LocalKafka, UrlBroker, choose_broker
-from monitor.brokers.interface import BadAddress, BrokerError, PortTaken, StartFailed, StorageUnusable
+from monitor.brokers import EmbeddedTansu, LocalBroker, LocalKafka, UrlBroker, choose_broker, tansu
+from monitor.brokers.interface import (
+    BadAddress,
+    BrokerError,
+    EmbeddedUnavailable,
+    PortTaken,
+    StartFailed,
+    StorageUnusable,
+)
+from monitor.brokers.kafka import jars
 from monitor.brokers.kafka.jars import maven_reason
 from monitor.brokers.kafka.java import java_version
 from monitor.brokers.kafka.local import new_cluster_id, start_error
 from monitor.brokers.kafka.properties import Node, render, server_properties
 from monitor.brokers.probe import parse_address
+from monitor.brokers.selfcheck import Checked
 from monitor.brokers.topics import wanted_topics
 from schemas import topics as table
+from tests.support import ROOT
+
+NAME = "embedded Kafka-compatible broker (Tansu), in memory, not durable"
 
 
 @pytest.mark.parametrize(
@@ -56,13 +72,135 @@ def test_what_is_no_address_is_refused(given: str) -> None:
         parse_address(given)
 
 
-def test_the_url_decides_the_broker() -> None:
-    """A given URL is used, nothing given means a local Apache Kafka, and a wrong one is refused before any start."""
-    assert isinstance(choose_broker("127.0.0.1:9092"), UrlBroker)
-    assert isinstance(choose_broker(None), LocalKafka)
-    assert isinstance(choose_broker(""), LocalKafka)
+@pytest.mark.parametrize("local", ["auto", "kafka", "tansu"])
+def test_a_given_url_decides_the_broker(local: LocalBroker) -> None:
+    """A given URL is used whatever local broker is asked for, and a wrong one is refused before any start."""
+    assert isinstance(choose_broker("127.0.0.1:9092", local=local), UrlBroker)
     with pytest.raises(BadAddress):
-        choose_broker("nonsense")
+        choose_broker("nonsense", local=local)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing on its PATH but what a test puts into the folder `bin`, and an empty cache."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("LIQMON_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def install(machine: Path, name: str, text: str = "exit 0") -> None:
+    program = machine / "bin" / name
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+
+
+def java(machine: Path, version: str = "17.0.1") -> None:
+    install(machine, "java", f"echo 'openjdk version \"{version}\"' >&2")
+
+
+def fill_cache() -> None:
+    folder = jars.jars_dir()
+    folder.mkdir(parents=True)
+    stamp = {"checksums": jars._digest(jars.CHECKSUMS), "sizes": {}}
+    (folder / jars.STAMP).write_text(json.dumps(stamp))
+
+
+@pytest.mark.parametrize(
+    ("version", "mvn", "cached", "kind"),
+    [
+        (None, True, True, EmbeddedTansu),
+        ("11.0.22", True, True, EmbeddedTansu),
+        ("17.0.1", False, False, EmbeddedTansu),
+        ("17.0.1", True, False, LocalKafka),
+        ("21", False, True, LocalKafka),
+    ],
+)
+def test_kafka_is_chosen_where_it_can_be_had(
+    machine: Path, version: str | None, mvn: bool, cached: bool, kind: type[object]
+) -> None:
+    """Java 17 with Maven, or with the jars in the cache, means Apache Kafka; anything less the embedded broker."""
+    if version:
+        java(machine, version)
+    if mvn:
+        install(machine, "mvn")
+    if cached:
+        fill_cache()
+    assert type(choose_broker(None)) is kind
+    assert type(choose_broker("")) is kind
+    assert type(choose_broker(None, local="kafka")) is LocalKafka
+    assert type(choose_broker(None, local="tansu")) is EmbeddedTansu
+
+
+def test_what_is_to_be_kept_is_never_put_into_memory(machine: Path, tmp_path: Path) -> None:
+    """A data folder means Apache Kafka, also where it cannot be had: its start then says what is missing."""
+    del machine
+    assert isinstance(choose_broker(None, data_dir=tmp_path), LocalKafka)
+
+
+def test_the_embedded_broker_says_what_it_is_and_why(machine: Path) -> None:
+    """Its name says that it is in memory and not durable, and its description why it is not Apache Kafka."""
+    del machine
+    broker = choose_broker(None)
+    assert broker.name == NAME
+    assert not broker.durable
+    assert broker.describe().startswith(NAME)
+    assert "no java on PATH" in broker.describe()
+
+
+def test_one_version_of_the_embedded_broker_is_named_everywhere() -> None:
+    """The extra, the lock and the module that starts it name the same version, the lock with hashes."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["embedded"] == [f"{tansu.DISTRIBUTION}=={tansu.VERSION}"]
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    pinned = rf"^{tansu.DISTRIBUTION}==(\S+) \\\n(?:    --hash=sha256:[0-9a-f]{{64}}.*\n)+"
+    assert re.findall(pinned, lock, re.MULTILINE) == [tansu.VERSION]
+
+
+def test_another_version_of_the_embedded_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed in another version, or not at all, is named with the way to get it."""
+    assert tansu.find_binary().name == "tansu"
+    monkeypatch.setattr(importlib.metadata, "version", lambda _name: "0.1.3")
+    with pytest.raises(EmbeddedUnavailable, match=r"0\.1\.3"):
+        EmbeddedTansu().start()
+
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", absent)
+    with pytest.raises(EmbeddedUnavailable, match="not installed"):
+        EmbeddedTansu().start()
+
+
+@pytest.mark.parametrize(
+    ("log", "error"),
+    [
+        ('\x1b[31mERROR\x1b[0m Os { code: 98, kind: AddrInUse, message: "Address in use" }', PortTaken),
+        ("something else", StartFailed),
+        (None, StartFailed),
+    ],
+)
+def test_a_failed_start_of_the_embedded_broker_is_judged_by_its_log(
+    tmp_path: Path, log: str | None, error: type[BrokerError]
+) -> None:
+    """A port that was lost meanwhile can be replaced; anything else names the log."""
+    if log is not None:
+        (tmp_path / tansu.LOG).write_text(log)
+    found = tansu.start_error(tmp_path, "ended while starting")
+    assert type(found) is error
+    assert "\x1b" not in str(found)
+
+
+@pytest.mark.parametrize("ends_exact", [True, False])
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_the_line_of_the_self_check_says_which_fix_is_on(ends_exact: bool, idempotent: bool) -> None:
+    """One line names what was seen and, of both fixes, exactly those that are on."""
+    line = Checked(ends_exact, idempotent, "seen so").line
+    assert "\n" not in line
+    assert "seen so" in line
+    assert ("fix on: end offsets are taken from fetches" in line) is not ends_exact
+    assert ("no idempotent producers" in line) is not idempotent
 
 
 def test_only_a_named_folder_is_durable(tmp_path: Path) -> None:
