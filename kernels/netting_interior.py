@@ -26,6 +26,7 @@ from kernels.netting_hull import grid_move, mixtures, residuals
 
 MAX_STEPS = 80  # about 15 are usual; more than 40 were never seen
 PATIENCE = 8  # steps without a smaller gap: rounding has won
+REFINEMENTS = 1  # of each direction
 STEP = 0.99  # of the way to the boundary
 
 
@@ -219,7 +220,7 @@ S, Z, DS, DZ, Q, ROOT, WEIGHT, SCALED = range(8)
 
 @kernel(
     "i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[:, ::1], f8[:, ::1], f8[::1], f8,"
-    "f8[:, ::1], f8[:, :, ::1], f8[::1], f8[::1]"
+    "f8[:, ::1], f8[:, :, ::1], f8[::1], f8[::1], f8[::1]"
 )
 def _direction(
     counts: Ints,
@@ -234,25 +235,36 @@ def _direction(
     linear: Floats,
     cones: Floats,
     missing: Floats,
+    rest: Floats,
     dx: Floats,
 ) -> None:
-    """Write dx and the scaled directions for the right side Q, closing a share of the dual residual `missing`."""
-    for i in range(linear.shape[1]):
-        linear[DS, i] = linear[Q, i] / linear[ROOT, i]
-    for c in range(cones.shape[1]):
-        unscale(v[c], beta[c], cones[Q, c], cones[DS, c])
-    _columns(counts, vertex, vertices, factors, k, linear[DS], cones[DS], dx)
-    for i in range(dx.shape[0]):
-        dx[i] -= share * missing[i]
-    cholesky_solve(h, dx)
-    _rows(counts, vertex, vertices, factors, k, dx, linear[DS], cones[DZ])
-    for i in range(linear.shape[1]):
-        linear[DS, i] /= linear[ROOT, i]
-        linear[DZ, i] = linear[Q, i] - linear[DS, i]
-    for c in range(cones.shape[1]):
-        unscale(v[c], beta[c], cones[DZ, c], cones[DS, c])
-        for i in range(cones.shape[2]):
-            cones[DZ, c, i] = cones[Q, c, i] - cones[DS, c, i]
+    """Write dx and the scaled directions for the right side Q, closing a share of the dual residual `missing`.
+
+    The normal matrix is ill conditioned near the end. What its solution leaves of the dual equations is therefore
+    solved for again, computed with the scalings themselves.
+    """
+    dx[:] = 0.0
+    linear[DZ] = linear[Q]
+    cones[DZ] = cones[Q]
+    for _ in range(1 + REFINEMENTS):
+        for i in range(linear.shape[1]):
+            linear[DS, i] = linear[DZ, i] / linear[ROOT, i]
+        for c in range(cones.shape[1]):
+            unscale(v[c], beta[c], cones[DZ, c], cones[DS, c])
+        _columns(counts, vertex, vertices, factors, k, linear[DS], cones[DS], rest)
+        for i in range(dx.shape[0]):
+            rest[i] -= share * missing[i]
+        cholesky_solve(h, rest)
+        for i in range(dx.shape[0]):
+            dx[i] += rest[i]
+        _rows(counts, vertex, vertices, factors, k, dx, linear[DS], cones[DZ])
+        for i in range(linear.shape[1]):
+            linear[DS, i] /= linear[ROOT, i]
+            linear[DZ, i] = linear[Q, i] - linear[DS, i]
+        for c in range(cones.shape[1]):
+            unscale(v[c], beta[c], cones[DZ, c], cones[DS, c])
+            for i in range(cones.shape[2]):
+                cones[DZ, c, i] = cones[Q, c, i] - cones[DS, c, i]
 
 
 @kernel("f8[:, ::1], f8[:, :, ::1]")
@@ -354,10 +366,12 @@ def interior(
             missing[i] = (1.0 if i >= size and (i < 2 * size or i == 3 * size) else 0.0) - missing[i]
         linear[Q] = -linear[S] / linear[ROOT]
         cones[Q] = -cones[SCALED]
-        _direction(counts, vertex, vertices, factors, k, h, v, beta, 1.0, linear, cones, missing, dx)
+        _direction(counts, vertex, vertices, factors, k, h, v, beta, 1.0, linear, cones, missing, scratch, dx)
         centring = (1.0 - min(1.0, _reach_all(linear, cones))) ** 3
         _predict(linear, cones, centring * mu)
-        _direction(counts, vertex, vertices, factors, k, h, v, beta, 1.0 - centring, linear, cones, missing, dx)
+        _direction(
+            counts, vertex, vertices, factors, k, h, v, beta, 1.0 - centring, linear, cones, missing, scratch, dx
+        )
         step = min(1.0, STEP * _reach_all(linear, cones))
         _advance(linear, cones, v, beta, step)
         for i in range(3 * size + 1):

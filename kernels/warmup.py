@@ -20,6 +20,7 @@ from kernels import (
     netted_accounts,
     netting,
     netting_cone,
+    netting_descent,
     netting_hull,
     netting_interior,
     netting_solve,
@@ -39,6 +40,7 @@ def warm_up() -> float:
     _correlation()
     _netting()
     _netting_parts()
+    _netting_descent()
     return perf_counter() - start
 
 
@@ -133,6 +135,7 @@ def _netting() -> None:
     netting.refresh_underlying(nothing, 0, np.zeros((0, 3)), 3, part, np.zeros((1, 1, 3)), part, part)
     netting.bounds(nothing, nothing, np.zeros((1, 1), dtype=np.bool_), money, part, part, money, money)
     netting_solve.check_matrices(matrices, 2)
+    netting_solve.closed(1.0, 1.0, 1e-9)
     netting_solve.solve(curve, moves, matrices, 0.1, 1e-9, w, duals, weight)
     vertex, vertices = np.zeros((2, 3), dtype=np.int64), np.zeros(2, dtype=np.int64)
     netting_hull.hulls(curve, moves, vertex, vertices)
@@ -159,3 +162,23 @@ def _netting_parts() -> None:
     netting_cone.unscale(v[0], 1.0, point[0], np.empty(2))
     netting_cone.divide(point[0], point[0], np.empty(2))
     netting_cone.reach(point[0], -point[0])
+
+
+def _netting_descent() -> None:
+    curve, moves, w, mean = np.array([[1.0, 0.0, -1.0]] * 2), np.array([3, 3]), np.zeros(2), np.zeros(2)
+    vertex, vertices = np.array([[0, 2, 0]] * 2), np.array([2, 2])
+    b, e, place, matrices, y = (
+        np.zeros(1),
+        np.ones(1),
+        np.zeros(2, dtype=np.int64),
+        np.eye(2)[np.newaxis],
+        np.zeros((1, 2)),
+    )
+    netting_descent.line_slope(b, e, 0.1, 0.0, 1.0, True)
+    netting_descent.line_minimum(curve[0], vertex[0], 2, b, e, 0.1, 0.0)
+    netting_descent.products(matrices, w, y)
+    netting_descent.descend(curve, moves, vertex, vertices, matrices, 0.1, 2, w, place, y, b, e)
+    netting_descent.suggest(moves, vertex, 0.1, w, place, y, np.ones(1), mean)
+    netting_descent.tie_share(moves, vertex, 0.1, w, place, y, 0, 0)
+    netting_descent.nearest_worst(curve, moves, vertex, vertices, mean)
+    netting_descent.within(mean, matrices[0], 0.1, np.empty((2, 2)), np.empty(2))
