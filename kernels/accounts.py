@@ -87,7 +87,7 @@ def conditions(
 
 @kernel(
     "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[:, ::1], b1[::1], i8[::1], b1[::1], b1[::1],"
-    "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1],"
+    "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1],"
     "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1]"
 )
 def refresh_totals(
@@ -123,7 +123,8 @@ def refresh_totals(
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
     active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
     sums do not depend on the order in which underlyings first appeared. A netted account whose `im` is not exact is
-    judged by its two bounds (`kernels.netted_accounts`); mm_factor: float64[sets]. Receives the rows, in the order of
+    judged by its two bounds (`kernels.netted_accounts`), norm + sum of residuals and lower_usd: float64[accounts], or
+    0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
     `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits
     as they were: solve them and come again. counts: int64[2], how many of each.
     """
@@ -134,7 +135,6 @@ def refresh_totals(
         total_value = cash_usd[row]
         total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0
-        total_lower = 0.0
         held = degraded[row]
         for column in order:
             if active[row, column]:
@@ -142,7 +142,6 @@ def refresh_totals(
                 held |= held_column[column]
                 if netted[row]:
                     total_im += residual_usd[row, column]
-                    total_lower += lower_usd[row, column]
                 else:
                     total_im += im_usd[row, column]
                     total_mm += mm_usd[row, column]
@@ -155,7 +154,9 @@ def refresh_totals(
                 now = conditions(total_value, im[row], mm[row], has_positions[row], held, limits, bits)
             else:
                 upper = total_im * (1.0 + SLACK)
-                lower = max(0.0, total_lower) * (1.0 - SLACK) if math.isfinite(total_im) else total_im
+                lower = max(0.0, lower_usd[row]) * (1.0 - SLACK) if lower_usd.shape[0] else 0.0
+                if not math.isfinite(total_im):
+                    lower = total_im
                 now = conditions(total_value, upper, factor * upper, has_positions[row], held, limits, bits)
                 if now != conditions(total_value, lower, factor * lower, has_positions[row], held, limits, bits):
                     unsure[open_cases] = row

@@ -6,7 +6,8 @@ exact solve leaves hedges w and mean moves x behind (`kernels.netting_solve`). W
     sum_u e_u(x_u) <= M* <= L(w) + sum_u r_u(w_u),   r_u(w) = max_m (l_u(m) + w m),
 
 with e_u the concave envelope of l_u, since x stays in the dual ball of L while the matrices and k are those of the
-solve, and any w is feasible. A tick of one underlying changes its own two terms only.
+solve, and any w is feasible. A tick of one underlying changes its own terms only. Most accounts are decided by the
+upper bound alone; the lower one is computed for those that are not, and few of these have to be solved.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def envelope(losses: Floats, count: int, mean: float) -> float:
     return best
 
 
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8, f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
+@kernel("i8[::1], i8[::1], f8[:, ::1], i8, f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
 def store_losses(
     accounts: Ints,
     slots: Ints,
@@ -53,15 +54,13 @@ def store_losses(
     column: int,
     pool: Floats,
     hedge: Floats,
-    mean: Floats,
     residual: Floats,
-    lower: Floats,
     exact: Bools,
 ) -> None:
-    """Take one underlying's new losses, f8[m, width], of m accounts and update its terms of their bounds.
+    """Take one underlying's new losses, f8[m, width], of m accounts and update its term of their upper bounds.
 
-    accounts: int64[m] rows; slots: int64[m] rows of `pool`; hedge, mean, residual, lower: float64[A, C], USD but the
-    mean moves. `exact` is cleared: a solve of before does not hold any more.
+    accounts: int64[m] rows; slots: int64[m] rows of `pool`; hedge, residual: float64[A, C], USD. `exact` is cleared: a
+    solve of before does not hold any more.
     """
     width = losses.shape[1]
     for k in range(accounts.shape[0]):
@@ -69,8 +68,23 @@ def store_losses(
         line = losses[k]
         pool[slots[k], :width] = line
         residual[row, column] = netting.residual(line, hedge[row, column])
-        lower[row, column] = envelope(line, width, mean[row, column])
         exact[row] = False
+
+
+@kernel("i8[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+def lower_bounds(
+    rows: Ints, active: Bools, order: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
+) -> None:
+    """Write the lower bound of some accounts, float64[A], USD: the losses of a mixture with the stored mean moves.
+
+    slot: int64[A, C] rows of `pool`; width: int64[C].
+    """
+    for row in rows:
+        total = 0.0
+        for c in order:
+            if active[row, c]:
+                total += envelope(pool[slot[row, c]], width[c], mean[row, c])
+        lower[row] = total
 
 
 @kernel("f8[:, :, ::1], i8[::1], i8[::1]")
@@ -85,31 +99,26 @@ def _gathered(matrices: Floats, coin: Ints, columns: Ints) -> Floats:
 
 
 @kernel(
-    "i8[::1], b1[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1],"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], b1[::1]"
+    "i8[::1], b1[::1], b1[:, ::1], i8[::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1], f8[:, ::1], f8[:, ::1],"
+    "f8[::1], b1[::1]"
 )
 def take_matrices(
     rows: Ints,
     netted: Bools,
     active: Bools,
     order: Ints,
-    slot: Ints,
-    width: Ints,
     coin: Ints,
     set_of: Ints,
     matrices: Floats,
     stress: Floats,
-    pool: Floats,
     hedge: Floats,
     mean: Floats,
-    lower: Floats,
     norm: Floats,
     exact: Bools,
 ) -> None:
     """Take new correlations: the norm of the stored hedges anew, and mean moves of zero, which every matrix allows.
 
-    matrices: float64[sets, K, N, N], stress k: float64[sets]; coin: int64[C], a column's place in the matrices;
-    slot: int64[A, C] rows of `pool`; width: int64[C].
+    matrices: float64[sets, K, N, N], stress k: float64[sets]; coin: int64[C], a column's place in the matrices.
     """
     columns = np.empty(order.shape[0], dtype=np.int64)
     for k in range(rows.shape[0]):
@@ -122,7 +131,6 @@ def take_matrices(
                 columns[count] = c
                 count += 1
                 mean[row, c] = 0.0
-                lower[row, c] = envelope(pool[slot[row, c]], width[c], 0.0)
         held = columns[:count]
         w = np.empty(count)
         for i in range(count):
@@ -133,7 +141,7 @@ def take_matrices(
 
 @kernel(
     "i8[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1], f8[:, ::1],"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], b1[::1]"
+    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], b1[::1]"
 )
 def solve_rows(
     rows: Ints,
@@ -149,15 +157,14 @@ def solve_rows(
     hedge: Floats,
     mean: Floats,
     residual: Floats,
-    lower: Floats,
     norm: Floats,
     requirement: Floats,
     exact: Bools,
 ) -> None:
     """Solve some accounts exactly, from nothing: the result depends on losses and matrices alone.
 
-    Writes `requirement` in USD, and hedges, mean moves, norm and both bounds for the ticks to come. Arrays as in
-    `take_matrices`. NaN losses give a NaN requirement.
+    Writes `requirement` in USD, and hedges, their norm and residuals and mean moves for the ticks to come. Arrays as
+    in `take_matrices` and `lower_bounds`. NaN losses give a NaN requirement.
     """
     columns = np.empty(order.shape[0], dtype=np.int64)
     for k in range(rows.shape[0]):
@@ -196,4 +203,3 @@ def solve_rows(
             hedge[row, c] = w[i]
             mean[row, c] = x
             residual[row, c] = netting.residual(losses[i, :n], w[i])
-            lower[row, c] = envelope(losses[i], n, x)

@@ -96,19 +96,19 @@ def _accounts() -> None:
     accounts.ratio_conditions(1.0, 0.0, 0.0, thresholds[0], bits)
     accounts.conditions(1.0, 0.0, 0.0, False, False, thresholds[0], bits)
     accounts.refresh_totals(
-        no_rows, money, part, part, part, active, yes, one_row, yes, yes, yes, yes, money, part, part, money,
+        no_rows, money, part, part, part, active, yes, one_row, yes, yes, yes, yes, money, part, money, money,
         one_row, thresholds, bits, money, money, money, one_row, one_row, one_row, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
     slots, matrices = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, 1, 1))
     netted_accounts.envelope(np.zeros(3), 3, 0.0)
-    netted_accounts.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, part, part, yes)
+    netted_accounts.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, yes)
+    netted_accounts.lower_bounds(no_rows, active, one_row, slots, one_row, part, part, money)
     netted_accounts.take_matrices(
-        no_rows, yes, active, one_row, slots, one_row, one_row, one_row, matrices, money, part, part, part, part,
-        money, yes,
-    )  # fmt: skip
+        no_rows, yes, active, one_row, one_row, one_row, matrices, money, part, part, money, yes
+    )
     netted_accounts.solve_rows(
-        no_rows, active, one_row, slots, one_row, one_row, one_row, matrices, money, part, part, part, part, part,
-        money, money, yes,
+        no_rows, active, one_row, slots, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
+        money, yes,
     )  # fmt: skip
 
 

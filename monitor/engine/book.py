@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from monitor.engine.state import Account
     from schemas.records import MarginModel, NettingParameters, StatusParameters
 
+_NO_BOUNDS = np.zeros(0)
 GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
 VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
     scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
@@ -223,27 +224,34 @@ class Book:
     def _refresh(self, rows: Ints) -> int:
         """Refresh totals and conditions; return how many changed, whose rows are in `_changed_rows`.
 
-        Netted accounts whose bounds leave a condition open are solved and refreshed again.
+        Netted accounts that their upper bound leaves open are taken again with the lower one, and what is open then
+        is solved.
         """
-        changed = self._refresh_once(rows)
-        unsure = int(self._counts[1])
-        if not unsure:
+        changed = self._refresh_once(rows, _NO_BOUNDS)
+        if not self._counts[1]:
             return changed
-        decided = self._changed_rows[:changed].copy()
-        open_rows = self._unsure_rows[:unsure].copy()
-        self._netting.solve(open_rows, self._order, self._figures)
-        count = self._refresh_once(open_rows)
-        self._changed_rows[count : count + changed] = decided
-        return count + changed
+        decided = [self._changed_rows[:changed].copy()]
+        rows = self._unsure_rows[: self._counts[1]].copy()
+        self._netting.bound(rows, self._order, self._figures)
+        changed = self._refresh_once(rows, self._figures.lower)
+        if self._counts[1]:
+            decided.append(self._changed_rows[:changed].copy())
+            rows = self._unsure_rows[: self._counts[1]].copy()
+            self._netting.solve(rows, self._order, self._figures)
+            changed = self._refresh_once(rows, _NO_BOUNDS)
+        for earlier in decided:
+            self._changed_rows[changed : changed + len(earlier)] = earlier
+            changed += len(earlier)
+        return changed
 
-    def _refresh_once(self, rows: Ints) -> int:
+    def _refresh_once(self, rows: Ints, lower: Floats) -> int:
         if len(rows) > len(self._changed_rows):
             self._changed_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
             self._unsure_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
         f = self._figures
         kernel.refresh_totals(
             rows, f.cash, f.value, f.im_part, f.mm_part, f.active, f.held, self._order, f.degraded, f.has_positions,
-            f.netted, f.exact, f.norm, f.residual, f.lower, self._netting.mm_factor,
+            f.netted, f.exact, f.norm, f.residual, lower, self._netting.mm_factor,
             f.threshold_set, self._thresholds, self._bits, f.equity, f.im, f.mm, f.flags,
             self._changed_rows, self._unsure_rows, self._counts,
         )  # fmt: skip

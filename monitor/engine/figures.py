@@ -17,9 +17,9 @@ class Figures:
     `degraded` or has positions, its threshold set. Per account and underlying: `value`, `im_part`, `mm_part`, and
     whether it is `active` there. Per underlying: whether it is `held`.
 
-    Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges; per
-    underlying their `hedge`, `mean` move, the `residual` and `lower` terms of the two bounds, the `slot` of their
-    losses in the pool (-1: none).
+    Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges,
+    the `lower` bound if it was asked for; per underlying their `hedge`, its `residual`, the `mean` move, the `slot` of
+    their losses in the pool (-1: none).
     """
 
     def __init__(self, rows: int, columns: int) -> None:
@@ -38,10 +38,10 @@ class Figures:
         self.netted: Bools = np.zeros(rows, dtype=np.bool_)
         self.exact: Bools = np.zeros(rows, dtype=np.bool_)
         self.norm: Floats = np.zeros(rows)
+        self.lower: Floats = np.zeros(rows)
         self.hedge: Floats = np.zeros((rows, columns))
         self.mean: Floats = np.zeros((rows, columns))
         self.residual: Floats = np.zeros((rows, columns))
-        self.lower: Floats = np.zeros((rows, columns))
         self.slot: Ints = np.full((rows, columns), -1, dtype=np.int64)
         self.held: Bools = np.zeros(columns, dtype=np.bool_)
 

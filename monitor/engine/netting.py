@@ -94,7 +94,7 @@ class Netting:
         if figures.slot[row, index] >= 0:
             self._free.append(int(figures.slot[row, index]))
             figures.slot[row, index] = -1
-            for array in (figures.hedge, figures.mean, figures.residual, figures.lower):
+            for array in (figures.hedge, figures.mean, figures.residual):
                 array[row, index] = 0.0
 
     # --- figures ----------------------------------------------------------------------------------
@@ -108,23 +108,26 @@ class Netting:
             wider[:, : self._pool.shape[1]] = self._pool
             self._pool = wider
         netted_accounts.store_losses(
-            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.mean, f.residual,
-            f.lower, f.exact,
-        )  # fmt: skip
+            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.residual, f.exact
+        )
 
     def take_correlations(self, rows: Ints, order: Ints, f: Figures, market: Market) -> None:
         """Put newly published correlations in force for some accounts."""
         self.build_matrices(market)
         netted_accounts.take_matrices(
-            rows, f.netted, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices,
-            self._stress, self._pool, f.hedge, f.mean, f.lower, f.norm, f.exact,
+            rows, f.netted, f.active, order, self._coin, f.threshold_set, self._matrices, self._stress, f.hedge, f.mean,
+            f.norm, f.exact,
         )  # fmt: skip
+
+    def bound(self, rows: Ints, order: Ints, f: Figures) -> None:
+        """Compute the lower bounds of some netted accounts."""
+        netted_accounts.lower_bounds(rows, f.active, order, f.slot, self._width, self._pool, f.mean, f.lower)
 
     def solve(self, rows: Ints, order: Ints, f: Figures) -> None:
         """Make the requirement of some netted accounts exact."""
         netted_accounts.solve_rows(
             rows, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices, self._stress,
-            self._pool, f.hedge, f.mean, f.residual, f.lower, f.norm, f.im, f.exact,
+            self._pool, f.hedge, f.mean, f.residual, f.norm, f.im, f.exact,
         )  # fmt: skip
 
     def stress_of(self, row: int, f: Figures) -> float:

@@ -49,9 +49,9 @@ def test_totals_add_active_underlyings_and_report_changed_conditions(order: list
     def refresh(which: list[int]) -> int:
         accounts.refresh_totals(
             np.array(which, dtype=np.int64), cash, value, im, 0.8 * im, active, np.zeros(columns, dtype=np.bool_),
-            np.array(order, dtype=np.int64), nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im, 0.0 * im,
-            np.ones(1), np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :], BITS, equity, im_total, mm_total, flags,
-            changed, changed.copy(), counts,
+            np.array(order, dtype=np.int64), nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im,
+            np.zeros(rows), np.ones(1), np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :], BITS, equity, im_total,
+            mm_total, flags, changed, changed.copy(), counts,
         )  # fmt: skip
         assert counts[1] == 0
         return int(counts[0])
@@ -72,7 +72,7 @@ def test_a_held_underlying_holds_only_the_accounts_that_are_active_there() -> No
     nothing = np.zeros(2, dtype=np.bool_)
     accounts.refresh_totals(
         np.arange(2), np.full(2, 100.0), grid, grid, grid, active, np.array([True, False]), np.arange(2), nothing,
-        ~nothing, nothing, nothing, zeros, grid, grid, np.ones(1), np.zeros(2, dtype=np.int64), THRESHOLDS[None, :],
+        ~nothing, nothing, nothing, zeros, grid, zeros, np.ones(1), np.zeros(2, dtype=np.int64), THRESHOLDS[None, :],
         BITS, zeros.copy(), zeros.copy(), zeros.copy(), flags, changed, changed.copy(), changed.copy(),
     )  # fmt: skip
     held = BITS[7]
@@ -97,8 +97,8 @@ def test_a_netted_account_is_decided_by_its_bounds_or_named_as_unsure(
     def refresh() -> None:
         accounts.refresh_totals(
             rows, np.array([1_000.0]), zero, zero, zero, np.ones((1, 1), dtype=np.bool_), ~one, rows, ~one, one, one,
-            exact, np.array([upper - 100.0]), zero + 100.0, zero + lower, np.array([0.8]), rows, THRESHOLDS[None, :],
-            BITS, equity, im, mm, flags, changed, unsure, counts,
+            exact, np.array([upper - 100.0]), zero + 100.0, np.array([lower]), np.array([0.8]), rows,
+            THRESHOLDS[None, :], BITS, equity, im, mm, flags, changed, unsure, counts,
         )  # fmt: skip
 
     refresh()
