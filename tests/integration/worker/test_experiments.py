@@ -155,6 +155,9 @@ def pause_over_session(run: Run) -> tuple[Process, Process]:
     return zombie, heir
 
 
+# On the embedded broker a member joins so late that Faust's seek meets no assignment: it may never read a partition
+# again, and the experiment does not come to its end. The worker itself passes its own test of a pause there.
+@pytest.mark.apache_kafka
 def test_a_paused_worker_does_not_overwrite_newer_state(run: Run, record_property: Callable[[str, Any], None]) -> None:
     """Values that a continued worker writes late lose against the heir's, because readers keep the larger epoch."""
     zombie, heir = pause_over_session(run)
