@@ -47,7 +47,7 @@ class Pricing:
         self.flags: tuple[str, ...] = ()
         self.held = False
         self.index_price = np.nan
-        self.grid_us = -1
+        self.grid_us = 0
         self.row_of: dict[str | None, int] = {None: 0}
         self._linear: list[tuple[int, str]] = []
         self._options: list[tuple[int, Instrument]] = []
@@ -70,14 +70,12 @@ class Pricing:
             # A perpetual is an expiry of its own for the roll shock.
             self.expiry_group[row] = groups.setdefault(instrument.expiry_us or name, len(groups))
             self._read_instrument(row, instrument)
-        self.grid_us = -1
         self._group_expiry_us = np.array([e if isinstance(e, int) else 0 for e in groups] or [0], dtype=np.int64)
         self.group_rate = np.zeros(len(self._group_expiry_us))
 
     def set_parameters(self, parameters: RiskMatrixParameters, refinement: int = 1) -> None:
         """Take scenario table and shocks; `refinement` times as many moves as the parameters say."""
         self.parameters = parameters
-        self.grid_us = -1  # rates of the roll shock are parameters too
         self.refinement = refinement
         self.buckets = parameters.buckets_each_side * refinement
         self.table = scenarios.scenario_table(parameters.price_range, self.buckets, parameters.extended_moves)
@@ -115,13 +113,10 @@ class Pricing:
         for row, name in self._forward_rows:
             self._basis[row] = basis(name)
         np.multiply(self._basis + 1.0, self.index_price, out=self._forward)
-        grid_us = grid(market.time_us)
-        if grid_us != self.grid_us:
-            self._set_time(grid_us)
-        if self._options:
-            surface.volatilities(
-                self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
-            )
+        self._set_time(grid(market.time_us))
+        surface.volatilities(
+            self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
+        )
         self._price()
 
     def mark(self, name: str) -> Mark:

@@ -119,8 +119,8 @@ def test_a_settlement_acts_at_the_expiry_however_late_the_next_record_is() -> No
     desk.run([deposit("a", 60_000.0), *window(100_000.0, until_us=EXPIRY_US - 30 * SECOND_US)])
     desk.run([trade("a", "F", 200.0, 100_000.0), trade("a", "BTC-PERPETUAL", -2.0, 100_000.0)])
     assert desk.account().status == "healthy"
-    # Hedged until the future settles; alone, the perpetual needs 34,000 USD and more of the 30,000 left.
-    desk.run([Transfer(transfer_id="w", account="a", asset="USD", amount=-27_000.0, event_time_us=START_US)])
+    # Hedged until the future settles; alone, the perpetual needs 32,000 USD and more of the 31,000 left.
+    desk.run([Transfer(transfer_id="w", account="a", asset="USD", amount=-29_000.0, event_time_us=START_US)])
     assert desk.account().status == "healthy"
     events = desk.run([beat(EXPIRY_US + 600 * SECOND_US)])
     assert [event.kind for event in events][:2] == ["warning", "margin_call"]
