@@ -123,10 +123,12 @@ def pearson(x: Floats, y: Floats) -> float:
     """
     if x.shape != y.shape or x.size < 2:
         raise ValueError(f"a correlation needs two samples of one length from 2, got {x.size} and {y.size}")
+    if not (x.min() < x.max() and y.min() < y.max()):  # asked of the values: their mean may be rounded off them
+        return math.nan
     dx, dy = x - math.fsum(x.tolist()) / x.size, y - math.fsum(y.tolist()) / y.size
     xx, yy, xy = (math.fsum(products.tolist()) for products in (dx * dx, dy * dy, dx * dy))
     if not (xx > 0.0 and yy > 0.0):
-        return math.nan
+        return math.nan  # squares below the smallest float
     return max(-1.0, min(1.0, xy / (math.sqrt(xx) * math.sqrt(yy))))
 
 

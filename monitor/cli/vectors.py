@@ -10,9 +10,7 @@ import click
 from rich.console import Console
 
 from monitor.errors import ExitCode, UsageError
-from monitor.vectors import report
 from monitor.vectors.contract import decode
-from monitor.vectors.runner import run
 
 WIDTH = 150  # of lines where there is no terminal to ask
 
@@ -32,7 +30,9 @@ def command(file: Path, groups: tuple[str, ...], as_json: bool) -> int:
     failed, 2 if FILE is malformed.
     """
     # Imported here: `--help` needs no kernels.
+    from monitor.vectors import report  # noqa: PLC0415
     from monitor.vectors.registry import CALLABLES  # noqa: PLC0415
+    from monitor.vectors.runner import run  # noqa: PLC0415
 
     done = run(decode(_bytes(file), _name(file)), groups, CALLABLES)
     if as_json:

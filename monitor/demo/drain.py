@@ -15,10 +15,10 @@ from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS, TICKS, full_name
 
 
 class Drain:
-    """Follows the shard markers of one deployment; `exact_ends` as the self-check found the broker."""
+    """Follows the shard markers of one deployment; `exact_ends` as in LogView."""
 
     def __init__(
-        self, address: str, prefix: str, changelog: str, partitions: int, *, exact_ends: bool = True
+        self, address: str, prefix: str, changelog: str, partitions: int, *, exact_ends: bool = False
     ) -> None:  # fmt: skip
         self._address = address
         self._prefix = prefix

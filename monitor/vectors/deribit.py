@@ -9,6 +9,7 @@ the same risk array are divided, and everything after it (block, worst scenario,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _risk_array(rows: _Rows, table: scenarios.ScenarioTable) -> tuple[Floats, Fl
     pnl, value, delta, market_delta = np.empty((n, len(table.move))), np.empty(n), np.empty(n), np.empty(n)
     one, zero, call = np.ones(n), np.zeros(n), np.zeros(n, dtype=np.bool_)
     scenarios.risk_array(
-        rows.kind, call, one, one, rows.price, zero, zero, rows.index, *table,
+        rows.kind, call, one, one, rows.price, zero, zero, zero, zero, rows.index, *table,
         _DEFAULTS.volatility_range_up, _DEFAULTS.volatility_range_down, _DEFAULTS.min_volatility_for_shock_up,
         _DEFAULTS.short_term_vega_power, _DEFAULTS.long_term_vega_power, _DEFAULTS.dte_floor_days,
         pnl, value, delta, market_delta,
@@ -159,15 +160,15 @@ def _rows(given: _Inputs) -> _Rows:
     groups = list(dict.fromkeys(expiry))
     years = [_years(expires_ms, given.evaluation_timestamp_ms) for expires_ms in groups]
     rate = [max(given.params.min_annualised_move, given.params.annualised_move_risk * t) for t in years]
-    coins = sum(base) if inverse else 0.0
+    coins = math.fsum(base) if inverse else 0.0
     return _Rows(
         names=names,
         inverse=inverse,
         kind=np.array([scenarios.INVERSE if inverse else scenarios.LINEAR] * len(names) + [scenarios.COIN]),
-        price=np.array([*price, given.index_price]),
-        quantity=np.array([*quantity, coins]),
+        price=np.array([*price, given.index_price], dtype=np.float64),
+        quantity=np.array([*quantity, coins], dtype=np.float64),
         group=np.array([*(groups.index(expires_ms) for expires_ms in expiry), risk_matrix.NO_GROUP]),
-        group_rate=np.array(rate),
+        group_rate=np.array(rate, dtype=np.float64),
         index=given.index_price,
         unit=given.index_price if inverse else 1.0,
     )

@@ -35,12 +35,12 @@ class _Known:
 class LogView:
     """Reads partitions beside the group; every call is about what exists now.
 
-    `inputs` are the partitions that the group commits. `exact_ends` tells whether the broker's ListOffsets can be
-    believed, see `monitor.brokers.selfcheck`.
+    `inputs` are the partitions that the group commits. `exact_ends` tells that the broker's ListOffsets was seen to be
+    right (see `monitor.brokers.selfcheck`); without it ends are looked up twice, which is right on every broker.
     """
 
     def __init__(
-        self, broker: str, group: str, inputs: Sequence[TopicPartition] = (), *, exact_ends: bool = True
+        self, broker: str, group: str, inputs: Sequence[TopicPartition] = (), *, exact_ends: bool = False
     ) -> None:  # fmt: skip
         self._broker = broker
         self._group = group

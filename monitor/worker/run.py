@@ -148,7 +148,8 @@ async def prepare(options: WorkerOptions) -> Checked:
     """Check topics and broker, make the changelog; return what the broker does. Raises BrokerError, WrongPartitions."""
     await prepare_topics(options)
     checked = await selfcheck.check(options.broker, options.prefix)
-    log.info("self_check", ends_exact=checked.ends_exact, idempotent=checked.idempotent, told=checked.line)
+    say = log.info if checked.ends_exact and checked.idempotent else log.warning
+    say("self_check", ends_exact=checked.ends_exact, idempotent=checked.idempotent, told=checked.line)
     return checked
 
 

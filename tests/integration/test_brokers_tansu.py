@@ -24,6 +24,7 @@ from monitor.brokers.interface import PortTaken, StartFailed
 from monitor.brokers.kafka import ports
 from monitor.brokers.kafka.properties import HOST
 from monitor.brokers.selfcheck import Checked, check
+from monitor.worker.log_view import LogView
 from tests.integration.processes import LIQMON, children, environment, liqmon, running
 from tests.support import ROOT, eventually
 
@@ -235,6 +236,26 @@ def test_ends_of_the_run_s_broker_are_right(kafka: str, topic_prefix: str, check
     for exact in {checked.ends_exact, False}:
         ends = asyncio.run(end_offsets(kafka, partitions, exact=exact))
         assert {tp.partition: end for tp, end in ends.items()} == {p: sum(s) for p, s in enumerate(BATCHES)}
+
+
+def test_a_log_is_read_to_its_end(embedded: str) -> None:
+    """A view that was told nothing about the broker reads every record of every partition."""
+    topic = "whole"
+    asyncio.run(write(embedded, topic))
+
+    async def read() -> list[tuple[int, int]]:
+        view = LogView(embedded, "a-group")
+        await view.start()
+        try:
+            partitions = [TopicPartition(topic, partition) for partition in range(len(BATCHES))]
+            return [(record.partition, record.offset) async for record in view.read_all(partitions)]
+        finally:
+            await view.stop()
+
+    expected = {(partition, offset) for partition, sizes in enumerate(BATCHES) for offset in range(sum(sizes))}
+    found = asyncio.run(read())
+    assert len(found) == len(expected)
+    assert set(found) == expected
 
 
 @pytest.mark.apache_kafka  # the embedded broker deletes no records

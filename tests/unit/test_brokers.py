@@ -28,6 +28,8 @@ from monitor.brokers.kafka.properties import Node, render, server_properties
 from monitor.brokers.probe import parse_address
 from monitor.brokers.selfcheck import Checked
 from monitor.brokers.topics import wanted_topics
+from monitor.config import load
+from monitor.errors import UsageError
 from schemas import topics as table
 from tests.support import ROOT
 
@@ -131,6 +133,14 @@ def test_kafka_is_chosen_where_it_can_be_had(
     assert type(choose_broker("")) is kind
     assert type(choose_broker(None, local="kafka")) is LocalKafka
     assert type(choose_broker(None, local="tansu")) is EmbeddedTansu
+
+
+def test_a_local_broker_that_is_none_of_ours_is_a_wrong_setting() -> None:
+    """The setting knows three words."""
+    assert load(None, {"LIQMON_LOCAL_BROKER": "tansu"}).local_broker == "tansu"
+    assert load(None, {}).local_broker == "auto"
+    with pytest.raises(UsageError, match="local_broker"):
+        load(None, {"LIQMON_LOCAL_BROKER": "another"})
 
 
 def test_what_is_to_be_kept_is_never_put_into_memory(machine: Path, tmp_path: Path) -> None:
