@@ -5,20 +5,19 @@ A cache over the authoritative accounts: it can be thrown away and rebuilt at an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kernels import accounts as kernel
-from kernels import scenarios
 from monitor.engine.column import Column, Results
+from monitor.engine.contributions import added_risk, correlation_state, entries_usd, netted_risk
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.ledger import entry_constant, exposures
-from monitor.engine.netting import Netting, Solution
+from monitor.engine.ledger import exposures
+from monitor.engine.netting import Netting
 from monitor.engine.status import ALL_CONDITIONS
-from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 _NO_BOUNDS = np.zeros(0)
 GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
-VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
-    scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
-}  # fmt: skip
 
 
 class Book:
@@ -178,7 +174,7 @@ class Book:
         marks, and the unrealised P&L of futures.
         """
         row = self._row_of[account.name]
-        entries = _entries_usd(account, market)
+        entries = entries_usd(account, market)
         columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
         flags = sorted(
             [f"unsettled:{name}" for name in unsettled(account, market)]
@@ -189,12 +185,12 @@ class Book:
         if self._figures.netted[row]:
             solution = self._netting.solution(row, self._order, self._figures)
             parts = [
-                _netted_risk(solution, u, row, entries.get(column.underlying, 0.0)) for u, column in enumerate(columns)
+                netted_risk(solution, u, row, entries.get(column.underlying, 0.0)) for u, column in enumerate(columns)
             ]
             if len(columns) > 1:
-                correlation = _correlation_state(solution, market, self._netting.stress_of(row, self._figures))
+                correlation = correlation_state(solution, market, self._netting.stress_of(row, self._figures))
         else:
-            parts = [_underlying_risk(column, row, entries.get(column.underlying, 0.0)) for column in columns]
+            parts = [added_risk(column, row, entries.get(column.underlying, 0.0)) for column in columns]
         return Evaluation(
             equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm, underlyings=tuple(parts),
             data_quality=tuple(flags), correlation=correlation,
@@ -327,77 +323,3 @@ def _thresholds(p: StatusParameters) -> list[float]:
         p.warning_enter_v, p.warning_leave_v, p.margin_call_enter_v, p.margin_call_leave_v, p.liquidation_enter_u,
         p.liquidation_leave_v,
     ]  # fmt: skip
-
-
-def _entries_usd(account: Account, market: Market) -> dict[str, float]:
-    """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
-    entries: dict[str, float] = {}
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        if instrument is not None:
-            usd, _ = entry_constant(account.holdings[name], instrument)
-            entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
-    return entries
-
-
-def _netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
-    """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings."""
-    column = solution.columns[u]
-    results = column.evaluate_one(row)
-    block = column.block(row)
-    at_move = column.worst_scenarios(block)
-    cells = [
-        _worst_cell(column, int(at_move[j]), float(solution.mixture[u][j]), float(block[at_move[j]]))
-        for j in np.flatnonzero(solution.mixture[u] > 0.0)
-    ]
-    worst = int(at_move[int(np.argmax(solution.losses[u]))])
-    move, direction = column.scenario(worst)
-    return UnderlyingRisk(
-        underlying=column.underlying,
-        index_price=column.pricing.index_price,
-        value_usd=float(results.value[0]) + entry_usd,
-        scan_usd=max(0.0, float(np.max(solution.losses[u]))),
-        roll_usd=0.0,
-        delta_shock_usd=0.0,
-        im_usd=float(solution.losses[u] @ solution.mixture[u]),
-        delta_coins=float(results.delta[0]),
-        scenario=worst,
-        price_move=move,
-        vol_shock=VOL_NAMES[direction],
-        scenario_pnl_usd=float(block[worst]),
-        hedge_usd=float(solution.hedge_usd[u]),
-        mixture=tuple(sorted(cells, key=lambda cell: (-cell.weight, cell.scenario))),
-    )
-
-
-def _worst_cell(column: Column, scenario: int, weight: float, pnl_usd: float) -> WorstCell:
-    move, direction = column.scenario(scenario)
-    return WorstCell(scenario=scenario, price_move=move, vol_shock=VOL_NAMES[direction], weight=weight, pnl_usd=pnl_usd)
-
-
-def _correlation_state(solution: Solution, market: Market, stress: float) -> CorrelationState:
-    view = market.ticks.correlation
-    return CorrelationState(
-        version=view.version, digest=view.digest, stress=stress, matrices=solution.matrix_weights,
-        absorption_ratio=view.absorption_ratio,
-    )  # fmt: skip
-
-
-def _underlying_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:
-    results = column.evaluate_one(row)
-    scenario = int(results.worst[0])
-    move, direction = column.scenario(scenario)
-    return UnderlyingRisk(
-        underlying=column.underlying,
-        index_price=column.pricing.index_price,
-        value_usd=float(results.value[0]) + entry_usd,
-        scan_usd=float(results.scan[0]),
-        roll_usd=float(results.roll[0]),
-        delta_shock_usd=float(results.delta_shock[0]),
-        im_usd=float(results.requirement[0]),
-        delta_coins=float(results.delta[0]),
-        scenario=scenario,
-        price_move=move,
-        vol_shock=VOL_NAMES[direction],
-        scenario_pnl_usd=-float(results.scan[0]),
-    )

@@ -1,0 +1,104 @@
+"""One underlying's part of an account's requirement, as events say it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from kernels import scenarios
+from monitor.engine.ledger import entry_constant
+from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
+
+if TYPE_CHECKING:
+    from monitor.engine.column import Column
+    from monitor.engine.market import Market
+    from monitor.engine.netting import Solution
+    from monitor.engine.state import Account
+
+VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
+    scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
+}  # fmt: skip
+
+
+def entries_usd(account: Account, market: Market) -> dict[str, float]:
+    """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
+    entries: dict[str, float] = {}
+    for name in sorted(account.holdings):
+        instrument = market.instruments.get(name)
+        if instrument is not None:
+            usd, _ = entry_constant(account.holdings[name], instrument)
+            entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
+    return entries
+
+
+def netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
+    """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings.
+
+    Where another underlying has no price there is no such mixture: the part is then what this one needs alone.
+    """
+    column = solution.columns[u]
+    results = column.evaluate_one(row)
+    block = column.block(row)
+    at_move = column.worst_scenarios(block)
+    worst = int(at_move[int(np.argmax(solution.losses[u]))])
+    move, direction = column.scenario(worst)
+    scan_usd = max(0.0, float(np.max(solution.losses[u])))
+    solved = math.isfinite(solution.requirement_usd)
+    mixture = solution.mixture[u]
+    cells = [
+        _worst_cell(column, int(at_move[j]), float(mixture[j]), float(block[at_move[j]]))
+        for j in np.flatnonzero(mixture > 0.0)
+    ]
+    return UnderlyingRisk(
+        underlying=column.underlying,
+        index_price=column.pricing.index_price,
+        value_usd=float(results.value[0]) + entry_usd,
+        scan_usd=scan_usd,
+        roll_usd=0.0,
+        delta_shock_usd=0.0,
+        im_usd=float(solution.losses[u] @ mixture) if solved else scan_usd,
+        delta_coins=float(results.delta[0]),
+        scenario=worst,
+        price_move=move,
+        vol_shock=VOL_NAMES[direction],
+        scenario_pnl_usd=float(block[worst]),
+        hedge_usd=float(solution.hedge_usd[u]) if solved else None,
+        mixture=tuple(sorted(cells, key=lambda cell: (-cell.weight, cell.scenario))) if solved else None,
+    )
+
+
+def _worst_cell(column: Column, scenario: int, weight: float, pnl_usd: float) -> WorstCell:
+    move, direction = column.scenario(scenario)
+    return WorstCell(scenario=scenario, price_move=move, vol_shock=VOL_NAMES[direction], weight=weight, pnl_usd=pnl_usd)
+
+
+def correlation_state(solution: Solution, market: Market, stress: float) -> CorrelationState:
+    """Return which published matrices a netted requirement rests on, and with which weights."""
+    view = market.ticks.correlation
+    return CorrelationState(
+        version=view.version, digest=view.digest, stress=stress, matrices=solution.matrix_weights,
+        absorption_ratio=view.absorption_ratio,
+    )  # fmt: skip
+
+
+def added_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:
+    """Return one underlying's part of a requirement that is a sum: model A's."""
+    results = column.evaluate_one(row)
+    scenario = int(results.worst[0])
+    move, direction = column.scenario(scenario)
+    return UnderlyingRisk(
+        underlying=column.underlying,
+        index_price=column.pricing.index_price,
+        value_usd=float(results.value[0]) + entry_usd,
+        scan_usd=float(results.scan[0]),
+        roll_usd=float(results.roll[0]),
+        delta_shock_usd=float(results.delta_shock[0]),
+        im_usd=float(results.requirement[0]),
+        delta_coins=float(results.delta[0]),
+        scenario=scenario,
+        price_move=move,
+        vol_shock=VOL_NAMES[direction],
+        scenario_pnl_usd=-float(results.scan[0]),
+    )
