@@ -34,6 +34,7 @@ MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward
 INV_SQRT_2 = 0.7071067811865476
 INV_SQRT_2PI = 0.3989422804014327
 LARGEST = 1.7976931348623157e308
+SMALLEST = 5e-324
 
 
 class Greeks(NamedTuple):
@@ -151,8 +152,7 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     d1 = h + 0.5 * s
     d2 = h - 0.5 * s
     density = discount * INV_SQRT_2PI * math.exp(-0.5 * d1 * d1)
-    # Far in a tail forward times deviation may be zero too: the limit is that of the density.
-    gamma = _held(density / (forward * floored)) if density > 0.0 else 0.0
+    gamma = _held(density / max(forward * floored, SMALLEST))  # a product of two positive numbers may be zero
     vega = _held(density * forward * root)
     theta = _held(carry - 0.5 * density * forward * vol / root)
     vanna = _held(-density * d2 / vol)

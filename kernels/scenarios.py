@@ -1,13 +1,14 @@
 """Unit values, deltas and the risk array of one underlying.
 
 Row i is one instrument, column s one scenario; `pnl[i, s]` is the P&L in USD of one contract. Value and P&L by kind,
-with S the index, p the price of a future, F the forward of an expiry, V the undiscounted Black-76 price:
+with S the index, p the price of a future, F the forward of an expiry, V the undiscounted Black-76 price, g the
+cumulative funding of a perpetual (0 for all others):
 
 | code | kind | value, USD | P&L of a move m | delta, coins | market delta, coins |
 |---|---|---|---|---|---|
 | 0 | coin | size S | size S m' | size | 0 |
-| 1 | linear future, perpetual | size p | size p m' | size p/S | size |
-| 2 | inverse future, perpetual | -size S/p | 0 | 0 | size/p |
+| 1 | linear future, perpetual | size (p - g) | size p m' | size p/S | size |
+| 2 | inverse future, perpetual | -size S (1/p + g) | -size S g m' | -size g | size/p |
 | 3 | linear option | size V(F) | w size (V(F(1+m), vol') - V(F)) | size V'(F) F/S | size V'(F) |
 | 4 | inverse option | size (S/F) V(F) | w size (S/F) (V(F(1+m), vol') - V(F)) | size V'(F) | size V'(F) |
 
@@ -18,6 +19,15 @@ entry side is a coin quantity), and an inverse option's coin value V(F')/F' time
 Delta is the derivative of the USD value by the index at a fixed basis, so `delta S` is the slope of the P&L at m = 0:
 dF/dS = F/S turns V'(F) into V'(F) F/S for a linear option, and (S/F) V'(F) (dF/dS) = V'(F) for an inverse one.
 Market delta is what the expiry itself carries, for the roll shock.
+
+Before its settlement a price is partly an average that is known: p and F have a fixed part f, and only the rest moves,
+p' = f + (p - f)(1 + m). With the share c = (p - f)/p that moves (1 outside the window), deltas and the P&L of futures
+take the factor c, a linear future's P&L being size (p - f) m', and what cancels for inverse contracts no longer does:
+
+| code | P&L of a move m | delta, coins |
+|---|---|---|
+| 2 | -size (S/p) m' (1 - c)/(1 + c m') - size S g m' | -size ((1 - c)/p + g) |
+| 4 | w size (S (1+m) V(F', vol')/F' - S V(F)/F) | size (c V'(F) + (1 - c) V(F)/F) |
 """
 
 from __future__ import annotations
@@ -108,30 +118,69 @@ def shocked_vol(
     return vol * max(1.0 - vol_down * scale, 0.0)
 
 
-@kernel("i8, f8, f8, f8")
-def _priced(code: int, size: float, price: float, index_price: float) -> bool:
+@kernel("i8, f8, f8, f8, f8, f8")
+def _priced(code: int, size: float, price: float, fixed: float, funding: float, index_price: float) -> bool:
     if not (math.isfinite(size) and math.isfinite(index_price) and index_price > 0.0):
         return False
-    return code == COIN or (math.isfinite(price) and price > 0.0)
+    if code == COIN:
+        return True
+    return math.isfinite(price) and price > 0.0 and 0.0 <= fixed <= price and math.isfinite(funding)
 
 
-@kernel("i8, f8, f8, f8")
-def _linear_unit(code: int, size: float, price: float, index_price: float) -> Unit:
-    """Return the unit of a coin or future; NaN for any other kind."""
+@kernel("i8, f8, f8, f8, f8, f8")
+def _linear_unit(code: int, size: float, price: float, fixed: float, funding: float, index_price: float) -> Unit:
+    """Return the unit of a coin or future; NaN for any other kind. Of an inverse one, P&L and delta are of funding."""
     if code == COIN:
         return Unit(size * index_price, size, 0.0, size * index_price)
+    moving = price - fixed
     if code == LINEAR:
-        return Unit(size * price, size * price / index_price, size, size * price)
+        return Unit(size * (price - funding), size * moving / index_price, size * (moving / price), size * moving)
     if code == INVERSE:
-        return Unit(-size * index_price / price, 0.0, size / price, 0.0)
+        value = -size * index_price / price - size * index_price * funding
+        delta = 0.0 - size * (fixed / price / price + funding)
+        return Unit(value, delta, size / price * (moving / price), 0.0 - size * index_price * funding)
     return Unit(math.nan, math.nan, math.nan, math.nan)
 
 
-@kernel("b1, f8, f8, f8, f8, f8, f8, f8, f8[::1], i8[::1], f8[::1], f8[::1]")
+@kernel("f8, f8, f8, f8, f8[::1], f8[::1]")
+def _add_fixed_inverse(size: float, price: float, fixed: float, index_price: float, move: Floats, pnl: Floats) -> None:
+    """Add what an inverse future inside its window gains: -size (S/p) m (1 - c)/(1 + c m), c the share that moves."""
+    if fixed == 0.0:
+        return
+    share = (price - fixed) / price
+    for s in range(pnl.shape[0]):
+        pnl[s] -= size * index_price / price * (move[s] * (fixed / price) / (1.0 + share * move[s]))
+
+
+@kernel("b1, b1, f8, f8, f8, f8, f8, f8, f8")
+def _option_unit(
+    is_call: bool,
+    in_coins: bool,
+    size: float,
+    scale: float,
+    forward: float,
+    fixed: float,
+    strike: float,
+    stdev: float,
+    index_price: float,
+) -> Unit:
+    """Return the unit of an option; scale is size, times S/F if it is inverse."""
+    slope = black76.delta(is_call, forward, strike, stdev, 1.0)
+    value = scale * black76.price(is_call, forward, strike, stdev, 1.0)
+    moving = forward - fixed
+    delta = scale * slope * (moving / index_price)
+    if in_coins and fixed > 0.0:
+        delta += value / index_price * (fixed / forward)
+    return Unit(value, delta, size * slope * (moving / forward), math.nan)
+
+
+@kernel("b1, b1, f8, f8, f8, f8, f8, f8, f8, f8, f8[::1], i8[::1], f8[::1], f8[::1]")
 def _option_row(
     is_call: bool,
+    in_coins: bool,
     unit: float,
     forward: float,
+    fixed: float,
     strike: float,
     root: float,
     vol: float,
@@ -142,17 +191,24 @@ def _option_row(
     weight: Floats,
     pnl: Floats,
 ) -> None:
-    """Write w unit (V(F(1+m), vol') - V(F)) of every scenario; root is sqrt(T)."""
+    """Write w unit (V(F', vol') - V(F)) of every scenario; root is sqrt(T).
+
+    In coins and with a fixed part, V(F') takes the factor (1 + m) F/F', by which its price in USD moves besides.
+    """
     now = black76.price(is_call, forward, strike, vol * root, 1.0)
+    moving = forward - fixed
     for s in range(pnl.shape[0]):
         direction = vol_direction[s]
         shocked = up if direction > SAME else (down if direction < SAME else vol)
-        moved = black76.price(is_call, forward * (1.0 + move[s]), strike, shocked * root, 1.0)
+        shifted = forward * (1.0 + move[s]) if fixed == 0.0 else forward + moving * move[s]
+        moved = black76.price(is_call, shifted, strike, shocked * root, 1.0)
+        if in_coins and fixed > 0.0:
+            moved *= (1.0 + move[s]) * forward / shifted
         pnl[s] = weight[s] * unit * (moved - now)
 
 
 @kernel(
-    "i8[::1], b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8,"
+    "i8[::1], b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8,"
     "f8[::1], f8[::1], i8[::1], f8[::1], f8, f8, f8, f8, f8, f8, f8[:, ::1], f8[::1], f8[::1], f8[::1]"
 )
 def risk_array(
@@ -161,6 +217,8 @@ def risk_array(
     size: Floats,
     strike: Floats,
     price_or_forward: Floats,
+    fixed: Floats,
+    funding: Floats,
     years: Floats,
     vol: Floats,
     index_price: float,
@@ -182,41 +240,49 @@ def risk_array(
     """Write value, deltas and the P&L of every scenario for one contract of n instruments.
 
     Per row (n): kind, is_call, size (coins, or USD of face for inverse futures), strike, price_or_forward (p of a
-    future, F of an option, unread for a coin), years, vol (options only). Per scenario (S): move, linear_move,
-    vol_direction, weight. Outputs: out_pnl float64[n, S] and out_value in USD, out_delta and out_market_delta in
-    coins. Formulas: module docstring and `shocked_vol`. A negative time counts as 0: an expired option is intrinsic.
-    A row is NaN throughout when its price, index, size, strike, time or volatility is NaN or infinite, its price or
-    the index is not positive, its volatility is negative, or its kind is unknown. Raises ValueError on other shapes.
+    future, F of an option, unread for a coin), fixed (the part of it that moves no more, USD, 0 to all of it), funding
+    (g: USD per coin of linear, coins per USD of face of inverse perpetuals, 0 for all others), years, vol (options
+    only). Per scenario (S): move, linear_move, vol_direction, weight. Outputs: out_pnl float64[n, S] and out_value in
+    USD, out_delta and out_market_delta in coins. Formulas: module docstring and `shocked_vol`. A negative time counts
+    as 0: an expired option is intrinsic.
+    A row is NaN throughout when its price, index, size, strike, time, volatility, fixed part or funding is NaN or
+    infinite, its price or the index is not positive, its fixed part is not within its price, its volatility is
+    negative, or its kind is unknown. Raises ValueError on other shapes.
     """
     n = kind.shape[0]
     scenarios = move.shape[0]
     if not (is_call.shape[0] == size.shape[0] == strike.shape[0] == price_or_forward.shape[0] == n):
         raise ValueError("arrays of one risk_array call must have one length")
-    if not (years.shape[0] == vol.shape[0] == out_value.shape[0] == out_delta.shape[0] == n):
+    if not (fixed.shape[0] == funding.shape[0] == years.shape[0] == vol.shape[0] == n):
         raise ValueError("arrays of one risk_array call must have one length")
-    if not (out_market_delta.shape[0] == out_pnl.shape[0] == n and out_pnl.shape[1] == scenarios):
+    if not (out_value.shape[0] == out_delta.shape[0] == out_market_delta.shape[0] == n):
+        raise ValueError("outputs of risk_array do not fit rows and scenarios")
+    if not (out_pnl.shape[0] == n and out_pnl.shape[1] == scenarios):
         raise ValueError("outputs of risk_array do not fit rows and scenarios")
     if not (linear_move.shape[0] == vol_direction.shape[0] == weight.shape[0] == scenarios):
         raise ValueError("scenario columns must have one length")
     for i in range(n):
-        code, q, p, sigma = kind[i], size[i], price_or_forward[i], vol[i]
+        code, q, p, f, g, sigma = kind[i], size[i], price_or_forward[i], fixed[i], funding[i], vol[i]
         unit = Unit(math.nan, math.nan, math.nan, math.nan)
-        if not _priced(code, q, p, index_price):
+        if not _priced(code, q, p, f, g, index_price):
             out_pnl[i, :] = math.nan
         elif code == LINEAR_OPTION or code == INVERSE_OPTION:  # noqa: PLR1714, SIM109
             t = max(years[i], 0.0) if math.isfinite(years[i]) else math.nan
             root = math.sqrt(t)
-            scale = q * index_price / p if code == INVERSE_OPTION else q
-            slope = black76.delta(is_call[i], p, strike[i], sigma * root, 1.0)
-            value = scale * black76.price(is_call[i], p, strike[i], sigma * root, 1.0)
-            unit = Unit(value, scale * slope * (p / index_price), q * slope, math.nan)
+            in_coins = code == INVERSE_OPTION
+            scale = q * index_price / p if in_coins else q
+            unit = _option_unit(is_call[i], in_coins, q, scale, p, f, strike[i], sigma * root, index_price)
             up = shocked_vol(sigma, UP, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
             down = shocked_vol(sigma, DOWN, t, vol_up, vol_down, min_vol_up, short_power, long_power, dte_floor_days)
-            _option_row(is_call[i], scale, p, strike[i], root, sigma, up, down, move, vol_direction, weight, out_pnl[i])
+            _option_row(
+                is_call[i], in_coins, scale, p, f, strike[i], root, sigma, up, down, move, vol_direction, weight,
+                out_pnl[i],
+            )  # fmt: skip
         else:
-            unit = _linear_unit(code, q, p, index_price)
-            for s in range(scenarios):
-                out_pnl[i, s] = unit.pnl_per_move * linear_move[s]
+            unit = _linear_unit(code, q, p, f, g, index_price)
+            out_pnl[i] = unit.pnl_per_move * linear_move
+            if code == INVERSE:
+                _add_fixed_inverse(q, p, f, index_price, linear_move, out_pnl[i])
         out_value[i] = unit.value
         out_delta[i] = unit.delta
         out_market_delta[i] = unit.market_delta

@@ -71,9 +71,11 @@ def _portfolio() -> None:
     kind, call, one = np.array([scenarios.LINEAR], dtype=np.int64), np.ones(1, dtype=np.bool_), np.ones(1)
     pnl, value, delta, market = np.empty((1, len(table.move))), np.empty(1), np.empty(1), np.empty(1)
     scenarios.shocked_vol(0.5, scenarios.UP, 0.1, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0)
+    nothing = np.zeros(1)
     scenarios.risk_array(
-        kind, call, one, one, one, one, one, 1.0, *table, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0, pnl, value, delta, market
-    )
+        kind, call, one, one, one, nothing, nothing, one, one, 1.0, *table, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0,
+        pnl, value, delta, market,
+    )  # fmt: skip
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.check_segments(indptr, row, one, 1)

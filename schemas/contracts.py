@@ -29,6 +29,7 @@ RECORDS: tuple[type[records.Record], ...] = (
     records.Instrument,
     records.PriceTick,
     records.Heartbeat,
+    records.Funding,
     records.InstrumentVolatility,
     records.ExpiryVolatility,
     records.SviVolatility,

@@ -19,6 +19,7 @@ from schemas.records import (
     Cause,
     DeadLetter,
     ExpiryVolatility,
+    Funding,
     Heartbeat,
     Instrument,
     InstrumentVolatility,
@@ -199,6 +200,14 @@ _EXAMPLES: tuple[Record, ...] = (
         instrument="BTC-26DEC25-120000-C",
     ),
     Heartbeat(source="publisher", event_time_us=_CALL_US),
+    Funding(
+        instrument="BTC-USDT-PERP",
+        underlying="BTC",
+        source="binance",
+        rate=0.0001,
+        event_time_us=_CALL_US,
+        received_time_us=_CALL_US + 3_100,
+    ),
     InstrumentVolatility(
         underlying="BTC",
         source="deribit",

@@ -15,6 +15,7 @@ from schemas.fields import (
     SEEN_ASSETS,
     SEEN_NAMES,
     Asset,
+    FundingRate,
     HotAsset,
     HotName,
     Identifier,
@@ -228,7 +229,32 @@ class Heartbeat(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", t
     """Layout of the record."""
 
 
-Tick = PriceTick | Heartbeat
+class Funding(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="funding"):
+    """Funding rate of a perpetual, in force until the next one; longs pay shorts where it is positive.
+
+    It is earned continuously, `rate` of the notional at the mark in every `interval_ms`. A rate of zero says that
+    nothing is paid; a rate older than twice its interval is not believed any more, and nothing is earned then either.
+    """
+
+    instrument: Name
+    """The perpetual; the message key."""
+    underlying: Asset
+    """The coin."""
+    source: Name
+    """The feed."""
+    rate: FundingRate
+    """Part of the notional paid in one interval, decimal: 0.0001 is one basis point."""
+    event_time_us: TimeUs
+    """Venue's time from which the rate is in force, microseconds since 1970 UTC."""
+    interval_ms: Annotated[int, Meta(ge=60_000, le=86_400_000)] = 28_800_000
+    """The interval that the rate is for, milliseconds."""
+    received_time_us: TimeUs | None = None
+    """When the recorder received it, microseconds since 1970 UTC; never decides anything."""
+    v: Version = 1
+    """Layout of the record."""
+
+
+Tick = PriceTick | Heartbeat | Funding
 
 
 class InstrumentVolatility(Record, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="instrument"):

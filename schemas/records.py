@@ -43,6 +43,7 @@ from schemas.fields import (
 from schemas.inputs import (
     AccountConfig,
     ExpiryVolatility,
+    Funding,
     Heartbeat,
     Instrument,
     InstrumentVolatility,
@@ -77,7 +78,14 @@ from schemas.parameters import NettingParameters, ParameterSet, RiskMatrixParame
 
 AccountInput = Trade | Transfer | AccountConfig
 MarketInput = (
-    PriceTick | Heartbeat | InstrumentVolatility | ExpiryVolatility | SviVolatility | Instrument | ParameterSet
+    PriceTick
+    | Heartbeat
+    | Funding
+    | InstrumentVolatility
+    | ExpiryVolatility
+    | SviVolatility
+    | Instrument
+    | ParameterSet
 )
 Input = AccountInput | MarketInput
 
@@ -101,6 +109,7 @@ __all__ = [
     "DeadLetter",
     "EventKind",
     "ExpiryVolatility",
+    "Funding",
     "Heartbeat",
     "Input",
     "Instrument",

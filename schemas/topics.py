@@ -85,7 +85,7 @@ TICKS = Topic(
     records.Tick,
     partitions=1,
     retention_ms=7 * DAY_MS,
-    purpose="prices (trade, mark, index, quote) and heartbeats",
+    purpose="prices (trade, mark, index, quote), funding rates and heartbeats",
 )
 VOLATILITY = Topic(
     "market.volatility.v1",

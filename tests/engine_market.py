@@ -12,6 +12,7 @@ from schemas import topics
 from schemas.records import (
     AccountConfig,
     ExpiryVolatility,
+    Funding,
     Heartbeat,
     Input,
     Instrument,
@@ -33,6 +34,7 @@ TOPIC_OF: dict[type, topics.Topic] = {
     AccountConfig: topics.ACCOUNTS,
     PriceTick: topics.TICKS,
     Heartbeat: topics.TICKS,
+    Funding: topics.TICKS,
     ExpiryVolatility: topics.VOLATILITY,
     Instrument: topics.INSTRUMENTS,
     ParameterSet: topics.PARAMETERS,

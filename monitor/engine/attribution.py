@@ -2,7 +2,7 @@
 
 | group | what is replaced |
 |---|---|
-| time | time to expiry, and the fineness of model P's moves that follows from it |
+| time | time to expiry, the fineness of model P's moves, settlement averages so far, funding |
 | parameters | margin model and parameter values |
 | price | index prices, under contracts and the entry sides of their coins |
 | vol | volatility of each option |
@@ -46,11 +46,13 @@ if TYPE_CHECKING:
 class Inputs:
     """Everything an initial requirement depends on.
 
-    Maps are by underlying, `marks` and `contracts` by instrument; `coins` holds collateral and entry coins. `matrices`
-    is float64[K, U, U] over the sorted underlyings that `coins` names.
+    Maps are by underlying; `vols`, `bases`, `passed` (fixed, share and funding of a mark) and `contracts` by
+    instrument. `coins` holds collateral and entry coins. `matrices` is float64[K, U, U] over the sorted underlyings
+    that `coins` names.
     """
 
     grid_us: int
+    passed: Mapping[str, tuple[float, float, float]]
     refinement: Mapping[str, int]
     model: MarginModel
     netting: NettingParameters
@@ -78,9 +80,11 @@ def take_baseline(account: Account, market: Market, active: ActiveSet, book: Boo
     for name in sorted(account.holdings):
         instrument = market.instruments.get(name)
         assert instrument is not None, "an account with an unlisted contract has no finite requirement"
-        basis, vol = pricings[instrument.underlying].mark(name)
-        option = instrument.type == "option"
-        contracts[name] = Contract(account.holdings[name].quantity, basis, vol if option else 0.0)
+        mark = pricings[instrument.underlying].mark(name)
+        vol = mark.vol if instrument.type == "option" else 0.0
+        contracts[name] = Contract(
+            account.holdings[name].quantity, mark.basis, vol, mark.fixed, mark.share, mark.funding
+        )
     parameters = None
     if active.hash != DEFAULT_ACTIVE.hash:
         parameters = Parameters(active.set.netting, {u: active.risk_matrix(u) for u in coins})
@@ -126,9 +130,8 @@ def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
         pricing = pricings[u]
         names = [name for name in inputs.contracts if name in pricing.row_of]
         pricing.set_parameters(inputs.risk_matrices[u], inputs.refinement[u] if netted else 1)
-        pricing.price_at(
-            inputs.index[u], inputs.grid_us, {name: Mark(inputs.bases[name], inputs.vols[name]) for name in names}
-        )
+        marks = {name: Mark(inputs.bases[name], inputs.vols[name], *inputs.passed[name]) for name in names}
+        pricing.price_at(inputs.index[u], inputs.grid_us, marks)
         collateral, entry = inputs.coins[u]
         # The coin's row is priced at the index of the contracts: collateral at another index is another quantity.
         coins = collateral * (inputs.collateral_index[u] / inputs.index[u]) + entry if collateral else entry
@@ -144,7 +147,7 @@ def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
 
 def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]]:
     """Yield the inputs after each replacement, group by group."""
-    at = replace(old, grid_us=new.grid_us, refinement=new.refinement)
+    at = replace(old, grid_us=new.grid_us, passed=new.passed, refinement=new.refinement)
     yield "time", at
     at = replace(at, model=new.model, netting=new.netting, risk_matrices=new.risk_matrices)
     yield "parameters", at
@@ -180,7 +183,7 @@ def _inputs(
         if u not in coins and any(name in contracts for name in found):
             coins[u] = (0.0, 0.0)
     underlyings = sorted(names)
-    pricings, vols, bases, refinement = {}, {}, {}, {}
+    pricings, vols, bases, passed, refinement = {}, {}, {}, {}, {}
     for u in underlyings:
         pricing = pricings[u] = Pricing(u)
         pricing.set_names(names[u], market)
@@ -189,12 +192,13 @@ def _inputs(
         pricing.price(market)
         refinement[u] = refinement_of(market, u, active.set.netting)
         for name in names[u]:
-            bases[name], vol = pricing.mark(name)
+            mark = pricing.mark(name)
+            bases[name], passed[name] = mark.basis, (mark.fixed, mark.share, mark.funding)
             instrument = market.instruments.get(name)
-            vols[name] = vol if instrument is not None and instrument.type == "option" else 0.0
+            vols[name] = mark.vol if instrument is not None and instrument.type == "option" else 0.0
     index = {u: pricings[u].index_price for u in underlyings}
     inputs = Inputs(
-        grid_us=grid(market.time_us), refinement=refinement, model=account.config.margin_model,
+        grid_us=grid(market.time_us), passed=passed, refinement=refinement, model=account.config.margin_model,
         netting=active.set.netting, risk_matrices={u: active.risk_matrix(u) for u in underlyings}, index=index,
         vols=vols, matrices=matrices_of(market, underlyings, active.set.netting.floor_correlation), bases=bases,
         collateral_index=index, coins=coins, contracts=contracts,
@@ -227,7 +231,8 @@ def _old_inputs(base: Baseline, active: ActiveSet) -> Inputs | None:
         netting, matrices = known.set.netting, {u: known.risk_matrix(u) for u in coins}
     index = {u: coin.index_price for u, coin in coins.items()}
     return Inputs(
-        grid_us=base.grid_us, refinement={u: coin.refinement for u, coin in coins.items()}, model=base.model,
+        grid_us=base.grid_us, passed={name: (c.fixed, c.share, c.funding) for name, c in base.contracts.items()},
+        refinement={u: coin.refinement for u, coin in coins.items()}, model=base.model,
         netting=netting, risk_matrices=matrices, index=index,
         vols={name: contract.vol for name, contract in base.contracts.items()}, matrices=base.matrices(),
         bases={name: contract.basis for name, contract in base.contracts.items()}, collateral_index=index,

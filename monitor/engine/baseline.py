@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 class Contract(Struct, array_like=True):
-    """One position: signed contracts, basis of the contract or of its forward, volatility (0 but for options)."""
+    """One position: signed contracts, basis of the contract or of its forward, volatility (0 but for options).
+
+    `fixed`, `share` and `funding` as in `monitor.engine.pricing.Mark`.
+    """
 
     quantity: float
     basis: float
     vol: float
+    fixed: float = 0.0
+    share: float = 1.0
+    funding: float = 0.0
 
 
 class Coin(Struct, array_like=True):

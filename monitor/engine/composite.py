@@ -25,10 +25,11 @@ from monitor.engine.basis import Basis, BasisKind
 from monitor.engine.clock import DAY_US, ClockGuard
 from monitor.engine.correlation import CorrelationView
 from monitor.engine.correlation_estimator import CorrelationEstimator
+from monitor.engine.funding import FundingIndex, FundingRates
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
 from monitor.engine.minutes import Minute, boundary_after, minutes_between, untold_before
 from monitor.engine.settlement import Averages
-from schemas.records import Heartbeat, PriceTick, Tick
+from schemas.records import Funding, Heartbeat, PriceTick, Tick
 
 DEFAULT_MAX_AGE_MS = 180_000  # three one-minute bars. On 2025-10-10 the major coins' quiet venue then counts as stale
 # for 0.1 to 2.4 % of the day; at 60 s for 5 to 15 %, at 300 s a price of before the cascade would still rule in it.
@@ -37,7 +38,7 @@ MAX_INSTRUMENTS = 20_000  # with prices, per underlying
 FAR_PRICE = 1e15  # records bound prices far below
 IDLE_US = 7 * DAY_US  # an instrument without prices for a week has expired or is delisted
 MAX_LEAP_US = DAY_US  # heartbeats come every second: a day of silence has an operator's attention
-LAYOUT = 3
+LAYOUT = 4
 
 
 class RejectedTick(ValueError):
@@ -88,8 +89,8 @@ class TicksFold:
     """Folds `market.ticks`; `late_ticks` and `off_index` count what had no effect."""
 
     __slots__ = (
-        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_listeners", "_minute_us",
-        "late_ticks", "off_index",
+        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_funding", "_listeners",
+        "_minute_us", "late_ticks", "off_index",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -101,6 +102,7 @@ class TicksFold:
         self._correlation = CorrelationEstimator()
         self._listeners: tuple[MinuteListener, ...] = (self._correlation,)
         self._averages = Averages()
+        self._funding = FundingRates()
         self.late_ticks = 0
         self.off_index = 0
 
@@ -129,6 +131,19 @@ class TicksFold:
         """Correlation matrices as last published (version 0 before any)."""
         return self._correlation.view
 
+    def funding(self, instrument: str) -> FundingIndex:
+        """Return the cumulative funding of a perpetual, zero before any rate."""
+        return self._funding.index(instrument)
+
+    def funding_stale(self, instrument: str) -> bool:
+        """Return whether a perpetual had a funding rate that is too old to be believed."""
+        return self._funding.stale(instrument, self._clock.time_us)
+
+    @property
+    def funding_us(self) -> int:
+        """The newest whole minute at which any cumulative funding changed (0 before any)."""
+        return self._funding.changed_us
+
     @property
     def averages(self) -> Averages:
         """Averages of the indices, for settlement prices."""
@@ -143,6 +158,8 @@ class TicksFold:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
         if isinstance(tick, Heartbeat):
             self._check_heartbeat(tick)
+        elif isinstance(tick, Funding):
+            self._check_funding(tick)
         else:
             self._checked_price(tick)
             self._check_room(tick, self._entries.get(tick.underlying))
@@ -153,10 +170,8 @@ class TicksFold:
         time_us = tick.event_time_us
         if time_us > self._minute_us or time_us > self._deadline_us:
             return self._apply_across(tick)
-        if isinstance(tick, Heartbeat):
-            self._check_heartbeat(tick)
-            clock.heartbeat(time_us)
-            return UNCHANGED
+        if not isinstance(tick, PriceTick):
+            return self._apply_unpriced(tick)
         price_usd = self._checked_price(tick)
         entry = self._entries.get(tick.underlying)
         if entry is None:
@@ -203,8 +218,10 @@ class TicksFold:
                 indices = (entry.index for entry in self._entries.values())
                 for minute in minutes_between(self._minute_us, change_us, indices):
                     clock.advance(minute.time_us)
+                    self._funding.end_minute(minute, self._bases)
                     for listener in self._listeners:
                         listener.on_minute(minute)
+                names.update(dict.fromkeys(self._funding.take_changed()))
                 self._minute_us = boundary_after(change_us)
             if self._deadline_us < to_us:
                 clock.advance(change_us)
@@ -223,10 +240,28 @@ class TicksFold:
         names = dict.fromkeys((*passed.underlyings, *change.underlyings))
         return TickChange(tuple(names), change.late, passed.correlation)
 
+    def _apply_unpriced(self, tick: Heartbeat | Funding) -> TickChange:
+        clock = self._clock
+        if isinstance(tick, Heartbeat):
+            self._check_heartbeat(tick)
+            clock.heartbeat(tick.event_time_us)
+            return UNCHANGED
+        self._check_funding(tick)
+        clock.advance(tick.event_time_us)
+        return UNCHANGED if self._funding.take(tick, clock.time_us) else self._late()
+
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
         if refusal:
             raise RejectedTick("clock_ahead", refusal)
+
+    def _check_funding(self, tick: Funding) -> None:
+        refusal = self._clock.refusal(tick.event_time_us, tick.received_time_us, tick.source)
+        if refusal:
+            raise RejectedTick("clock_ahead", refusal)
+        misplaced = self._funding.refusal(tick)
+        if misplaced is not None:
+            raise RejectedTick(*misplaced)
 
     def _checked_price(self, tick: PriceTick) -> float:
         """Return the price of a tick whose time and price are believed."""
@@ -340,6 +375,7 @@ class TicksFold:
             "late_ticks": self.late_ticks,
             "off_index": self.off_index,
             "averages": self._averages.snapshot(),
+            "funding": self._funding.snapshot(),
             "correlation": self._correlation.snapshot(),
             "underlyings": [
                 {
@@ -363,6 +399,7 @@ class TicksFold:
         fold.late_ticks = state["late_ticks"]
         fold.off_index = state["off_index"]
         fold._averages = Averages.restore(state["averages"])
+        fold._funding = FundingRates.restore(state["funding"])
         fold._correlation = CorrelationEstimator.restore(state["correlation"])
         fold._listeners = (fold._correlation,)
         for item in state["underlyings"]:

@@ -117,9 +117,9 @@ class CorrelationEstimator:
         quiet = tuple(names[k] for k in listed if returns[k].quiet)
         place = [listed.index(k) for k in estimated]
         matrices = []
-        for matrix in self._matrices(estimated):
+        for matrix in self._estimates(estimated):
             micros = np.diag(np.full(len(listed), round(MICRO), dtype=np.int64))
-            micros[np.ix_(place, place)] = matrix
+            micros[np.ix_(place, place)] = _published(matrix)
             matrices.append(micros)
         fast, slow = matrices
         view = self.view
@@ -149,8 +149,8 @@ class CorrelationEstimator:
                 chosen.append(int(k))
         return sorted(chosen)
 
-    def _matrices(self, estimated: list[int]) -> tuple[Micros, Micros]:
-        """Return the fast and the slow matrix of these coins as they would be published, in millionths."""
+    def _estimates(self, estimated: list[int]) -> tuple[Floats, Floats]:
+        """Return the fast matrix of these coins, shrunk, and the slow one, neither repaired."""
         sums = self._sums[:, :, estimated][:, :, :, estimated]
         root = np.sqrt(sums[:, SQUARE])
         raw = _ratio(sums[:, PRODUCT], root * root.transpose(0, 2, 1))
@@ -158,7 +158,7 @@ class CorrelationEstimator:
         weight = sums[0, WEIGHT]
         count = _ratio(weight * weight, sums[0, SQUARED_WEIGHT]) / RETURN_MINUTES
         shrunk = fast + SHRINKAGE / (count + SHRINKAGE) * (slow - fast)
-        return _published(shrunk), _published(slow)
+        return shrunk, slow
 
     def snapshot(self) -> dict[str, Any]:
         """Return the estimator as plain JSON values."""

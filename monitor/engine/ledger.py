@@ -75,9 +75,10 @@ class Exposures:
     unlisted: tuple[str, ...]
 
 
-def apply_trade(account: Account, trade: Trade, instrument: Instrument) -> bool:
-    """Book a fill: position, average price, realised P&L, premium or spot legs, and fee.
+def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding_index: float = 0.0) -> bool:
+    """Book a fill: position, average price, realised P&L, premium or spot legs, funding so far, and fee.
 
+    `funding_index` is the perpetual's cumulative funding now (USD per coin; coins per USD of face of an inverse one).
     Returns False for a duplicate, which changes nothing. Raises RejectedRecord, with the account unchanged. The
     caller has found `instrument` by the trade's name.
     """
@@ -89,7 +90,7 @@ def apply_trade(account: Account, trade: Trade, instrument: Instrument) -> bool:
     if instrument.type == "spot":
         _book_spot(account, trade, instrument)
     else:
-        _book_contract(account, trade, instrument)
+        _book_contract(account, trade, instrument, funding_index)
     _remember(account, _trade_key(trade))
     return True
 
@@ -193,13 +194,18 @@ def exposures(account: Account, listing: Listing) -> Exposures:
 
 
 def entry_constant(holding: Holding, instrument: Instrument) -> tuple[float, float]:
-    """Return the entry side of a holding: USD of a linear future, coins of an inverse one, (0, 0) of an option."""
+    """Return the entry side of a holding: USD of a linear future, coins of an inverse one, (0, 0) of an option.
+
+    A perpetual's value contains its whole cumulative funding, so the part that was there before the holding is given
+    back here.
+    """
     if instrument.type == "option":
         return 0.0, 0.0
     size = holding.quantity * instrument.contract_size
+    before = size * holding.funding_index if holding.funding_index else 0.0
     if instrument.contract == "inverse":
-        return 0.0, size / holding.average_price
-    return -size * holding.average_price, 0.0
+        return 0.0, size / holding.average_price + before
+    return -size * holding.average_price + before, 0.0
 
 
 def _trade_key(trade: Trade) -> str:
@@ -235,8 +241,8 @@ def _book_spot(account: Account, trade: Trade, instrument: Instrument) -> None:
         _store(account, asset, amount)
 
 
-def _book_contract(account: Account, trade: Trade, instrument: Instrument) -> None:
-    """Change the holding, and the settlement balance by realised P&L or premium and by the fee."""
+def _book_contract(account: Account, trade: Trade, instrument: Instrument, funding_index: float) -> None:
+    """Change the holding, and the settlement balance by realised P&L or premium, funding since then, and the fee."""
     name, settlement, size = trade.instrument, instrument.settlement, instrument.contract_size
     option = instrument.type == "option"
     old = account.holdings.get(name) or Holding()
@@ -247,13 +253,15 @@ def _book_contract(account: Account, trade: Trade, instrument: Instrument) -> No
     realised = 0.0
     if closed != 0.0:
         realised = _pnl(closed * size, old.average_price, trade.price, inverse)
+    if old.funding_index != funding_index:
+        realised -= old.quantity * size * (funding_index - old.funding_index)
     # The premium style pays everything at the trade: booking realised P&L as well would count it twice.
     cash = -trade.quantity * size * trade.price if option else realised
     change = cash - trade.fee
     held = account.balances.get(settlement, 0.0)
     # P&L is a product of rounded numbers, so adding decimals would cost time and give nothing.
     balance = _without_residue(held + change, held, change)
-    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee)
+    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee, funding_index)
     _refuse_amounts(quantity, balance, new.realised_pnl, new.fees, change)
     _store(account, settlement, balance)
     if quantity == 0.0:

@@ -14,6 +14,7 @@ from monitor.engine.surface import VolatilityFold
 from schemas.records import (
     START,
     ExpiryVolatility,
+    Funding,
     Heartbeat,
     Input,
     Instrument,
@@ -60,7 +61,7 @@ class Market:
         Raises `RejectedTick`, `RejectedVolatility`, `RejectedInstrument` or `RejectedParameters` with a kind and a
         text, having changed nothing that counts.
         """
-        if isinstance(record, PriceTick | Heartbeat):
+        if isinstance(record, PriceTick | Heartbeat | Funding):
             return _of_ticks(self.ticks.apply(record))
         if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):
             return MarketChange(underlyings=self.volatility.apply(record), surface=True)

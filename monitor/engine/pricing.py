@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kernels import move_losses, scenarios, surface
+from kernels import contracts, move_losses, scenarios, surface
 from monitor.engine.figures import Floats, Ints
+from monitor.engine.settlement import WINDOW_US, Average
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
@@ -20,14 +21,23 @@ if TYPE_CHECKING:
 
 PRICING_GRID_US = 60_000_000  # options' time moves in whole minutes: theta of a minute is far below any threshold
 SECONDS_PER_YEAR = 31_536_000
+FUTURES = (scenarios.LINEAR, scenarios.INVERSE)
+NEVER_US = 1 << 62
 PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
 
 
 class Mark(NamedTuple):
-    """What the market says of one contract: price/index - 1 of it or of its forward, and its volatility (options)."""
+    """What the market says of one contract: price/index - 1 of it or of its forward, and its volatility (options).
+
+    Inside its settlement window the price is `fixed` USD and a `share` of what basis and index make; `funding` is the
+    cumulative funding of a perpetual (see `kernels.scenarios`).
+    """
 
     basis: float
     vol: float
+    fixed: float = 0.0
+    share: float = 1.0
+    funding: float = 0.0
 
 
 def grid(time_us: int) -> int:
@@ -52,6 +62,12 @@ class Pricing:
         self._linear: list[tuple[int, str]] = []
         self._options: list[tuple[int, Instrument]] = []
         self._forward_rows: list[tuple[int, str]] = []
+        self._dated: list[tuple[int, str]] = []
+        self._first_window_us = NEVER_US
+        self._windows: list[tuple[int, str, Average]] = []
+        self._windows_us = -1  # point of the grid at which they were found
+        self._perpetuals: list[tuple[int, str]] = []
+        self._funding_us = -1  # minute of the funding that was read
 
     # --- what is priced -------------------------------------------------------------------------
 
@@ -112,8 +128,12 @@ class Pricing:
             self._basis[row] = basis(name)
         for row, name in self._forward_rows:
             self._basis[row] = basis(name)
-        np.multiply(self._basis + 1.0, self.index_price, out=self._forward)
         self._set_time(grid(market.time_us))
+        if self.grid_us >= self._first_window_us:
+            self._read_windows(market)
+        if self._perpetuals and market.ticks.funding_us != self._funding_us:
+            self._read_funding(market)
+        self._set_forward()
         surface.volatilities(
             self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
         )
@@ -122,15 +142,18 @@ class Pricing:
     def mark(self, name: str) -> Mark:
         """Return what the market said of a contract at the last pricing."""
         row = self.row_of[name]
-        return Mark(float(self._basis[row]), float(self._vol[row]))
+        return Mark(
+            float(self._basis[row]), float(self._vol[row]),
+            float(self._fixed[row]), float(self._share[row]), float(self._funding[row]),
+        )  # fmt: skip
 
     def price_at(self, index_price: float, grid_us: int, marks: dict[str, Mark]) -> None:
         """Price every row at given inputs instead of the market's."""
         self.index_price = index_price
         for name, mark in marks.items():
             row = self.row_of[name]
-            self._basis[row], self._vol[row] = mark
-        np.multiply(self._basis + 1.0, index_price, out=self._forward)
+            self._basis[row], self._vol[row], self._fixed[row], self._share[row], self._funding[row] = mark
+        self._set_forward()
         self._set_time(grid_us)
         self._price()
 
@@ -147,6 +170,60 @@ class Pricing:
             self.index_price = view.price_usd
             self.held = view.held
             self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
+        stale = [f"stale_funding:{name}" for _, name in self._perpetuals if market.ticks.funding_stale(name)]
+        if stale:
+            self.flags = (*self.flags, *stale)
+
+    def _read_windows(self, market: Market) -> None:
+        """Split the prices of contracts whose settlement is being averaged into what is fixed and what still moves."""
+        if self.grid_us != self._windows_us:
+            self._find_windows(market)
+        for row, name, so_far in self._windows:
+            left_s, window_s = so_far.left_us * 1e-6, (so_far.good_us + so_far.left_us) * 1e-6
+            average_usd = so_far.price_usd if so_far.good_us else self.index_price
+            split = contracts.settlement_forward(self.index_price, average_usd, left_s, window_s)
+            if self._kind[row] in FUTURES and market.ticks.basis_kind(name) == "mark":
+                # Its own mark is on the way to the average by itself; of the average, this share still moves.
+                self._share[row] = split.variable / (split.fixed + split.variable)
+                self._fixed[row] = (1.0 - self._share[row]) * (1.0 + self._basis[row]) * self.index_price
+            else:
+                self._basis[row] = 0.0
+                self._share[row] = left_s / window_s if so_far.left_us else 0.0
+                self._fixed[row] = split.fixed
+
+    def _find_windows(self, market: Market) -> None:
+        """Find the contracts inside their windows at this point of the grid; one that is past its own is at its index.
+
+        Such a contract is still held because there was no price to settle it at.
+        """
+        self._windows_us = self.grid_us
+        self._windows = []
+        self._share.fill(1.0)
+        self._fixed.fill(0.0)
+        averages: dict[int, Average | None] = {}
+        for row, name in self._dated:
+            expiry_us = int(self._expiry_us[row])
+            if expiry_us - WINDOW_US > self.grid_us:
+                continue
+            if expiry_us not in averages:
+                averages[expiry_us] = market.ticks.averages.so_far(self.underlying, expiry_us, self.grid_us)
+            so_far = averages[expiry_us]
+            if so_far is not None and so_far.good_us:
+                self._windows.append((row, name, so_far))
+            elif expiry_us < self.grid_us:
+                self._windows.append((row, name, Average(np.nan, 0, WINDOW_US)))
+
+    def _read_funding(self, market: Market) -> None:
+        for row, name in self._perpetuals:
+            index = market.ticks.funding(name)
+            self._funding[row] = index.coins if self._kind[row] == scenarios.INVERSE else index.usd
+        self._funding_us = market.ticks.funding_us
+
+    def _set_forward(self) -> None:
+        """Set each row's price: exactly (1 + basis) index where nothing is fixed."""
+        np.multiply(self._basis + 1.0, self.index_price, out=self._forward)
+        np.multiply(self._forward, self._share, out=self._forward)
+        np.add(self._forward, self._fixed, out=self._forward)
 
     def _set_time(self, grid_us: int) -> None:
         self.grid_us = grid_us
@@ -160,8 +237,8 @@ class Pricing:
     def _price(self) -> None:
         p, table = self.parameters, self.table
         scenarios.risk_array(
-            self._kind, self._is_call, self._size, self._strike, self._forward, self._years, self._vol,
-            self.index_price, table.move, table.linear_move, table.vol_direction, table.weight,
+            self._kind, self._is_call, self._size, self._strike, self._forward, self._fixed, self._funding,
+            self._years, self._vol, self.index_price, table.move, table.linear_move, table.vol_direction, table.weight,
             p.volatility_range_up, p.volatility_range_down, p.min_volatility_for_shock_up,
             p.short_term_vega_power, p.long_term_vega_power, p.dte_floor_days,
             self.pnl, self.value, self.delta, self.market_delta,
@@ -180,17 +257,31 @@ class Pricing:
         else:
             self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
             self._linear.append((row, instrument.instrument))
+        if instrument.expiry_us is not None:
+            self._dated.append((row, instrument.instrument))
+            self._first_window_us = min(self._first_window_us, instrument.expiry_us - WINDOW_US)
+        if instrument.type == "perpetual":
+            self._perpetuals.append((row, instrument.instrument))
 
     def _allocate(self, n: int) -> None:
         self._linear = []
         self._options = []
         self._forward_rows = []
+        self._dated = []
+        self._first_window_us = NEVER_US
+        self._windows = []
+        self._windows_us = -1
+        self._perpetuals = []
+        self._funding_us = -1
         self._kind = np.zeros(n, dtype=np.int64)
         self._is_call = np.zeros(n, dtype=np.bool_)
         self._size = np.ones(n)
         self._strike = np.ones(n)
         self._expiry_us = np.zeros(n, dtype=np.int64)
         self._basis = np.zeros(n)
+        self._share = np.ones(n)
+        self._fixed = np.zeros(n)
+        self._funding = np.zeros(n)
         self._forward = np.zeros(n)
         self._years = np.zeros(n)
         self._vol = np.zeros(n)

@@ -54,12 +54,17 @@ class Rejected:
 
 
 class Holding(Struct):
-    """One position: signed contracts, average entry price, realised P&L and fees in the settlement asset."""
+    """One position: signed contracts, average entry price, realised P&L and fees in the settlement asset.
+
+    `funding_index` is the perpetual's cumulative funding up to which the position has been settled; what has come since
+    belongs to equity, and to the balance with the next trade.
+    """
 
     quantity: float = 0.0
     average_price: float = 0.0
     realised_pnl: float = 0.0
     fees: float = 0.0
+    funding_index: float = 0.0
 
 
 class Outgoing(Struct):

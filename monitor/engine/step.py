@@ -17,6 +17,7 @@ from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.events import build_event, to_outgoing
 from monitor.engine.expiries import Expiries
+from monitor.engine.funding import index_of
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
@@ -24,7 +25,7 @@ from monitor.engine.parameters import ActiveSet, RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
 from monitor.engine.surface import RejectedVolatility
-from schemas.records import START, AccountConfig, Cause, Heartbeat, PriceTick, Trade, Transfer
+from schemas.records import START, AccountConfig, Cause, Funding, Heartbeat, PriceTick, Trade, Transfer
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 TIMER_CAUSE = Cause(topic="timer")
@@ -115,7 +116,7 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     record = source.record
     before_us = market.time_us
     try:
-        if isinstance(record, PriceTick | Heartbeat) and record.event_time_us >= _quiet_until(state):
+        if isinstance(record, PriceTick | Heartbeat | Funding) and record.event_time_us >= _quiet_until(state):
             market.ticks.check(record)  # a refused tick must not move time
             _pass_time(state, record.event_time_us, events)
             before_us = market.time_us
@@ -269,7 +270,7 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
         if not ledger.is_duplicate(account, record):
             expiry.refuse_forgotten(instrument, state.market)
-        return ledger.apply_trade(account, record, instrument)
+        return ledger.apply_trade(account, record, instrument, index_of(instrument, state.market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
     return ledger.apply_config(account, record)

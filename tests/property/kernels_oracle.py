@@ -67,7 +67,10 @@ class Shocks:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One instrument: `kind` in words, price of a future or forward of an option."""
+    """One instrument: `kind` in words, price of a future or forward of an option, of which `fixed` moves no more.
+
+    `funding` is what one coin (linear) or one USD of face (inverse) has cost so far.
+    """
 
     kind: str
     size: float
@@ -76,6 +79,8 @@ class Contract:
     is_call: bool = True
     years: float = 0.0
     vol: float = 0.0
+    fixed: float = 0.0
+    funding: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +99,16 @@ def standard_and_extended(price_range: float, buckets: int, extended: tuple[floa
 
 
 def value_usd(contract: Contract, index: float, move: Any = 0, vol: Any = None) -> Any:
-    """USD value of one contract after the index and every price moved by the same fraction."""
+    """USD value of one contract after the index and what moves of every price moved by the same fraction."""
     factor = 1 + mp.mpf(move)
-    spot, price = mp.mpf(index) * factor, mp.mpf(contract.price) * factor
+    spot, price = mp.mpf(index) * factor, mp.mpf(contract.fixed) + (mp.mpf(contract.price) - contract.fixed) * factor
     size = mp.mpf(contract.size)
     if contract.kind == "coin":
         return size * spot
     if contract.kind == "linear":
-        return size * price
+        return size * price - size * mp.mpf(contract.funding)
     if contract.kind == "inverse":
-        return -size / price * spot
+        return (-size / price - size * mp.mpf(contract.funding)) * spot
     v = option_value(
         is_call=contract.is_call,
         forward=price,

@@ -38,13 +38,13 @@ def risk_array(contracts: list[Contract], index: float, table: Any, shocks: Shoc
     n = len(contracts)
     kind = np.array([CODES[c.kind] for c in contracts], dtype=np.int64)
     is_call = np.array([c.is_call for c in contracts], dtype=np.bool_)
-    size, strike, price, years, vol = (
+    size, strike, price, years, vol, fixed, funding = (
         np.array([getattr(c, name) for c in contracts], dtype=np.float64)
-        for name in ("size", "strike", "price", "years", "vol")
+        for name in ("size", "strike", "price", "years", "vol", "fixed", "funding")
     )
     pnl, value, delta, market = np.empty((n, len(table.move))), np.empty(n), np.empty(n), np.empty(n)
     scenarios.risk_array(
-        kind, is_call, size, strike, price, years, vol, index,
+        kind, is_call, size, strike, price, fixed, funding, years, vol, index,
         table.move, table.linear_move, table.vol_direction, table.weight,
         shocks.up, shocks.down, shocks.min_up, shocks.short_power, shocks.long_power, shocks.dte_floor_days,
         pnl, value, delta, market,
@@ -54,16 +54,18 @@ def risk_array(contracts: list[Contract], index: float, table: Any, shocks: Shoc
 
 @st.composite
 def contracts(draw: st.DrawFn) -> Contract:
-    """One contract of any kind near the index, expired and volatility-free options included."""
+    """One contract of any kind near the index: expired and without volatility, inside its window, funded."""
     kind = draw(st.sampled_from(sorted(CODES)))
     price = INDEX * (1.0 + draw(st.floats(-0.1, 0.2)))
     size = draw(st.sampled_from([0.01, 1.0, 10.0, 100.0]))
+    fixed = price * draw(st.one_of(st.just(0.0), st.sampled_from([1.0, 0.5]), st.floats(0.0, 1.0)))
     if "option" not in kind:
-        return Contract(kind, size, price)
+        funding = draw(st.one_of(st.just(0.0), st.floats(-0.2, 0.2))) * (price if kind == "linear" else 1.0 / price)
+        return Contract(kind, size, price, fixed=fixed, funding=0.0 if kind == "coin" else funding)
     years = draw(st.one_of(st.just(0.0), st.floats(1e-6, 3.0)))
     vol = draw(st.one_of(st.just(0.0), st.floats(0.05, 4.0)))
     strike = price * math.exp(draw(st.one_of(st.just(0.0), st.floats(-2.5, 2.5))))
-    return Contract(kind, size, price, strike, draw(st.booleans()), years, vol)
+    return Contract(kind, size, price, strike, draw(st.booleans()), years, vol, fixed)
 
 
 shock_sets = st.builds(
@@ -115,15 +117,16 @@ def test_deltas_are_derivatives_of_the_value(contract: Contract) -> None:
 def _market_delta(c: Contract) -> Any:
     if c.kind == "coin":
         return 0
+    moving = (mp.mpf(c.price) - c.fixed) / c.price
     if c.kind == "linear":
-        return c.size
+        return c.size * moving
     if c.kind == "inverse":
-        return mp.mpf(c.size) / c.price
+        return mp.mpf(c.size) / c.price * moving
 
     def value(forward: Any) -> Any:
         return option_value(is_call=c.is_call, forward=forward, strike=c.strike, vol=c.vol, years=c.years)
 
-    return c.size * mp.diff(value, c.price)
+    return c.size * moving * mp.diff(value, c.price)
 
 
 @settings(deadline=None, max_examples=100)
@@ -148,6 +151,8 @@ def test_risk_is_linear_in_contract_size(contract: Contract, factor: float) -> N
         contract.is_call,
         contract.years,
         contract.vol,
+        contract.fixed,
+        contract.funding,
     )
     for one, many in zip(
         risk_array([contract], INDEX, table, Shocks()), risk_array([larger], INDEX, table, Shocks()), strict=True
@@ -155,14 +160,16 @@ def test_risk_is_linear_in_contract_size(contract: Contract, factor: float) -> N
         np.testing.assert_allclose(one * factor, many, rtol=0.0, atol=1e-300)
 
 
-@pytest.mark.parametrize("field", ["size", "price", "strike", "years", "vol"])
+@pytest.mark.parametrize("field", ["size", "price", "strike", "years", "vol", "fixed", "funding"])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @settings(deadline=None, max_examples=30)
 @given(contracts())
 def test_a_bad_number_makes_its_whole_row_nan(field: str, bad: float, contract: Contract) -> None:
     """A NaN or infinity that a row needs makes the row NaN, and no other row."""
-    unread = {"coin": {"price", "strike", "years", "vol"}}.get(contract.kind, {"strike", "years", "vol"})
-    numbers = {name: getattr(contract, name) for name in ("size", "price", "strike", "years", "vol")}
+    option = {"strike", "years", "vol"}
+    unread = option | {"price", "fixed", "funding"} if contract.kind == "coin" else option
+    names = ("size", "price", "strike", "years", "vol", "fixed", "funding")
+    numbers = {name: getattr(contract, name) for name in names}
     broken = Contract(contract.kind, is_call=contract.is_call, **{**numbers, field: bad})
     table = scenarios.scenario_table(0.16, 2, EXTENDED)
     before = risk_array([contract, contract], INDEX, table, Shocks())

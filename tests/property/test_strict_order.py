@@ -62,15 +62,15 @@ def together(items: list[Sourced]) -> dict[str, str]:
     for partition in range(P):
         open_shard(state, partition, None, [], partitions=P, epoch=1)
     events = {event.id: event.body for event in step(state, items)}
-    assert len(events) > P
+    assert events
     return events
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_a_state_for_each_partition_says_what_one_state_for_all_says(seed: int) -> None:
     """The same events, byte for byte, whoever shares a state, in batches of any size, with flushes in between."""
-    items, draw = sequence(seed, 400), random.Random(seed)
+    items, draw = sequence(seed, 1_500), random.Random(seed)
     apart: dict[str, str] = {}
     for partition in range(P):
         state = new_state()
@@ -93,10 +93,10 @@ def recovered(stored: dict[bytes, bytes], partition: int, epoch: int) -> tuple[S
     return state, again
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_crashes_change_no_byte(seed: int) -> None:
     """A partition that crashes at any write and is read again from its beginning says every event with one content."""
-    items, draw = sequence(seed, 400), random.Random(seed)
+    items, draw = sequence(seed, 1_500), random.Random(seed)
     expected = together(items)
     said: dict[str, set[str]] = {}
     for partition in range(P):

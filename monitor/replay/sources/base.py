@@ -12,6 +12,7 @@ from monitor.replay.sources.table import Report, Table
 from schemas.records import (
     AccountConfig,
     ExpiryVolatility,
+    Funding,
     Heartbeat,
     Input,
     Instrument,
@@ -30,6 +31,7 @@ Adapter = Callable[[Table, Report], Iterator[Arrived]]
 TOPIC_OF: dict[type, str] = {
     PriceTick: TICKS.name,
     Heartbeat: TICKS.name,
+    Funding: TICKS.name,
     InstrumentVolatility: VOLATILITY.name,
     ExpiryVolatility: VOLATILITY.name,
     SviVolatility: VOLATILITY.name,

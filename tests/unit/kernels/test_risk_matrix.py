@@ -55,7 +55,7 @@ def test_published_portfolio() -> None:
     n = len(kind)
     pnl, value, delta, market = np.empty((n, len(table.move))), np.empty(n), np.empty(n), np.empty(n)
     scenarios.risk_array(
-        kind, np.zeros(n, dtype=np.bool_), np.ones(n), np.ones(n), price, np.zeros(n), np.zeros(n), index, *table,
+        kind, np.zeros(n, dtype=np.bool_), np.ones(n), np.ones(n), price, *np.zeros((4, n)), index, *table,
         0.5, 0.25, 0.5, 0.3, 0.13, 1.0, pnl, value, delta, market,
     )  # fmt: skip
 

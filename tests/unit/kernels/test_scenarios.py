@@ -22,7 +22,8 @@ def one_row(kind: int, *, price: float = 100.0, size: float = 1.0, **option: flo
     pnl, value, delta, market = np.empty((1, len(table.move))), np.empty(1), np.empty(1), np.empty(1)
     scenarios.risk_array(
         np.array([kind], dtype=np.int64), np.array([option.get("is_call", 1.0) > 0.0]), np.array([size]),
-        np.array([option.get("strike", 100.0)]), np.array([price]), np.array([option.get("years", 0.1)]),
+        np.array([option.get("strike", 100.0)]), np.array([price]), np.array([option.get("fixed", 0.0)]),
+        np.array([option.get("funding", 0.0)]), np.array([option.get("years", 0.1)]),
         np.array([option.get("vol", 0.6)]), 100.0, *table, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0, pnl, value, delta, market,
     )  # fmt: skip
     return pnl[0], value[0], delta[0], market[0]
@@ -180,14 +181,14 @@ def test_shapes_that_do_not_fit_are_refused(broken: int) -> None:
     """Any array of another length is a ValueError, not a read beyond an array."""
     table = scenarios.scenario_table(0.16, 1, ())
     call = np.ones(1, dtype=np.bool_)
-    arrays: list[Any] = [np.zeros(1, dtype=np.int64), call, *(np.ones(1) for _ in range(5)), *table]
+    arrays: list[Any] = [np.zeros(1, dtype=np.int64), call, *(np.ones(1) for _ in range(7)), *table]
     arrays += [np.empty((1, len(table.move))), np.empty(1), np.empty(1), np.empty(1)]
     old = arrays[broken]
     arrays[broken] = np.concatenate([old, old]) if old.ndim == 1 else np.empty((1, len(table.move) + 1))
-    (kind, is_call, size, strike, price, years, vol, move, linear, direction, weight, *outputs) = arrays
+    (kind, is_call, size, strike, price, fixed, funding, years, vol, move, linear, direction, weight, *outputs) = arrays
     pnl, value, delta, market = outputs
     with pytest.raises(ValueError, match=r"length|fit"):
         scenarios.risk_array(
-            kind, is_call, size, strike, price, years, vol, 100.0, move, linear, direction, weight,
+            kind, is_call, size, strike, price, fixed, funding, years, vol, 100.0, move, linear, direction, weight,
             0.5, 0.25, 0.5, 0.3, 0.13, 1.0, pnl, value, delta, market,
         )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Funding of perpetuals: a cumulative index per perpetual, so that what a position has cost is a difference.
+
+Longs pay shorts `mark x rate` for every interval. In one whole minute of market time the index grows by
+
+    usd:   mark E      USD per coin, for linear perpetuals
+    coins: E / mark    coins per USD of face, for inverse ones (a contract of 1 USD is worth 1/mark coins)
+
+E is the integral of rate/interval over the minute, exact whenever a rate came, and the mark is the index times
+1 + basis at the minute's end. A rate is in force from the market time at which it is folded, because a minute that is
+over has been paid for; it stops counting `RATE_LIFE` intervals after its event time. Who holds q contracts of a size
+since the index was I owes q size (index - I): a function of the topic and of the holding, through any silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from monitor.engine.basis import Basis
+from monitor.engine.minutes import Minute
+from schemas.records import Funding
+
+if TYPE_CHECKING:
+    from monitor.engine.composite import TicksFold
+    from schemas.records import Instrument
+
+RATE_LIFE = 2  # intervals: one publication may be missed, after two nobody says that the rate still holds
+MAX_PERPETUALS = 20_000  # a publisher of random names must not fill the memory
+_US_PER_MS = 1_000
+
+
+class FundingIndex(NamedTuple):
+    """Cumulative funding of a perpetual: USD per coin, and coins per USD of face."""
+
+    usd: float
+    coins: float
+
+
+NONE = FundingIndex(0.0, 0.0)
+
+
+class _Perpetual:
+    """One perpetual; `earned` is the integral of rate/interval that no minute has taken yet."""
+
+    __slots__ = ("coins", "earned", "expires_us", "interval_us", "rate", "since_us", "time_us", "underlying", "usd")
+
+    def __init__(self, underlying: str) -> None:
+        self.underlying = underlying
+        self.rate = 0.0
+        self.interval_us = 1
+        self.time_us = 0  # event time of the rate
+        self.expires_us = 0
+        self.since_us = 0  # market time up to which `earned` counts
+        self.earned = 0.0
+        self.usd = 0.0
+        self.coins = 0.0
+
+    def earn(self, now_us: int) -> None:
+        """Count the rate in force up to now, or to the end of its life."""
+        until_us = min(now_us, self.expires_us)
+        if until_us > self.since_us:
+            self.earned += self.rate * ((until_us - self.since_us) / self.interval_us)
+        self.since_us = now_us
+
+
+class FundingRates:
+    """Rates and indices of all perpetuals; part of the ticks fold, called at the end of each minute."""
+
+    __slots__ = ("_changed", "_perpetuals", "changed_us")
+
+    def __init__(self) -> None:
+        self._perpetuals: dict[str, _Perpetual] = {}
+        self._changed: dict[str, None] = {}
+        self.changed_us = 0  # the newest minute at which any index changed
+
+    def index(self, name: str) -> FundingIndex:
+        """Return a perpetual's cumulative funding, zero before any rate."""
+        perpetual = self._perpetuals.get(name)
+        return NONE if perpetual is None else FundingIndex(perpetual.usd, perpetual.coins)
+
+    def stale(self, name: str, now_us: int) -> bool:
+        """Whether a perpetual had a rate that is too old to be believed."""
+        perpetual = self._perpetuals.get(name)
+        return perpetual is not None and perpetual.expires_us < now_us
+
+    def refusal(self, record: Funding) -> tuple[str, str] | None:
+        """Return why a record has no place here, as kind and text, or None."""
+        known = self._perpetuals.get(record.instrument)
+        if known is None:
+            if len(self._perpetuals) >= MAX_PERPETUALS:
+                return "too_many", f"more than {MAX_PERPETUALS} perpetuals with funding"
+        elif known.underlying != record.underlying:
+            return "other_underlying", f"{record.instrument} has funding under another underlying"
+        return None
+
+    def take(self, record: Funding, now_us: int) -> bool:
+        """Let a rate be in force from market time `now_us` on; return False if a newer one is known."""
+        perpetual = self._perpetuals.get(record.instrument)
+        if perpetual is None:
+            perpetual = self._perpetuals[record.instrument] = _Perpetual(record.underlying)
+            perpetual.since_us = now_us
+        elif record.event_time_us < perpetual.time_us:
+            return False
+        perpetual.earn(now_us)
+        perpetual.rate = record.rate
+        perpetual.interval_us = _US_PER_MS * record.interval_ms
+        perpetual.time_us = record.event_time_us
+        perpetual.expires_us = record.event_time_us + RATE_LIFE * perpetual.interval_us
+        return True
+
+    def end_minute(self, minute: Minute, bases: Mapping[str, Basis]) -> None:
+        """Let the indices grow by what the minute that is over has earned; without an index price it waits."""
+        for name, perpetual in self._perpetuals.items():
+            perpetual.earn(minute.time_us)
+            sample = minute.samples.get(perpetual.underlying)
+            if perpetual.earned == 0.0 or sample is None:
+                continue
+            basis = bases.get(name)
+            mark_usd = sample.price_usd * (1.0 + (basis.value if basis is not None else 0.0))
+            perpetual.usd += mark_usd * perpetual.earned
+            perpetual.coins += perpetual.earned / mark_usd
+            perpetual.earned = 0.0
+            self._changed[perpetual.underlying] = None
+            self.changed_us = minute.time_us
+
+    def take_changed(self) -> tuple[str, ...]:
+        """Return the underlyings with an index that has changed since the last call."""
+        if not self._changed:
+            return ()
+        names = tuple(self._changed)
+        self._changed = {}
+        return names
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the rates as plain JSON values."""
+        rows = [[name, *(getattr(p, field) for field in _Perpetual.__slots__)] for name, p in self._perpetuals.items()]
+        return {"perpetuals": rows, "changed_us": self.changed_us}
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> FundingRates:
+        """Rebuild the rates from their snapshot."""
+        rates = cls()
+        for name, *values in state["perpetuals"]:
+            perpetual = rates._perpetuals[name] = _Perpetual("")
+            for field, value in zip(_Perpetual.__slots__, values, strict=True):
+                setattr(perpetual, field, value)
+        rates.changed_us = state["changed_us"]
+        return rates
+
+
+def index_of(instrument: Instrument, ticks: TicksFold) -> float:
+    """Return the cumulative funding of an instrument in its own unit, 0 for all but perpetuals."""
+    if instrument.type != "perpetual":
+        return 0.0
+    index = ticks.funding(instrument.instrument)
+    return index.coins if instrument.contract == "inverse" else index.usd
