@@ -17,6 +17,7 @@ RETURN_US = RETURN_MINUTES * MINUTE_US
 VOLATILITY_HALF_LIFE_MIN = 60
 VOLATILITY_DECAY = 2.0 ** (-1.0 / VOLATILITY_HALF_LIFE_MIN)
 MIN_VOLATILITY_RETURNS = 30.0  # three without overlap: fewer say nothing about a scale; ten would take an hour
+MIN_VOLATILITY_WEIGHT = 1.0  # six hours after the last of many returns: what was known by then is history
 MAX_STANDARDISED = 3.0  # a jump counts as a large move, not as the only one
 QUIET_VOLATILITY = 2e-4  # of ten minutes, 4.6 % a year: dollar tokens show 0.7 to 1.1 bp, the calmest coin 6 bp
 QUIET_RETURNS = 60.0
@@ -52,11 +53,14 @@ class Returns:
         if len(prices) <= RETURN_MINUTES or not prices[0] or not prices[-1] or sample.tick_us <= time_us - RETURN_US:
             return None
         value = math.log(prices[-1] / prices[0])
+        decay = VOLATILITY_DECAY ** ((time_us - self.time_us) // MINUTE_US)
+        self.total *= decay
+        self.weight *= decay
+        self.squares *= decay * decay
         standardised = self._standardised(value)
-        decay = VOLATILITY_DECAY ** ((time_us - self.time_us) // MINUTE_US) if self.time_us else 0.0
-        self.total = decay * self.total + value * value
-        self.weight = decay * self.weight + 1.0
-        self.squares = decay * decay * self.squares + 1.0
+        self.total += value * value
+        self.weight += 1.0
+        self.squares += 1.0
         self.time_us = time_us
         return standardised
 
@@ -66,7 +70,7 @@ class Returns:
 
     def _standardised(self, value: float) -> float | None:
         count = self.weight * self.weight / self.squares if self.squares else 0.0
-        if count < MIN_VOLATILITY_RETURNS:
+        if count < MIN_VOLATILITY_RETURNS or self.weight < MIN_VOLATILITY_WEIGHT:
             return None
         volatility = math.sqrt(self.total / self.weight)
         if volatility < QUIET_VOLATILITY:

@@ -54,8 +54,8 @@ def history(minutes: Sequence[Minute]) -> History:
             value = float(np.log(now.price_usd) - np.log(then.price_usd))
             age = minute[k] - np.array(ends)
             count = ewma_count(age, 60.0)
-            if count >= 30.0 * (1.0 - 1e-12):
-                w = 0.5 ** (age / 60.0)
+            w = 0.5 ** (age / 60.0)
+            if count >= 30.0 and w.sum() >= 1.0:
                 volatility = float(np.sqrt((w * np.array(values) ** 2).sum() / w.sum()))
                 if volatility >= 2e-4:
                     z[k, column] = max(-3.0, min(3.0, value / volatility))
