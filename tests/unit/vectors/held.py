@@ -19,11 +19,11 @@ DEFAULT = (1e-13, 1e-15)
 TOLERANCES = {
     "ewma": EXACT,
     # Differences of numbers of the size of forward and strike, times a density whose exponent is rounded.
-    "black76_greeks": (1e-11, 1e-15),
-    "black76_greeks_edge": (1e-12, 1e-15),
-    "bsm_greeks": (1e-11, 1e-15),
+    "black76_greeks": (1e-12, 1e-15),
+    "black76_greeks_edge": (1e-13, 1e-15),
+    "bsm_greeks": (1e-12, 1e-15),
     # Alternating projections stop when nothing moves by 1e-12; their rate is that of the worst angle.
-    "psd_repair_higham": (0.0, 1e-10),
+    "psd_repair_higham": (0.0, 1e-11),
     "psd_repair": (0.0, 1e-14),
 }
 
