@@ -17,7 +17,7 @@ from monitor.engine.correlation_estimator import CorrelationEstimator
 from monitor.engine.minutes import MINUTE_US, Minute, Sample
 from schemas.ids import canonical
 from schemas.records import Heartbeat, PriceTick, Tick
-from tests.property.correlation_batch import Floats, estimated, history, matrices
+from tests.property.correlation_batch import Floats, History, estimated, history, matrices
 
 START_US = 1_760_054_400_000_000
 
@@ -123,11 +123,11 @@ def test_a_version_is_published_when_a_correlation_has_moved_and_only_then(seed:
             assert distance_from_direct(view, moving, past, k) <= 1e-6
 
 
-def distance_from_direct(view: CorrelationView, moving: list[str], past: object, k: int) -> float:
+def distance_from_direct(view: CorrelationView, moving: list[str], past: History, k: int) -> float:
     """Return how far the published matrices are from direct sums; 0 where those need a repair."""
-    columns = [past.names.index(name) for name in moving]  # type: ignore[attr-defined]
+    columns = [past.names.index(name) for name in moving]
     places = [view.underlyings.index(name) for name in moving]
-    _, fast, slow = matrices(past, k)  # type: ignore[arg-type]
+    _, fast, slow = matrices(past, k)
     far = 0.0
     for published, direct in ((view.fast, fast), (view.slow, slow)):
         square = direct[np.ix_(columns, columns)]

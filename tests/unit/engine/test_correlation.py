@@ -263,7 +263,7 @@ def test_an_estimate_nobody_renews_is_dropped_for_those_who_trade() -> None:
         held = Sample(100.0, True, False, minute.time_us)
         skipped = minutes - 200 if minute.time_us == START_US + minutes * MINUTE_US else 0
         estimator.on_minute(Minute(minute.time_us, {**minute.samples, "B": held}, skipped))
-    assert estimator.view.underlyings == ("A",)
+    assert list(estimator.view.underlyings) == ["A"]
 
 
 # --- the view -----------------------------------------------------------------------------------------
