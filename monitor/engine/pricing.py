@@ -67,12 +67,14 @@ class Pricing:
         self._windows: list[tuple[int, str, Average]] = []
         self._windows_us = -1  # point of the grid at which they were found
         self._perpetuals: list[tuple[int, str]] = []
+        self._timed_us = -1  # point of the grid that times and rates are of
         self._funding_us = -1  # minute of the funding that was read
 
     # --- what is priced -------------------------------------------------------------------------
 
     def set_names(self, names: Iterable[str], market: Market) -> None:
         """Take the contracts to price; surfaces have to be read after it. All of them are listed."""
+        self._timed_us = -1
         kept: list[str | None] = [None, *sorted(names)]
         self.row_of = {name: row for row, name in enumerate(kept)}
         self._allocate(len(kept))
@@ -92,6 +94,7 @@ class Pricing:
     def set_parameters(self, parameters: RiskMatrixParameters, refinement: int = 1) -> None:
         """Take scenario table and shocks; `refinement` times as many moves as the parameters say."""
         self.parameters = parameters
+        self._timed_us = -1  # rates of the roll shock are parameters too
         self.refinement = refinement
         self.buckets = parameters.buckets_each_side * refinement
         self.table = scenarios.scenario_table(parameters.price_range, self.buckets, parameters.extended_moves)
@@ -128,15 +131,18 @@ class Pricing:
             self._basis[row] = basis(name)
         for row, name in self._forward_rows:
             self._basis[row] = basis(name)
-        self._set_time(grid(market.time_us))
+        grid_us = grid(market.time_us)
+        if grid_us != self._timed_us:
+            self._set_time(grid_us)
         if self.grid_us >= self._first_window_us:
             self._read_windows(market)
         if self._perpetuals and market.ticks.funding_us != self._funding_us:
             self._read_funding(market)
         self._set_forward()
-        surface.volatilities(
-            self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
-        )
+        if self._options:
+            surface.volatilities(
+                self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
+            )
         self._price()
 
     def mark(self, name: str) -> Mark:
@@ -226,7 +232,7 @@ class Pricing:
         np.add(self._forward, self._fixed, out=self._forward)
 
     def _set_time(self, grid_us: int) -> None:
-        self.grid_us = grid_us
+        self.grid_us = self._timed_us = grid_us
         p = self.parameters
         seconds = (self._expiry_us - grid_us) * 1e-6
         np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0, out=self._years)
