@@ -130,13 +130,7 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
     yield from opening()
     soon = [item for underlying in SPOT_USD for item in expiring(underlying)]
     yield from soon
-    for number, account in enumerate(accounts):
-        if number % 3 == 2:
-            yield AccountConfig(account=account, event_time_us=START_US, parameter_set="wide")
-        elif number % 3 == 1:
-            yield AccountConfig(account=account, event_time_us=START_US, margin_model="A")
-        yield Transfer(transfer_id="open", account=account, asset="USD", amount=30_000.0, event_time_us=START_US)
-        yield Transfer(transfer_id="coin", account=account, asset="BTC", amount=0.1, event_time_us=START_US)
+    yield from first_records(accounts)
     instruments = [item.instrument for underlying in SPOT_USD for item in listing(underlying)]
     instruments += [item.instrument for item in soon]
     for number in range(records):
@@ -150,8 +144,14 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
             price[underlying] *= max(0.8, 1.0 + step)
             max_age_ms = 180_000 * pace if pace > 1 else None
             yield index_tick(underlying, price[underlying], time_us, draw.choice(("venue-a", "venue-b")), max_age_ms)
-        elif kind < 0.75:
+        elif kind < 0.73:
             yield Heartbeat(source="clock", event_time_us=time_us)
+        elif kind < 0.75:
+            yield Funding(
+                instrument=f"{underlying}-{draw.choice(('PERPETUAL', 'INVERSE'))}", underlying=underlying,
+                source="venue", rate=draw.uniform(-0.01, 0.01), interval_ms=draw.choice((600_000, 3_600_000)),
+                event_time_us=time_us, received_time_us=time_us,
+            )  # fmt: skip
         elif kind < 0.80:
             yield smile(underlying, time_us, vol=draw.uniform(0.3, 1.2))
         elif kind < 0.84:
@@ -161,12 +161,29 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
                 event_time_us=time_us,
             )  # fmt: skip
         else:
-            instrument = draw.choice(instruments)
-            option = instrument.endswith(("-C", "-P"))
-            coins = 50.0 / price[instrument[:3]] * 1_000.0
-            dollars = instrument.endswith(("-INVERSE", "-FUTURE"))
-            quantity = round(draw.gauss(0.0, 1.0) * (coins * price[instrument[:3]] / 10.0 if dollars else coins), 4)
-            yield Trade(
-                trade_id=str(number), account=draw.choice(accounts), instrument=instrument, quantity=quantity or 1.0,
-                price=0.03 if option else price[instrument[:3]], fee=0.0, event_time_us=time_us,
-            )  # fmt: skip
+            yield random_trade(draw, str(number), draw.choice(instruments), draw.choice(accounts), price, time_us)
+
+
+def first_records(accounts: tuple[str, ...]) -> Iterator[Input]:
+    """Yield settings and deposits of the accounts."""
+    for number, account in enumerate(accounts):
+        if number % 3 == 2:
+            yield AccountConfig(account=account, event_time_us=START_US, parameter_set="wide")
+        elif number % 3 == 1:
+            yield AccountConfig(account=account, event_time_us=START_US, margin_model="A")
+        yield Transfer(transfer_id="open", account=account, asset="USD", amount=30_000.0, event_time_us=START_US)
+        yield Transfer(transfer_id="coin", account=account, asset="BTC", amount=0.1, event_time_us=START_US)
+
+
+def random_trade(
+    draw: random.Random, trade_id: str, instrument: str, account: str, price: dict[str, float], time_us: int
+) -> Trade:
+    """Return a fill of some 50,000 USD."""
+    option = instrument.endswith(("-C", "-P"))
+    coins = 50.0 / price[instrument[:3]] * 1_000.0
+    dollars = instrument.endswith(("-INVERSE", "-FUTURE"))
+    quantity = round(draw.gauss(0.0, 1.0) * (coins * price[instrument[:3]] / 10.0 if dollars else coins), 4)
+    return Trade(
+        trade_id=trade_id, account=account, instrument=instrument, quantity=quantity or 1.0,
+        price=0.03 if option else price[instrument[:3]], fee=0.0, event_time_us=time_us,
+    )  # fmt: skip

@@ -54,7 +54,7 @@ class _Inputs(msgspec.Struct, frozen=True):
     positions_base: dict[str, float]
     contract: str
     params: _Parameters
-    evaluation_timestamp_ms: int | None = None
+    evaluation_timestamp_ms: float | None = None
     open_orders_margin: float = 0.0
     mmp_margin: float = 0.0
 
@@ -196,10 +196,10 @@ def _expiry_ms(name: str) -> int | None:
     return int(expiry.timestamp()) * 1_000
 
 
-def _years(expires_ms: int | None, now_ms: int | None) -> float:
+def _years(expires_ms: int | None, now_ms: float | None) -> float:
     """Return the time to an expiry; 0 for a perpetual and after it."""
     if expires_ms is None:
         return 0.0
     if now_ms is None:
         raise InvalidInputs("evaluation_timestamp_ms", "a dated future needs it for its time to expiry")
-    return max(0, expires_ms - now_ms) / YEAR_MS
+    return max(0.0, expires_ms - now_ms) / YEAR_MS

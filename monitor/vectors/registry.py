@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.vectors import black, deribit, returns
+from monitor.vectors import black, deribit, returns, scans
 from monitor.vectors.inputs import Vector
 
 CALLABLES: dict[str, Vector] = {
@@ -20,6 +20,8 @@ CALLABLES: dict[str, Vector] = {
     "historical_var_es": returns.historical_var_es,
     "ledoit_wolf": returns.ledoit_wolf,
     "oas": returns.oas,
+    "paradex_scan": scans.paradex_scan,
     "psd_repair": returns.psd_repair,
     "psd_repair_higham": returns.psd_repair_higham,
+    "span_scan": scans.span_scan,
 }

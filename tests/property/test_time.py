@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.engine import State, new_state, open_shard, step
-from schemas.records import Heartbeat, Input, PriceTick, Trade, Transfer
+from schemas.records import Funding, Heartbeat, Input, PriceTick, Trade, Transfer
 from tests.engine_market import SOON_US, SPOT_USD, START_US, Log, both, expiring, opening, random_market
 
 ACCOUNTS = ("a", "b", "c", "d", "e", "f")
@@ -51,7 +53,7 @@ def with_heartbeats(records: list[Input], draw: random.Random) -> list[Input]:
     out: list[Input] = []
     now_us = START_US
     for record in records:
-        if isinstance(record, PriceTick | Heartbeat):
+        if isinstance(record, PriceTick | Heartbeat | Funding):
             moments = {draw.randint(now_us, record.event_time_us) for _ in range(draw.choice((0, 0, 1, 2, 5, 60)))}
             minute_us = record.event_time_us // 60_000_000 * 60_000_000
             moments |= {moment for moment in (minute_us, minute_us + 1) if now_us <= moment and draw.random() < 0.5}
@@ -77,18 +79,20 @@ def test_heartbeats_decide_nothing(seed: int, beats: int) -> None:
 
 
 def test_random_markets_hold_expiries_and_what_time_moves() -> None:
-    """The property above is about something: its markets settle positions and have events of timers and expiries."""
+    """The property above is about something: its markets settle positions, pay funding, and have events that no record caused."""
     causes: set[str] = set()
-    settled = 0
-    for seed in range(12):
+    settled = funded = 0
+    for seed in range(20):
         records = arriving(list(random_market(seed, 250, ACCOUNTS)))
         events, state = run([*records, Heartbeat(source="end", event_time_us=FAR_US)])
         causes |= {event["cause"]["topic"] for event in events}
         traded = {r.account for r in records if isinstance(r, Trade) and "SOON" in r.instrument}
         settled += len(traded)
+        funded += any(h.funding_index for a in state.shards[0].accounts.values() for h in a.holdings.values())
         assert not any("SOON" in name for a in state.shards[0].accounts.values() for name in a.holdings)
     assert settled > 12
-    assert {"timer", "expiry"} <= causes
+    assert funded > 6
+    assert {"timer", "time"} <= causes
 
 
 def matched_trades(seed: int, count: int) -> list[Trade]:
@@ -142,3 +146,71 @@ def test_an_expiry_moves_money_and_makes_none(seed: int) -> None:
         scale = sum(abs(account.balances.get(asset, 0.0)) for account in accounts)
         total = sum(account.balances.get(asset, 0.0) for account in accounts)
         assert abs(total - len(ACCOUNTS) * amount) <= 1e-12 * scale
+
+
+PERPETUALS = {"BTC-PERPETUAL": 1.0, "BTC-INVERSE": 10.0, "ETH-PERPETUAL": 1.0, "ETH-INVERSE": 10.0}
+
+
+def crossed(seed: int, draw: random.Random) -> Iterator[Input]:
+    """Prices, rates, and trades in which one account takes what another gives, always at the opening prices."""
+    time_us = START_US
+    for number in range(150):
+        time_us += draw.choice((100_000, 7_000_000, 60_000_000, 500_000_000))
+        underlying = draw.choice(tuple(SPOT_USD))
+        yield from arriving(list(both(underlying, SPOT_USD[underlying] * draw.uniform(0.7, 1.4), time_us)))
+        name = draw.choice(tuple(PERPETUALS))
+        if draw.random() < 0.4:
+            yield Funding(
+                instrument=name, underlying=name[:3], source="venue", rate=draw.uniform(-0.01, 0.01),
+                interval_ms=draw.choice((60_000, 3_600_000, 28_800_000)), event_time_us=time_us,
+                received_time_us=time_us,
+            )  # fmt: skip
+        quantity = round(draw.uniform(0.001, 5_000.0 if "INVERSE" in name else 2.0), 3)
+        for account, side in zip(draw.sample(ACCOUNTS, 2), (quantity, -quantity), strict=True):
+            yield trade(f"{seed}-{number}", account, name, side, time_us)
+
+
+def trade(number: str, account: str, name: str, quantity: float, time_us: int) -> Trade:
+    return Trade(
+        trade_id=number, account=account, instrument=name, quantity=quantity, price=SPOT_USD[name[:3]],
+        event_time_us=time_us,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_funding_moves_money_and_makes_none(seed: int) -> None:
+    """Closed at their entry prices, accounts end with what minute-by-minute payments leave; together with nothing."""
+    state, log = new_state(), Log()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    step(state, [log(record) for record in opening()])
+    paid: dict[tuple[str, str], Fraction] = {}
+    held: dict[tuple[str, str], Fraction] = {}
+    before = dict.fromkeys(PERPETUALS, (0.0, 0.0))
+    records = list(crossed(seed, random.Random(seed)))
+    for record in records:
+        # Minutes that end before the record are paid by what was held then.
+        step(state, [log(Heartbeat(source="beat", event_time_us=record.event_time_us))])
+        for name, size in PERPETUALS.items():
+            index = state.market.ticks.funding(name)
+            grown = index[1] - before[name][1] if "INVERSE" in name else index[0] - before[name][0]
+            before[name] = index
+            asset = name[:3] if "INVERSE" in name else "USD"
+            for account in ACCOUNTS:
+                owed = held.get((account, name), Fraction(0)) * Fraction(size) * Fraction(grown)
+                paid[account, asset] = paid.get((account, asset), Fraction(0)) + owed
+        step(state, [log(record)])
+        if isinstance(record, Trade):
+            key = (record.account, record.instrument)
+            held[key] = held.get(key, Fraction(0)) + Fraction(str(record.quantity))
+    assert any(paid.values())
+    for (account, name), quantity in held.items():
+        if quantity:
+            step(state, [log(trade("close", account, name, -float(quantity), records[-1].event_time_us))])
+    accounts = state.shards[0].accounts
+    assert not any(owner.holdings for owner in accounts.values())
+    for asset in ("USD", "BTC", "ETH"):
+        scale = sum(abs(float(amount)) for (_, found), amount in paid.items() if found == asset)
+        for owner in accounts.values():
+            left = owner.balances.get(asset, 0.0) + float(paid.get((owner.name, asset), Fraction(0)))
+            assert abs(left) <= 1e-10 * scale
+        assert abs(sum(owner.balances.get(asset, 0.0) for owner in accounts.values())) <= 1e-10 * scale

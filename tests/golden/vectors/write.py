@@ -204,16 +204,37 @@ def deribit() -> list[dict[str, Any]]:
     ]
 
 
+def scans() -> list[dict[str, Any]]:
+    near = [0.0, 0.0, 310.0, 310.0, -310.0, -310.0, 620.0, 620.0, -620.0, -620.0, 930.0, 930.0, -930.0, -930.0, 651.0,
+            -651.0]  # fmt: skip
+    call = [41.0, -44.0, 260.5, 190.0, -102.0, -199.5, 540.0, 470.25, -190.5, -260.0, 880.0, 815.0, -235.0, -271.0,
+            690.0, -95.0]  # fmt: skip
+    arrays = {"future": near, "call": call}
+    return [
+        second("span/covered-call", "span_scan",
+               {"risk_array_pnl_long": arrays, "positions": {"future": 10.0, "call": -12.5}}, "USD", rel=1e-14),
+        case("span/tie", "span_scan", {"risk_array_pnl_long": {"flat": [3.0, -1.0, 2.0, -1.0]},
+                                       "positions": {"flat": 2.0}},
+             {"scan_risk": 2.0, "worst_scenario_index_1based": 2, "portfolio_array": [6.0, -2.0, 4.0, -2.0]},
+             "by hand: the lowest of equal scenarios", "USD", abs=0.0),
+        case("span/no-loss", "span_scan", {"risk_array_pnl_long": {"flat": [3.0, 1.0]}, "positions": {"flat": 1.0}},
+             {"scan_risk": 0.0, "worst_scenario_index_1based": 2}, "by hand", "USD", abs=0.0),
+        case("paradex/quarters", "paradex_scan", {"moves": [-0.5, 0.2, 0.25, 1.0, 4.0], "price_range": 0.25},
+             {"weights": [0.5, 1.0, 1.0, 0.25, 0.0625]}, "by hand: range over move", "fraction of P&L", abs=0.0),
+    ]  # fmt: skip
+
+
 NOTES = {
     "black": "Black-76 and Black-Scholes-Merton: ordinary options and the limits.",
     "statistics": "Volatility, value at risk and shortfall, correlation, repair, shrinkage.",
+    "scans": "Reductions: risk arrays of a portfolio, weights of extended moves.",
     "deribit": "Risk matrix of futures: a calendar spread, a size above the delta threshold, a linear basis.",
 }
 
 
 def files() -> dict[str, str]:
     """Contents by name of a file."""
-    cases = {"black": black(), "statistics": statistics(), "deribit": deribit()}
+    cases = {"black": black(), "statistics": statistics(), "deribit": deribit(), "scans": scans()}
     return {
         f"{name}.json": json.dumps({"schema": "margin-vectors/1", "note": NOTES[name], "cases": found}, indent=1) + "\n"
         for name, found in cases.items()

@@ -54,8 +54,9 @@ def test_published_portfolio() -> None:
     price = np.array([np.nan] + [given["mark_prices"][name] for name in names])
     n = len(kind)
     pnl, value, delta, market = np.empty((n, len(table.move))), np.empty(n), np.empty(n), np.empty(n)
+    zero = np.zeros(n)
     scenarios.risk_array(
-        kind, np.zeros(n, dtype=np.bool_), np.ones(n), np.ones(n), price, *np.zeros((4, n)), index, *table,
+        kind, np.zeros(n, dtype=np.bool_), np.ones(n), np.ones(n), price, zero, zero, zero, zero, index, *table,
         0.5, 0.25, 0.5, 0.3, 0.13, 1.0, pnl, value, delta, market,
     )  # fmt: skip
 

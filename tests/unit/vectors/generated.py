@@ -127,6 +127,17 @@ def _futures(dice: random.Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _span(dice: random.Random) -> dict[str, Any]:
+    names = ["near", "far", "call"]
+    return {"risk_array_pnl_long": {name: [dice.gauss(0, 900) for _ in range(16)] for name in names},
+            "positions": {name: dice.gauss(0, 20) for name in names[: dice.choice([1, 3])]}}  # fmt: skip
+
+
+def _moves(dice: random.Random) -> dict[str, Any]:
+    moves = [dice.choice([-1, 1]) * dice.uniform(0.1, 0.95) for _ in range(5)]
+    return {"moves": [*moves, dice.uniform(1, 6)], "price_range": dice.uniform(0.1, 0.4)}
+
+
 DRAWS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
     "black76_price": _on_forward,
     "black76_price_bsm": lambda dice: _rows(dice, _forward_row),
@@ -144,4 +155,6 @@ DRAWS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
     "ledoit_wolf": _observations,
     "oas": _observations,
     "deribit_pme": _futures,
+    "span_scan": _span,
+    "paradex_scan": _moves,
 }

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 STEP = 0.01
-# Counts and times are whole: they move by one percent rounded, at least by one.
-WHOLE = frozenset({"buckets_each_side", "evaluation_timestamp_ms"})
+# Counts are whole: they move by one percent rounded, at least by one.
+WHOLE = frozenset({"buckets_each_side"})
 Path = tuple[str | int, ...]
 
 

@@ -302,12 +302,25 @@ def _roll_rate(expiry: str, inputs: Inputs) -> Any:
     return max(mp.mpf(inputs["params"]["min_annualised_move"]), inputs["params"]["annualised_move_risk"] * years)
 
 
+def span_scan(inputs: Inputs) -> dict[str, Any]:
+    arrays = inputs["risk_array_pnl_long"]
+    scenarios = range(len(next(iter(arrays.values()))))
+    total = [sum(q * mp.mpf(arrays[name][s]) for name, q in inputs["positions"].items()) for s in scenarios]
+    worst = min(scenarios, key=lambda s: (total[s], s))
+    return {"scan_risk": max(mp.mpf(0), -total[worst]), "worst_scenario_index_1based": worst + 1,
+            "portfolio_array": total}  # fmt: skip
+
+
+def paradex_scan(inputs: Inputs) -> dict[str, Any]:
+    return {"weights": [min(mp.mpf(1), mp.mpf(inputs["price_range"]) / abs(move)) for move in inputs["moves"]]}
+
+
 SECOND: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     function.__name__: function
     for function in (
         black76_price, black76_price_bsm, black76_greeks, black76_greeks_edge, bsm_price, bsm_greeks, ewma,
         gaussian_var_es, historical_var_es, delta_normal_var, correlation, psd_repair, psd_repair_higham, ledoit_wolf,
-        oas, deribit_pme,
+        oas, deribit_pme, span_scan, paradex_scan,
     )
 }  # fmt: skip
 
