@@ -1,8 +1,7 @@
-"""From model A's USD block to the venue's coins, and back to what the pages say."""
+"""From model A's USD block to the venue's coins."""
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import mpmath
@@ -14,10 +13,8 @@ from kernels._jit import Floats
 from monitor.vectors.deribit import in_coins
 from monitor.vectors.registry import CALLABLES
 from schemas.records import RiskMatrixParameters
-from tests.support import ROOT
 from tests.unit.vectors.second import mp, price
 
-PAGE = ROOT / "docs" / "vectors.md"
 INDEX, FORWARD, PERPETUAL = 65_000.0, 65_650.0, 65_065.0
 STRIKE, YEARS, VOL = 70_000.0, 30 / 365, 0.6
 P = RiskMatrixParameters()
@@ -114,15 +111,3 @@ def test_the_perpetuals_of_the_page_by_hand() -> None:
     )
     assert got["worst_case"] * INDEX * 0.84 == pytest.approx(30_000 * INDEX / PERPETUAL * 0.16, rel=1e-14)
     assert got["roll_shock"] == pytest.approx(base * 0.01, rel=1e-15)
-
-
-def test_the_examples_print_what_the_page_shows() -> None:
-    """Every line of the example in the page of vectors is what the command's functions return."""
-    failed, attempted = doctest.testfile(str(PAGE), module_relative=False)
-    assert (failed, attempted) == (0, 4)
-
-
-def test_the_page_names_every_function() -> None:
-    """No group is missing from the table of functions."""
-    text = PAGE.read_text()
-    assert [group for group in CALLABLES if f"`{group}`" not in text] == []
