@@ -13,6 +13,7 @@ from msgspec import Meta
 from monitor.errors import UsageError
 
 SCHEMA = "margin-vectors/1"
+MAX_DEPTH = 64  # of nested lists and objects: what walks through them calls itself
 REMEDY = "docs/vectors.md describes the layout"
 
 Label = Annotated[str, Meta(min_length=1)]
@@ -73,9 +74,11 @@ def decode(data: bytes, name: str) -> tuple[Case, ...]:
     try:
         raw: Any = msgspec.json.decode(data)
     except RecursionError as error:
-        raise MalformedVectors(name, "nested too deeply") from error
+        raise MalformedVectors(name, f"nested deeper than {MAX_DEPTH}") from error
     except msgspec.DecodeError as error:
         raise MalformedVectors(name, _with_line(str(error), data)) from error
+    if _is_deep(raw):
+        raise MalformedVectors(name, f"nested deeper than {MAX_DEPTH}")
     if not isinstance(raw, dict):
         raise MalformedVectors(name, "an object with `schema` and `cases` is expected")
     if raw.get("schema") != SCHEMA:
@@ -115,6 +118,14 @@ def _check(cases: list[Case], name: str) -> None:
             for at, value in leaves(values):
                 if isinstance(value, int) and not _fits(value):
                     raise MalformedVectors(f"{place}: {part}.{at}", "a number beyond the largest float")
+
+
+def _is_deep(raw: Any) -> bool:
+    level = [raw]
+    for _ in range(MAX_DEPTH + 1):
+        parts = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level = [item for part in parts for item in part]
+    return bool(level)
 
 
 def _fits(value: int) -> bool:

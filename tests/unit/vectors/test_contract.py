@@ -21,6 +21,14 @@ def file(*cases: Any, **fields: Any) -> bytes:
     return json.dumps({"schema": "margin-vectors/1", "note": "", "cases": list(cases), **fields}).encode()
 
 
+def nested(levels: int) -> Any:
+    """Return 1 in so many lists, in an object."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return {"x": value}
+
+
 def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in CASE.items() if key != name}
 
@@ -32,6 +40,12 @@ def test_a_file_of_the_layout_is_read() -> None:
         CASE["id"], CASE["group"], CASE["inputs"], CASE["expected"],
     )  # fmt: skip
     assert (second.id, second.note, second.tolerance) == ("two", "n", Tolerance(rel=1e-12))
+
+
+def test_the_deepest_nesting_is_read() -> None:
+    """Sixty-four levels are read: the file, its list, the case, `expected`, and sixty of its own."""
+    (case,) = decode(file({**CASE, "expected": nested(60)}), "f")
+    assert [at for at, _ in leaves(case.expected)] == ["x" + "[0]" * 60]
 
 
 def test_what_a_case_may_leave_out() -> None:
@@ -49,6 +63,8 @@ def test_what_a_case_may_leave_out() -> None:
         (file(CASE) + b"}", "f"),
         (b"\xff\xfe", "f"),
         (b"[" * 100_000, "f"),
+        (b"[" * 900 + b"]" * 900, "f"),
+        (file({**CASE, "expected": nested(61)}), "f"),
         (b'{"schema":"margin-vectors/1","cases":[{"id":1e999}]}', "f"),
         (b"[]", "f"),
         (b"3", "f"),
