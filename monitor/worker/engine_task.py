@@ -249,12 +249,12 @@ class Engine:
         source.unacked.append(message)
         weight = message.weight
         letters = self.order.push(source, message)
-        if message.offset >= source.start:
+        if message.offset >= source.start:  # what is committed has been reported
             self._unread += letters
             self._unread += of_refused(
                 message.topic, message.partition, message.offset, message.key, message.value, message.refused
             )
-        self._unread += self.owed.claim(message)
+            self._unread += self.owed.claim(message)
         self.intake.release(weight - len(message.records))
         self._mark_dirty()
 
