@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -371,4 +372,7 @@ def run_cases(bench: Bench, cases: list[Case]) -> None:
 
 if __name__ == "__main__":
     os.nice(5)
+    # As Ctrl-C does: workers and broker are ended on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     main()
