@@ -1,7 +1,8 @@
 """A generated market: venues, perpetuals, dated futures and options over simulated paths, as a source to replay.
 
 Every coin has spot prices from several venues (noise, delays, rates of their own), a linear perpetual and a dated
-future; BTC and ETH have inverse perpetuals and options with a smile per expiry. Event times start at a fixed date, and
+future; BTC and ETH have inverse perpetuals and options with a smile per expiry. Perpetuals say their funding rate once
+a minute. Event times start at a fixed date, and
 the same parameters give the same records. Heartbeats are added by the merge, as for any other source.
 """
 
@@ -21,7 +22,7 @@ from monitor.replay.contracts import EXCHANGE, SECOND_US, START_US, YEAR_US
 from monitor.replay.paths import COINS, MAX_MINUTES, Coin, Paths, generator, simulate
 from monitor.replay.sources.base import Arrived
 from monitor.replay.sources.table import Report
-from schemas.records import ExpiryVolatility, PriceTick
+from schemas.records import ExpiryVolatility, Funding, PriceTick
 from schemas.topics import INSTRUMENTS, TICKS, VOLATILITY
 
 VENUES = ("venue-a", "venue-b", "venue-c")
@@ -30,6 +31,9 @@ VENUE_DELAY_S = (0.05, 0.08, 0.12)  # median from event to arrival
 CRASH_DELAY_S = (0.0, 0.5, 8.0)  # what a venue's queue adds at the height of the crash
 CRASH = 1  # index of the phase with queues
 USDC_RATE = 0.1  # ticks a second of each of its two sources
+INTEREST = 1e-4  # what longs pay in an interval when a perpetual stands at its index
+RATE_DELAY_US = 20_000
+MAX_FUNDING = 0.0075  # in an interval, either way
 USDC_DIP = 0.004  # how far below par it trades at the height of the crash
 
 Floats = NDArray[np.float64]
@@ -118,6 +122,7 @@ class GeneratedMarket:
         waiting: list[Arrived] = []
         for minute in range(self.parameters.minutes):
             waiting += _surfaces(self.coins, paths, 60 * minute)
+            waiting += _rates(self.coins, paths, 60 * minute)
             for feed in feeds:
                 waiting += _ticks(feed, paths, minute, draws)
             waiting.sort(key=_arrival)  # stable: ties keep the order of the feeds
@@ -159,6 +164,25 @@ def _surfaces(coins: tuple[Coin, ...], paths: Paths, second: int) -> Iterator[Ar
             for name in contracts.EXPIRIES:
                 smile: ExpiryVolatility = contracts.smile(coin, contracts.expiry_us(name), at_us, level, basis)
                 yield smile.received_time_us or at_us, smile
+
+
+def _rates(coins: tuple[Coin, ...], paths: Paths, second: int) -> Iterator[Arrived]:
+    """Give every perpetual's funding rate: its premium over the index and the interest, within bounds."""
+    at_us = START_US + second * SECOND_US
+    for number, coin in enumerate(coins):
+        rate = float(np.clip(math.expm1(paths.perpetual[second, number]) + INTEREST, -MAX_FUNDING, MAX_FUNDING))
+        for name in contracts.perpetual_names(coin):
+            yield (
+                at_us + RATE_DELAY_US,
+                Funding(
+                    instrument=name,
+                    underlying=coin.name,
+                    source=EXCHANGE,
+                    rate=round(rate, 8),
+                    event_time_us=at_us,
+                    received_time_us=at_us + RATE_DELAY_US,
+                ),
+            )
 
 
 def _ticks(feed: _Feed, paths: Paths, minute: int, draws: np.random.Generator) -> Iterator[Arrived]:

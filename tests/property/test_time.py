@@ -79,7 +79,7 @@ def test_heartbeats_decide_nothing(seed: int, beats: int) -> None:
 
 
 def test_random_markets_hold_expiries_and_what_time_moves() -> None:
-    """The property above is about something: its markets settle positions, pay funding, and have events that no record caused."""
+    """The property above is about something: its markets settle positions, pay funding and have events of their own."""
     causes: set[str] = set()
     settled = funded = 0
     for seed in range(20):

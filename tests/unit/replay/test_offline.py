@@ -15,7 +15,7 @@ from monitor.replay.offline import AccountTime, Summary
 from monitor.replay.progress import Step
 from monitor.replay.sources import ACCOUNTS_FILE_TOPICS, ListSource
 from schemas.ids import canonical, digest
-from schemas.records import AccountConfig, AccountEvent, Cause, Heartbeat, Input, PriceTick
+from schemas.records import AccountConfig, AccountEvent, Cause, Funding, Heartbeat, Input, PriceTick
 from schemas.topics import TICKS
 
 TIMER = Cause(topic="timer")
@@ -115,5 +115,5 @@ def test_a_market_alone_runs_through_the_engine() -> None:
     """Without accounts there are no events, and every record is folded."""
     summary = offline.run(Merged([GeneratedMarket(MARKET)]))
     assert (summary.accounts, summary.events, summary.status_share) == (0, {}, {})
-    ticks = sum(isinstance(record, PriceTick | Heartbeat) for _, record in Merged([GeneratedMarket(MARKET)]))
+    ticks = sum(isinstance(record, PriceTick | Heartbeat | Funding) for _, record in Merged([GeneratedMarket(MARKET)]))
     assert summary.records[TICKS.name] == ticks
