@@ -44,16 +44,6 @@ def ewma_variance(variance: Floats, observation: Floats, decay: float) -> Floats
     return decay * variance + (1.0 - decay) * (observation * observation)
 
 
-def half_life_decay(elapsed: float, half_life: float) -> float:
-    """Return 2^(-elapsed / half_life), the decay over an irregular gap; both in one unit of time.
-
-    Raises ValueError on a negative gap or a half-life that is not positive.
-    """
-    if not (elapsed >= 0.0 and half_life > 0.0):
-        raise ValueError(f"no decay over {elapsed} with a half-life of {half_life}")
-    return math.pow(2.0, -elapsed / half_life)
-
-
 def gaussian_var_es(mean: float, sigma: float, confidence: float) -> tuple[float, float]:
     """Return value at risk and expected shortfall of a normal P&L, as positive losses.
 

@@ -45,7 +45,7 @@ class _Parameters(msgspec.Struct, frozen=True):
     max_delta_shock: NotNegative
     mm_factor: NotNegative
     pnl_offset: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
-    max_offsetable_pnl_usd: NotNegative = 0.0
+    max_offsetable_pnl_usd: NotNegative = math.inf
 
 
 class _Inputs(msgspec.Struct, frozen=True):

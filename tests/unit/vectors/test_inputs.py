@@ -150,6 +150,21 @@ def test_what_leaves_the_floats_is_not_a_number() -> None:
     assert math.isnan(value)
 
 
+def test_profits_count_in_part_and_up_to_a_cap() -> None:
+    """Positive cells are pnl_offset of themselves and at most the cap over the index; losses stay whole."""
+    name = "BTC-PERPETUAL"
+    parameters = {**FUTURES["params"], "price_range": 0.16, "buckets_each_side": 1, "pnl_offset": 0.5}
+    inputs = {**FUTURES, "contract": "inverse", "index_price": 50_000.0, "mark_prices": {name: 50_000.0},
+              "positions_base": {name: 1.0}, "params": parameters}  # fmt: skip
+    down, up = -0.16 / 0.84, 0.16 / 1.16
+    for cap, want in ((1_000.0, 0.02), (50_000.0, 0.5 * up), (None, 0.5 * up)):
+        del parameters["max_offsetable_pnl_usd"]
+        parameters |= {} if cap is None else {"max_offsetable_pnl_usd": cap}
+        got = CALLABLES["deribit_pme"](inputs)
+        assert got["aggregated_standard_by_bucket"] == pytest.approx([down, 0.0, want], rel=1e-14)
+        assert got["worst_case"] == pytest.approx(-down, rel=1e-14)
+
+
 def test_an_account_without_futures_requires_nothing() -> None:
     """No positions: empty vectors, and only the margins that came with the inputs."""
     got = CALLABLES["deribit_pme"]({**FUTURES, "positions_base": {}, "open_orders_margin": 0.25, "mmp_margin": 0.5})

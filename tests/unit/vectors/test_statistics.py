@@ -55,17 +55,6 @@ def test_a_decay_outside_its_range_is_refused(decay: float) -> None:
         statistics.ewma_variance(np.ones(1), np.ones(1), decay)
 
 
-def test_half_lives_halve() -> None:
-    """After one half-life half of the weight is left, after none all of it."""
-    assert statistics.half_life_decay(0.0, 5.0) == 1.0
-    assert statistics.half_life_decay(5.0, 5.0) == 0.5
-    assert statistics.half_life_decay(15.0, 5.0) == 0.125
-    assert statistics.half_life_decay(1e9, 1.0) == 0.0
-    for elapsed, half_life in ((-1.0, 5.0), (1.0, 0.0), (math.nan, 1.0), (1.0, math.nan)):
-        with pytest.raises(ValueError, match="half-life"):
-            statistics.half_life_decay(elapsed, half_life)
-
-
 @settings(deadline=None, max_examples=200)
 @given(SAMPLES, st.floats(0.01, 0.999))
 def test_shortfall_is_at_least_value_at_risk(pnl: Floats, confidence: float) -> None:
