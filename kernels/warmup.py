@@ -119,10 +119,11 @@ def _correlation() -> None:
     correlation.is_above(matrix, 0.0)
     correlation.eigen(matrix.copy(), np.empty(2), out)
     correlation.repair(matrix, 0.0, out)
+    correlation.largest_eigenvalue(matrix)
 
 
 def _netting() -> None:
-    side, nothing, moves = np.array([-1, 1], dtype=np.int64), np.zeros(0, dtype=np.int64), np.array([3, 3])
+    side, moves = np.array([-1, 1], dtype=np.int64), np.array([3, 3])
     block, scenario, curve = np.zeros((1, 11)), np.empty(3, dtype=np.int64), np.array([[1.0, 0.0, -1.0]] * 2)
     move_losses.move_losses(np.array([0, 1]), np.array([0]), np.ones(1), block, side, np.empty((1, 3)))
     move_losses.worst_scenarios(block[0], side, scenario)
@@ -133,9 +134,6 @@ def _netting() -> None:
     netting.check_curves(curve, moves)
     netting.screen(curve, moves, w)
     netting.gather(matrices, np.array([1, 0]), np.empty((1, 2, 2)))
-    part, money = np.zeros((1, 1)), np.zeros(1)
-    netting.refresh_underlying(nothing, 0, np.zeros((0, 3)), 3, part, np.zeros((1, 1, 3)), part, part)
-    netting.bounds(nothing, nothing, np.zeros((1, 1), dtype=np.bool_), money, part, part, money, money)
     netting_solve.check_matrices(matrices, 2)
     netting_solve.closed(1.0, 1.0, 1e-9)
     netting_solve.solve(curve, moves, matrices, 0.1, 1e-9, w, duals, weight)
@@ -182,5 +180,6 @@ def _netting_descent() -> None:
     netting_descent.descend(curve, moves, vertex, vertices, matrices, 0.1, 2, w, place, y, b, e)
     netting_descent.suggest(moves, vertex, 0.1, w, place, y, np.ones(1), mean)
     netting_descent.tie_share(moves, vertex, 0.1, w, place, y, 0, 0)
+    netting_descent.weigh(moves, vertex, 0.1, w, place, y, b, np.ones(1))
     netting_descent.nearest_worst(curve, moves, vertex, vertices, mean)
     netting_descent.within(mean, matrices[0], 0.1, np.empty((2, 2)), np.empty(2))

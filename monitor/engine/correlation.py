@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.correlation import eigen
+from kernels.correlation import largest_eigenvalue
 from schemas.ids import canonical
 
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ def view_of(
         quiet=quiet,
         fast=_decimal(fast),
         slow=_decimal(slow),
-        absorption_ratio=_absorption(_decimal(fast[among])),
+        absorption_ratio=_absorption(np.ascontiguousarray(fast[among] / MICRO)),
         distance=_distance(fast[among] - slow[among]),
         digest=hashlib.sha256(canonical(content)).hexdigest()[:16],
     )
@@ -122,10 +122,10 @@ def _absorption(fast: Floats) -> float:
     n = len(fast)
     if n == 0:
         return 0.0
-    values = np.empty(n)
-    if not eigen(fast.copy(), values, np.empty((n, n))):
+    largest = largest_eigenvalue(fast)
+    if not math.isfinite(largest):
         raise ArithmeticError("a published matrix is not finite")
-    return round(float(values.max()) / n, 6)
+    return round(largest / n, 6)
 
 
 def _distance(difference: Micros) -> float:

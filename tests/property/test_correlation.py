@@ -338,6 +338,26 @@ def test_kernels_agree_with_lapack(matrix: Floats, least: float) -> None:
         np.testing.assert_allclose(repaired, matrix, rtol=0.0, atol=1e-12)
 
 
+@settings(max_examples=100, deadline=None)
+@given(matrix=symmetric())
+def test_the_largest_eigenvalue_is_that_of_lapack(matrix: Floats) -> None:
+    """Of positive definite matrices it is numpy's to 5e-7, whatever leads or leads together."""
+    square = matrix @ matrix
+    assert kernels.largest_eigenvalue(square) == pytest.approx(np.linalg.eigvalsh(square)[-1], rel=5.1e-7)
+
+
+@pytest.mark.parametrize("hidden", [2, 3, 10])
+def test_a_start_without_the_leading_direction_does_not_hide_it(hidden: int) -> None:
+    """The largest eigenvalue is found where the start of the iteration has none of its direction, or where two lead."""
+    n = hidden + 1
+    start = 0.5 + (0.6180339887498949 * np.arange(1, n + 1)) % 1.0
+    away = np.eye(n)[0] - start[0] * start / (start @ start)
+    away /= np.linalg.norm(away)
+    assert kernels.largest_eigenvalue(np.eye(n) + 3.0 * np.outer(away, away)) == pytest.approx(4.0, rel=5.1e-7)
+    assert kernels.largest_eigenvalue(np.diag([2.0, 2.0, *[1.0] * (n - 2)])) == pytest.approx(2.0, rel=5.1e-7)
+    assert np.isnan(kernels.largest_eigenvalue(np.full((n, n), np.nan)))
+
+
 @settings(max_examples=40, deadline=None)
 @given(matrix=symmetric())
 def test_a_repair_is_the_spectral_one(matrix: Floats) -> None:
