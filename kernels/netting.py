@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from kernels._jit import Bools, Floats, Ints, kernel
+from kernels._jit import Floats, Ints, kernel
 
 
 @kernel("f8[::1], f8[:, :, ::1], f8")
@@ -118,68 +118,3 @@ def gather(matrices: Floats, columns: Ints, out: Floats) -> None:
         for u in range(size):
             for v in range(size):
                 out[c, u, v] = matrices[c, columns[u], columns[v]]
-
-
-@kernel("i8[::1], i8, f8[:, ::1], i8, f8[:, ::1], f8[:, :, ::1], f8[:, ::1], f8[:, ::1]")
-def refresh_underlying(
-    accounts: Ints,
-    column: int,
-    losses: Floats,
-    count: int,
-    w: Floats,
-    duals: Floats,
-    residuals: Floats,
-    dual_values: Floats,
-) -> None:
-    """Write one underlying's share of both bounds for m accounts, after its losses moved.
-
-    accounts: int64[m] rows; losses: float64[m, >= count]; w, residuals, dual_values: float64[A, C];
-    duals: float64[A, C, >= count], of which only the first count are read. Row a, column c gets r_c(w[a, c]) and
-    sum_j duals[a, c, j] losses[j], in USD, NaN where a loss is NaN. Raises ValueError on shapes and rows that do
-    not fit.
-    """
-    rows, columns = w.shape
-    if count < 3 or count % 2 == 0 or count > losses.shape[1] or count > duals.shape[2]:
-        raise ValueError("the count of moves must be odd, at least three and within its arrays")
-    if losses.shape[0] != accounts.shape[0] or column < 0 or column >= columns:
-        raise ValueError("losses needs one row per account, and the column must exist")
-    if residuals.shape != w.shape or dual_values.shape != w.shape or duals.shape[:2] != w.shape:
-        raise ValueError("account arrays must have one shape")
-    for i in range(accounts.shape[0]):
-        a = accounts[i]
-        if a < 0 or a >= rows:
-            raise ValueError("an account names a row that does not exist")
-        residuals[a, column] = residual(losses[i, :count], w[a, column])
-        total = 0.0
-        for j in range(count):
-            total += duals[a, column, j] * losses[i, j]
-        dual_values[a, column] = total
-
-
-@kernel("i8[::1], i8[::1], b1[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1]")
-def bounds(
-    accounts: Ints,
-    order: Ints,
-    active: Bools,
-    norms: Floats,
-    residuals: Floats,
-    dual_values: Floats,
-    upper: Floats,
-    lower: Floats,
-) -> None:
-    """Write both bounds of M* of some accounts: L(w) + sum r_u(w_u) and sum of the dual values.
-
-    accounts: int64[m] rows; order: int64[C], the columns by name, so that sums do not depend on the order in which
-    underlyings first appeared; active: bool[A, C]; norms, upper, lower: float64[A]; residuals, dual_values:
-    float64[A, C]. All in USD.
-    """
-    for i in range(accounts.shape[0]):
-        a = accounts[i]
-        above, below = norms[a], 0.0
-        for c in range(order.shape[0]):
-            column = order[c]
-            if active[a, column]:
-                above += residuals[a, column]
-                below += dual_values[a, column]
-        upper[a] = above
-        lower[a] = below

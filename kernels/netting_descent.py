@@ -19,6 +19,8 @@ from kernels.netting_cone import cholesky, cholesky_solve
 from kernels.netting_hull import breakpoint_at, grid_move
 
 TIE = 1e-13  # relative: below it two matrices count as equally severe
+TIE_WIDTH = 1e-9  # relative: a smaller difference may be a tie that rounding broke
+SHORT = 1e-12  # of a move: what rounding may leave
 STILL = 1e-15  # relative to all hedges: a smaller change is rounding
 
 
@@ -218,25 +220,63 @@ def suggest(
 @kernel("i8[::1], i8[:, ::1], f8, f8[::1], i8[::1], f8[:, ::1], i8, i8")
 def tie_share(
     counts: Ints, vertex: Ints, k: float, w: Floats, place: Ints, y: Floats, first: int, second: int
-) -> float:
-    """Return the weight of the second of two tying matrices that brings the gradient's moves to their vertices."""
+) -> tuple[float, float]:
+    """Return the range of weights of the second of two tying matrices that brings the gradient's moves to their edges.
+
+    Least above most: no weight does, by rounding or because the hedge can still be improved.
+    """
     size = w.shape[0]
     gross, square = 0.0, 0.0
     for u in range(size):
         gross += abs(w[u])
         square += w[u] * y[first, u]
     root = math.sqrt((1.0 - k) * square + k * gross * gross)
+    room = k * gross / root
     least, most = 0.0, 1.0
     for u in range(size):
         change = -(1.0 - k) * (y[second, u] - y[first, u]) / root
-        if change != 0.0 and w[u] != 0.0:
-            side = 1.0 if w[u] > 0.0 else -1.0
-            base = -((1.0 - k) * y[first, u] + k * gross * side) / root
-            low = (grid_move(vertex[u, place[u] // 2], counts[u]) - base) / change
-            high = (grid_move(vertex[u, (place[u] + 1) // 2], counts[u]) - base) / change
-            least = max(least, min(low, high))
-            most = min(most, max(low, high))
-    return min(1.0, max(0.0, 0.5 * (least + most)))
+        base = -(1.0 - k) * y[first, u] / root
+        low = grid_move(vertex[u, place[u] // 2], counts[u])
+        high = grid_move(vertex[u, (place[u] + 1) // 2], counts[u])
+        if w[u] == 0.0:
+            low -= room
+            high += room
+        else:
+            base -= room if w[u] > 0.0 else -room
+        if change != 0.0:
+            least = max(least, min((low - base) / change, (high - base) / change))
+            most = min(most, max((low - base) / change, (high - base) / change))
+        elif base < low - SHORT or base > high + SHORT:
+            return 1.0, 0.0
+    return least, most
+
+
+@kernel("i8[::1], i8[:, ::1], f8, f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1]")
+def weigh(
+    counts: Ints, vertex: Ints, k: float, w: Floats, place: Ints, y: Floats, squares: Floats, matrix_weight: Floats
+) -> None:
+    """Write matrix weights: all on the most severe one, or shared by the pair of tying ones that fits the hedge best.
+
+    squares: float64[K], w'R_c w.
+    """
+    top = 0
+    for c in range(squares.shape[0]):
+        if squares[c] > squares[top]:
+            top = c
+    matrix_weight[:] = 0.0
+    matrix_weight[top] = 1.0
+    widest = -math.inf
+    floor = squares[top] * (1.0 - TIE_WIDTH)
+    for c in range(squares.shape[0]):
+        for d in range(c + 1, squares.shape[0]):
+            if squares[c] >= floor and squares[d] >= floor:
+                least, most = tie_share(counts, vertex, k, w, place, y, c, d)
+                if most - least > widest:
+                    widest = most - least
+                    share = min(1.0, max(0.0, 0.5 * (least + most)))
+                    matrix_weight[:] = 0.0
+                    matrix_weight[c] = 1.0 - share
+                    matrix_weight[d] = share
 
 
 @kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[::1]")

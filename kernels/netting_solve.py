@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels._jit import Floats, Ints, kernel
 from kernels.netting import check_curves, screen
-from kernels.netting_descent import descend, nearest_worst, products, suggest, tie_share, within
+from kernels.netting_descent import descend, nearest_worst, products, suggest, weigh, within
 from kernels.netting_hull import hulls, mixtures, residuals
 from kernels.netting_interior import interior
 
@@ -23,7 +23,6 @@ SOLVED, GAP_OPEN, NOT_A_NUMBER = range(3)
 ROUNDING = 1e-13  # of the largest loss: what a closed gap may leave where hedges cancel the requirement away
 MATRIX_TOLERANCE = 1e-12
 SWEEPS = 40  # two to four are usual; what needs more is quicker by the interior-point method
-TIE_WIDTH = 1e-9  # relative: a smaller difference may be a tie that rounding broke
 
 
 class Solution(NamedTuple):
@@ -83,6 +82,29 @@ def closed(upper: float, lower: float, tolerance: float) -> bool:
     return upper - lower <= max(tolerance * abs(upper), ROUNDING)
 
 
+@kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[:, ::1], f8[::1]")
+def _without_hedge(
+    losses: Floats,
+    counts: Ints,
+    vertex: Ints,
+    vertices: Ints,
+    matrices: Floats,
+    k: float,
+    duals: Floats,
+    matrix_weight: Floats,
+) -> float:
+    """Return the sum of the largest losses if one matrix allows their moves together, else minus infinity."""
+    size = counts.shape[0]
+    mean, v, h = np.empty(size), np.empty(size), np.empty((size, size))
+    nearest_worst(losses, counts, vertex, vertices, mean)
+    for c in range(matrices.shape[0]):
+        if within(mean, matrices[c], k, h, v):
+            matrix_weight[:] = 0.0
+            matrix_weight[c] = 1.0
+            return mixtures(losses, counts, vertex, vertices, mean, duals)
+    return -math.inf
+
+
 @kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[::1], f8[:, ::1], f8[::1]")
 def _certified_descent(
     losses: Floats,
@@ -102,35 +124,18 @@ def _certified_descent(
     products(matrices, w, y)
     sweeps = descend(losses, counts, vertex, vertices, matrices, k, SWEEPS, w, place, y, b, e)
     products(matrices, w, y)
-    first, second, largest, next_largest, gross = 0, -1, -math.inf, -math.inf, 0.0
+    gross, largest = 0.0, 0.0
     for u in range(size):
         gross += abs(w[u])
     for c in range(count):
-        square = 0.0
+        e[c] = 0.0
         for u in range(size):
-            square += w[u] * y[c, u]
-        if square > largest:
-            second, next_largest = first, largest
-            first, largest = c, square
-        elif square > next_largest:
-            second, next_largest = c, square
-    upper = math.sqrt((1.0 - k) * max(0.0, largest) + k * gross * gross)
-    upper += residuals(losses, counts, vertex, vertices, w)
-    matrix_weight[:] = 0.0
-    matrix_weight[first] = 1.0
+            e[c] += w[u] * y[c, u]
+        largest = max(largest, e[c])
+    upper = math.sqrt((1.0 - k) * largest + k * gross * gross) + residuals(losses, counts, vertex, vertices, w)
     if gross == 0.0:
-        h = np.empty((size, size))
-        nearest_worst(losses, counts, vertex, vertices, mean)
-        for c in range(count):
-            if within(mean, matrices[c], k, h, np.empty(size)):
-                matrix_weight[:] = 0.0
-                matrix_weight[c] = 1.0
-                return upper, mixtures(losses, counts, vertex, vertices, mean, duals), sweeps
-        return upper, -math.inf, sweeps
-    if next_largest >= largest * (1.0 - TIE_WIDTH):
-        share = tie_share(counts, vertex, k, w, place, y, first, second)
-        matrix_weight[first] = 1.0 - share
-        matrix_weight[second] = share
+        return upper, _without_hedge(losses, counts, vertex, vertices, matrices, k, duals, matrix_weight), sweeps
+    weigh(counts, vertex, k, w, place, y, e, matrix_weight)
     suggest(counts, vertex, k, w, place, y, matrix_weight, mean)
     return upper, mixtures(losses, counts, vertex, vertices, mean, duals), sweeps
 
