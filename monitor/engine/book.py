@@ -72,11 +72,12 @@ class Book:
         rows = np.array([row], dtype=np.int64)
         for underlying, exposure in portfolio.rows.items():
             column = self._column(underlying, account, market)
+            asleep = not column.has_accounts  # nobody held it, so nobody priced it
             column.set_exposure(row, exposure)
             self._figures.active[row, column.index] = True
             if column.netted:
                 self._netting.take_slot(self._figures, row, column.index)
-            if column.rows_stale:
+            if asleep or column.rows_stale:
                 self._price(column, market)
             self._store(column, rows, column.evaluate_one(row))
         if self._figures.netted[row]:

@@ -154,6 +154,11 @@ class TicksFold:
         """The next moment at which time alone may change anything: a deadline or a whole minute is exceeded."""
         return min(self._deadline_us, self._minute_us) + 1
 
+    @property
+    def quiet_us(self) -> int:
+        """A moment before which time alone changes nothing and passes no whole minute."""
+        return min(self._deadline_us + 1, self._minute_us)
+
     def check(self, tick: Tick) -> None:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
         if isinstance(tick, Heartbeat):

@@ -140,9 +140,8 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
 
 
 def _quiet_until(state: State) -> int:
-    """Return a moment before which time alone does nothing."""
-    market = state.market
-    return min(market.ticks.change_us, _next_grid(market.time_us), state.next_deadline_us)
+    """Return a moment before which time alone does nothing; the points of the pricing grid are whole minutes."""
+    return min(state.market.ticks.quiet_us, state.next_deadline_us)
 
 
 def _next_grid(time_us: int) -> int:

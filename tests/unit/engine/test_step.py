@@ -288,3 +288,13 @@ def test_an_account_ahead_of_its_marker_waits_for_the_market() -> None:
     assert isinstance(again.shards[0].accounts["a"], Account)
     assert again.shards[0].accounts["a"].sequence == 1
     assert len(pending(again, 0)) == 1
+
+
+def test_an_underlying_that_nobody_held_is_priced_at_the_market_of_now() -> None:
+    """A position opened after others were closed and the price has moved is worth what the market says now."""
+    state, log = _state(), Log()
+    there = _long("a", 1.0, 1e6)
+    back = [msgspec.structs.replace(record, trade_id=key) for key in "23" for record in there if type(record) is Trade]
+    back[0] = msgspec.structs.replace(back[0], quantity=-1.0)
+    _run(state, log, [*opening(), *there, back[0], *both("BTC", 90_000.0, START_US + SECOND_US), back[1]])
+    assert evaluate_account(state, "a").equity_usd == pytest.approx(990_000.0)

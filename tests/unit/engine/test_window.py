@@ -99,7 +99,7 @@ def value_usd(instrument: Instrument, fixed: float, variable: float, spot: float
         return size * forward if instrument.contract == "linear" else -size * spot / forward
     kind = QuantLib.Option.Call if instrument.option_type == "call" else QuantLib.Option.Put
     value = QuantLib.blackFormula(kind, instrument.strike, forward, vol * float(mpmath.sqrt(years)))
-    return size * (value * spot / forward if instrument.contract == "inverse" else value)
+    return float(size * (value * spot / forward if instrument.contract == "inverse" else value))
 
 
 @pytest.mark.parametrize("left_s", [1_740, 1_200, 600, 60])
