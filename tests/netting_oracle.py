@@ -4,8 +4,6 @@
 * `search`: the same minimum by nested zooming on the definition, for two or three underlyings.
 * `ellipsoid_worst`: the largest joint loss over sampled moves of an ellipsoid, the question the requirement stands for.
 * `common_move`, `hull`: the closed forms of perfect correlation.
-
-`python -m tests.netting_oracle` prints the table of `docs/margin-model-p.md` that compares requirement and ellipsoid.
 """
 
 from __future__ import annotations
@@ -146,14 +144,17 @@ def common_move(book: Book, sides: Sequence[int]) -> float:
 
 
 def joint_moves(matrix: Floats, k: float, per_axis: int) -> Iterator[Floats]:
-    """Grid points of the box that lie in the ellipsoids m' A^-1 m <= 1 of A = (1-k) R + k s s', for every s."""
+    """Points in and on the ellipsoids m' A^-1 m <= 1 of A = (1-k) R + k s s', for every s: a grid, and rays' ends."""
+    rays = np.random.default_rng(per_axis).normal(size=(20 * per_axis, len(matrix)))
+    rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
     axes = np.meshgrid(*[np.linspace(-1.0, 1.0, per_axis)] * len(matrix), indexing="ij")
     points = np.stack([axis.ravel() for axis in axes], axis=1)
     for rest in itertools.product((1.0, -1.0), repeat=len(matrix) - 1):
         sides = np.array([1.0, *rest])
-        inverse = np.linalg.inv((1.0 - k) * matrix + k * np.outer(sides, sides))
-        inside = np.einsum("ij,jk,ik->i", points, inverse, points) <= 1.0
-        yield points[inside]
+        spread = (1.0 - k) * matrix + k * np.outer(sides, sides)
+        inside = np.einsum("ij,jk,ik->i", points, np.linalg.inv(spread), points) <= 1.0
+        values, vectors = np.linalg.eigh(spread)
+        yield np.concatenate([points[inside], rays @ (np.sqrt(np.maximum(values, 0.0)) * vectors).T])
         if k == 0.0:
             return
 
