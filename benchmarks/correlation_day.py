@@ -127,6 +127,20 @@ def summary(rows: list[Row], coins: tuple[str, ...], netting: NettingParameters,
     return lines
 
 
+def table(rows: list[Row], times_us: list[int]) -> list[str]:
+    """Return a table of the minutes asked for, in Markdown."""
+    lines = [
+        "| time, UTC | fast, mean | slow, mean | all long | hedged | hedged without floor | version |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        if row.time_us in times_us:
+            values = (row.fast, row.slow, row.all_long, row.hedged, row.hedged_unfloored)
+            figures = " | ".join(f"{value:.3f}" for value in values)
+            lines.append(f"| {_clock(row.time_us)} | {figures} | {row.version} |")
+    return lines
+
+
 def plot(rows: list[Row], title: str, subtitle: str, every: int, mark_us: int | None) -> str:
     """Return an SVG of two panels: requirements above, mean correlations below."""
     rows = rows[::every]
@@ -184,6 +198,7 @@ def _clock(time_us: int) -> str:
     "--coins", help="Coins of the books, by comma; all that have an estimate in the end, by name, if not given."
 )
 @click.option("--mark", help="A moment, UTC, drawn and compared with what follows.")
+@click.option("--at", multiple=True, help="A minute, UTC, for a table; as often as you like.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="One row a minute.")
 @click.option("--svg", "svg_file", type=click.Path(path_type=Path), help="A plot.")
 @click.option("--every", default=5, show_default=True, help="Minutes from one point of the plot to the next.")
@@ -191,6 +206,7 @@ def main(
     files: tuple[Path, ...],
     coins: str | None,
     mark: str | None,
+    at: tuple[str, ...],
     csv_file: Path | None,
     svg_file: Path | None,
     every: int,
@@ -204,11 +220,13 @@ def main(
     mark_us = iso_us(mark) if mark else None
     for line in summary(rows, names, netting, mark_us):
         click.echo(line)
+    if at:
+        click.echo("\n".join(table(rows, [iso_us(one) for one in at])))
     if csv_file is not None:
         with csv_file.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(Row.__slots__)
-            table.writerows([getattr(row, name) for name in Row.__slots__] for row in rows)
+            writer = csv.writer(file)
+            writer.writerow(Row.__slots__)
+            writer.writerows([getattr(row, name) for name in Row.__slots__] for row in rows)
     if svg_file is not None:
         day = datetime.fromtimestamp(rows[0].time_us / 1e6, UTC).strftime("%Y-%m-%d")
         title = f"Requirement of constant books over gross, {day}, {len(names)} coins"

@@ -28,10 +28,10 @@ HALF_LIVES_MIN = (120, 1_440)  # fast, slow
 DECAYS = tuple(2.0 ** (-1.0 / half_life) for half_life in HALF_LIVES_MIN)
 SHRINKAGE = 30.0  # returns without overlap that the slow matrix weighs as much as
 MIN_EIGENVALUE = 1e-4
-PUBLISHED_CHANGE = 5_000  # millionths: 0.005. Smaller moves no requirement by more than 0.5 % of its gross
-MAX_COINS = 64  # by first appearance; sums of 64 coins are 260 kB and take 0.3 ms a minute
+PUBLISHED_CHANGE = 5_000  # millionths: 0.005: with k = 0.10, 0.7 % of the gross amount at most
+MAX_COINS = 64  # by first appearance; sums of 64 coins are 260 kB and take 0.5 ms a minute
 MIN_RETURNS, KEPT_RETURNS = 60.0, 30.0  # six without overlap to enter: at 0.7 a standard error of about 0.2
-MIN_WEIGHT = 1.0  # of the slow sums: an estimate that was never renewed for a week or more is history
+MIN_WEIGHT = 1.0  # of the slow sums: an estimate that nobody renewed for six to eleven days is history
 IDLE_US = 7 * DAY_US  # a coin without an index tick for a week frees its place
 
 PRODUCT, SQUARE, WEIGHT, SQUARED_WEIGHT = range(4)
