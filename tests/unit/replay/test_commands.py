@@ -89,10 +89,24 @@ def test_malformed_lines_are_findings(tmp_path: Path) -> None:
         ["--to", "engine", "--speed", "60x"],
         ["--out", "events.jsonl"],
         ["--to", "topics"],
+        ["--to", "sequenced"],
+        ["--to", "sequenced", "--out", "events.jsonl"],
+        ["--to", "engine", "--frame-rows", "10"],
+        ["--to", "topics", "--batch", "10"],
         ["--to", "engine", "--accounts", "BAD"],
         ["--to", "engine", "--out", "NOWHERE/deep/events.jsonl"],
     ],
-    ids=["speed", "out", "no broker", "no accounts", "unwritable"],
+    ids=[
+        "speed",
+        "out",
+        "no broker",
+        "no broker for a sequence",
+        "out of a sequence",
+        "frames of the engine",
+        "steps of topics",
+        "no accounts",
+        "unwritable",
+    ],
 )
 def test_wrong_use_is_a_usage_error(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be meant is refused before anything is replayed."""
