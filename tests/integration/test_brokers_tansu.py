@@ -294,6 +294,23 @@ def test_the_demo_runs_on_it_and_says_so(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
+def test_a_demo_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    """Killed in the middle, the demo's embedded broker and worker end too."""
+    process = subprocess.Popen(
+        [*LIQMON, "demo", "--minutes", "30", "--accounts", "20"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, cwd=ROOT, env=environment(LIQMON_LOCAL_BROKER="tansu", TMPDIR=str(tmp_path)),
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process.stdout as lines:
+        assert any(line.startswith("market:") for line in lines), "the demo did not get to its market"
+        started = children(process.pid)
+        assert len(started) >= 4  # broker, worker, and a supervisor for each
+        process.kill()
+    process.wait(timeout=60)
+    eventually(lambda: not [pid for pid in started if running(pid)], within_s=40)
+
+
 @pytest.mark.parametrize("command", ["broker", "demo"])
 def test_help_names_it_in_full(command: str) -> None:
     """The help of the commands that start it says what it is."""
