@@ -9,6 +9,9 @@ E is the integral of rate/interval over the minute, exact whenever a rate came, 
 1 + basis at the minute's end. A rate is in force from the market time at which it is folded, because a minute that is
 over has been paid for; it stops counting `RATE_LIFE` intervals after its event time. Who holds q contracts of a size
 since the index was I owes q size (index - I): a function of the topic and of the holding, through any silence.
+
+An index counts from the perpetual's first rate. If the topic no longer holds that, the fold begins another count;
+holdings remember which one theirs was (`since_us`), and one of another count is taken to begin with the new one.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from schemas.records import Funding
 
 if TYPE_CHECKING:
     from monitor.engine.composite import TicksFold
+    from monitor.engine.market import Market
+    from monitor.engine.state import Account
     from schemas.records import Instrument
 
 RATE_LIFE = 2  # intervals: one publication may be missed, after two nobody says that the rate still holds
@@ -30,27 +35,31 @@ _US_PER_MS = 1_000
 
 
 class FundingIndex(NamedTuple):
-    """Cumulative funding of a perpetual: USD per coin, and coins per USD of face."""
+    """Cumulative funding of a perpetual since market time `since_us`: USD per coin, and coins per USD of face."""
 
     usd: float
     coins: float
+    since_us: int
 
 
-NONE = FundingIndex(0.0, 0.0)
+NONE = FundingIndex(0.0, 0.0, 0)
 
 
 class _Perpetual:
     """One perpetual; `earned` is the integral of rate/interval that no minute has taken yet."""
 
-    __slots__ = ("coins", "earned", "expires_us", "interval_us", "rate", "since_us", "time_us", "underlying", "usd")
+    __slots__ = (
+        "began_us", "coins", "earned", "expires_us", "interval_us", "rate", "since_us", "time_us", "underlying", "usd",
+    )  # fmt: skip
 
-    def __init__(self, underlying: str) -> None:
+    def __init__(self, underlying: str, now_us: int) -> None:
         self.underlying = underlying
+        self.began_us = now_us
         self.rate = 0.0
         self.interval_us = 1
         self.time_us = 0  # event time of the rate
         self.expires_us = 0
-        self.since_us = 0  # market time up to which `earned` counts
+        self.since_us = now_us  # market time up to which `earned` counts
         self.earned = 0.0
         self.usd = 0.0
         self.coins = 0.0
@@ -76,7 +85,7 @@ class FundingRates:
     def index(self, name: str) -> FundingIndex:
         """Return a perpetual's cumulative funding, zero before any rate."""
         perpetual = self._perpetuals.get(name)
-        return NONE if perpetual is None else FundingIndex(perpetual.usd, perpetual.coins)
+        return NONE if perpetual is None else FundingIndex(perpetual.usd, perpetual.coins, perpetual.began_us)
 
     def stale(self, name: str, now_us: int) -> bool:
         """Whether a perpetual had a rate that is too old to be believed."""
@@ -97,8 +106,7 @@ class FundingRates:
         """Let a rate be in force from market time `now_us` on; return False if a newer one is known."""
         perpetual = self._perpetuals.get(record.instrument)
         if perpetual is None:
-            perpetual = self._perpetuals[record.instrument] = _Perpetual(record.underlying)
-            perpetual.since_us = now_us
+            perpetual = self._perpetuals[record.instrument] = _Perpetual(record.underlying, now_us)
         elif record.event_time_us < perpetual.time_us:
             return False
         perpetual.earn(now_us)
@@ -141,16 +149,27 @@ class FundingRates:
         """Rebuild the rates from their snapshot."""
         rates = cls()
         for name, *values in state["perpetuals"]:
-            perpetual = rates._perpetuals[name] = _Perpetual("")
+            perpetual = rates._perpetuals[name] = _Perpetual("", 0)
             for field, value in zip(_Perpetual.__slots__, values, strict=True):
                 setattr(perpetual, field, value)
         rates.changed_us = state["changed_us"]
         return rates
 
 
-def index_of(instrument: Instrument, ticks: TicksFold) -> float:
-    """Return the cumulative funding of an instrument in its own unit, 0 for all but perpetuals."""
+def index_of(instrument: Instrument, ticks: TicksFold) -> tuple[float, int]:
+    """Return the cumulative funding of an instrument in its own unit, and since when; zero for all but perpetuals."""
     if instrument.type != "perpetual":
-        return 0.0
+        return 0.0, 0
     index = ticks.funding(instrument.instrument)
-    return index.coins if instrument.contract == "inverse" else index.usd
+    return index.coins if instrument.contract == "inverse" else index.usd, index.since_us
+
+
+def begin_again(account: Account, market: Market) -> bool:
+    """Let holdings whose index belongs to a count that is lost begin with the present one; return whether any did."""
+    changed = False
+    for name, holding in account.holdings.items():
+        since_us = market.ticks.funding(name).since_us
+        if holding.funding_since_us not in (0, since_us):  # a position of before any count owes all of the present one
+            holding.funding_index, holding.funding_since_us = 0.0, since_us
+            changed = True
+    return changed

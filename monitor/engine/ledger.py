@@ -75,10 +75,11 @@ class Exposures:
     unlisted: tuple[str, ...]
 
 
-def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding_index: float = 0.0) -> bool:
+def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding: tuple[float, int] = (0.0, 0)) -> bool:
     """Book a fill: position, average price, realised P&L, premium or spot legs, funding so far, and fee.
 
-    `funding_index` is the perpetual's cumulative funding now (USD per coin; coins per USD of face of an inverse one).
+    `funding` is the perpetual's cumulative funding now (USD per coin; coins per USD of face of an inverse one), and
+    the market time from which that counts.
     Returns False for a duplicate, which changes nothing. Raises RejectedRecord, with the account unchanged. The
     caller has found `instrument` by the trade's name.
     """
@@ -90,7 +91,7 @@ def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding_
     if instrument.type == "spot":
         _book_spot(account, trade, instrument)
     else:
-        _book_contract(account, trade, instrument, funding_index)
+        _book_contract(account, trade, instrument, *funding)
     _remember(account, _trade_key(trade))
     return True
 
@@ -241,7 +242,9 @@ def _book_spot(account: Account, trade: Trade, instrument: Instrument) -> None:
         _store(account, asset, amount)
 
 
-def _book_contract(account: Account, trade: Trade, instrument: Instrument, funding_index: float) -> None:
+def _book_contract(
+    account: Account, trade: Trade, instrument: Instrument, funding_index: float, funding_since_us: int
+) -> None:
     """Change the holding, and the settlement balance by realised P&L or premium, funding since then, and the fee."""
     name, settlement, size = trade.instrument, instrument.settlement, instrument.contract_size
     option = instrument.type == "option"
@@ -261,7 +264,7 @@ def _book_contract(account: Account, trade: Trade, instrument: Instrument, fundi
     held = account.balances.get(settlement, 0.0)
     # P&L is a product of rounded numbers, so adding decimals would cost time and give nothing.
     balance = _without_residue(held + change, held, change)
-    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee, funding_index)
+    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee, funding_index, funding_since_us)
     _refuse_amounts(quantity, balance, new.realised_pnl, new.fees, change)
     _store(account, settlement, balance)
     if quantity == 0.0:

@@ -57,7 +57,7 @@ class Holding(Struct):
     """One position: signed contracts, average entry price, realised P&L and fees in the settlement asset.
 
     `funding_index` is the perpetual's cumulative funding up to which the position has been settled; what has come since
-    belongs to equity, and to the balance with the next trade.
+    belongs to equity, and to the balance with the next trade. It counts from `funding_since_us` (0: no funding yet).
     """
 
     quantity: float = 0.0
@@ -65,6 +65,7 @@ class Holding(Struct):
     realised_pnl: float = 0.0
     fees: float = 0.0
     funding_index: float = 0.0
+    funding_since_us: int = 0
 
 
 class Outgoing(Struct):

@@ -11,13 +11,12 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from monitor.engine import attribution, expiry, ledger, status
+from monitor.engine import attribution, expiry, funding, ledger, status
 from monitor.engine.book import Book, status_parameters
 from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.events import build_event, to_outgoing
 from monitor.engine.expiries import Expiries
-from monitor.engine.funding import index_of
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
@@ -269,7 +268,7 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
         if not ledger.is_duplicate(account, record):
             expiry.refuse_forgotten(instrument, state.market)
-        return ledger.apply_trade(account, record, instrument, index_of(instrument, state.market.ticks))
+        return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, state.market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
     return ledger.apply_config(account, record)
@@ -431,6 +430,8 @@ def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause
     if not state.market.reached(account.positions):
         shard.waiting[account.name] = None
         return
+    if funding.begin_again(account, state.market):
+        shard.changed[account.name] = None
     if expiry.take(account, sorted(account.holdings), state.market, state.expiries):
         shard.changed[account.name] = None
     state.book.set_account(account, state.market)

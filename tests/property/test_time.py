@@ -185,7 +185,7 @@ def test_funding_moves_money_and_makes_none(seed: int) -> None:
     step(state, [log(record) for record in opening()])
     paid: dict[tuple[str, str], Fraction] = {}
     held: dict[tuple[str, str], Fraction] = {}
-    before = dict.fromkeys(PERPETUALS, (0.0, 0.0))
+    before = dict.fromkeys(PERPETUALS, state.market.ticks.funding(""))
     records = list(crossed(seed, random.Random(seed)))
     for record in records:
         # Minutes that end before the record are paid by what was held then.

@@ -9,7 +9,7 @@ from fractions import Fraction
 import msgspec
 import pytest
 
-from monitor.engine import State, evaluate_account, funding, new_state, open_shard, step
+from monitor.engine import State, collect, decode_marker, evaluate_account, funding, new_state, open_shard, rewind, step
 from monitor.engine.composite import RejectedTick, TicksFold
 from monitor.engine.ledger import apply_trade, entry_constant, exposures
 from monitor.engine.state import Account, Holding, decode_account, encode
@@ -74,7 +74,7 @@ def test_an_interval_costs_the_rate_on_the_mark() -> None:
     fold = fold_of(*both(100_000.0, 0), rate(0.0001, 0), beat(8 * 3_600 + 1))
     assert fold.funding(NAME).usd == pytest.approx(10.0, rel=1e-12)
     assert fold.funding(NAME).coins == pytest.approx(0.0001 / 100_000.0, rel=1e-12)
-    assert fold.funding("OTHER") == (0.0, 0.0)
+    assert fold.funding("OTHER") == (0.0, 0.0, 0)
 
 
 def test_the_mark_of_each_minute_is_index_and_basis() -> None:
@@ -183,7 +183,7 @@ def fill(account: Account, instrument: Instrument, quantity: float, price: float
         trade_id=str(len(account.recent_ids)), account="a", instrument=instrument.instrument, quantity=quantity,
         price=price, event_time_us=START_US,
     )  # fmt: skip
-    assert apply_trade(account, trade, instrument, index)
+    assert apply_trade(account, trade, instrument, (index, START_US))
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_trade_settles_the_funding_of_the_position_before_it(account: Account)
     assert account.balances == {}
     fill(account, LINEAR, 10.0, 50_000.0, 35.0)
     assert account.balances == {"USDT": pytest.approx(-60.0)}
-    assert account.holdings[NAME] == Holding(30.0, 50_000.0, -60.0, 0.0, 35.0)
+    assert account.holdings[NAME] == Holding(30.0, 50_000.0, -60.0, 0.0, 35.0, START_US)
     fill(account, LINEAR, -30.0, 50_000.0, 25.0)
     assert account.balances == {"USDT": pytest.approx(-60.0 + 30.0)}
     assert account.holdings == {}
@@ -283,3 +283,44 @@ def test_funding_alone_can_end_in_a_call() -> None:
     assert evaluate_account(state, "a").data_quality == ()
     run(state, log, [*both(100_000.0, 7_200), beat(7_201)])
     assert evaluate_account(state, "a").data_quality == (f"stale_funding:{NAME}",)
+
+
+def test_a_count_that_is_lost_begins_again() -> None:
+    """When the first ticks are deleted and a shard is taken over, positions owe what the new count says, not less."""
+    state, log = new_state(), Log()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    deposit = Transfer(transfer_id="d", account="a", asset="USD", amount=1e6, event_time_us=START_US)
+    run(state, log, [*opening(), *both(100_000.0, 0), deposit, rate(0.01, 0), beat(3_601)])
+    run(state, log, [trade(NAME, 2.0, 100_000.0, "1")])
+    holding = state.shards[0].accounts["a"].holdings[NAME]
+    assert holding.funding_index > 0.0
+    assert holding.funding_since_us == START_US
+    kept = {value.key: value.value for value in collect(state).values}
+
+    later, log = new_state(), Log()
+    marker = decode_marker(kept[b"!marker/0"])
+    marker.positions = {"market.ticks.v1": (3, 0)}  # the last tick of what is left of the topic's beginning
+    account = decode_account(kept[b"a"])
+    account.positions = {}
+    open_shard(later, 0, marker, [account], partitions=1, epoch=2)
+    run(later, log, opening())
+    assert account.holdings[NAME].funding_since_us == 0
+    run(later, log, [*both(100_000.0, 7_200), rate(0.01, 7_200), beat(7_200 + 28_801)])
+    assert evaluate_account(later, "a").equity_usd == pytest.approx(1e6 - 2.0 * 100_000.0 * 0.01)
+
+
+def test_a_take_over_of_the_same_count_changes_nothing() -> None:
+    """A shard whose topics are whole goes on with the index that it remembers."""
+    state, log = new_state(), Log()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    deposit = Transfer(transfer_id="d", account="a", asset="USD", amount=1e6, event_time_us=START_US)
+    records: list[Input] = [*opening(), *both(100_000.0, 0), rate(0.01, 0), beat(3_601)]
+    market = [log(record) for record in records]
+    step(state, market)
+    run(state, log, [deposit, trade(NAME, 2.0, 100_000.0, "1")])
+    before = encode(state.shards[0].accounts["a"])
+    rewind(state)
+    step(state, market)
+    holding = state.shards[0].accounts["a"].holdings[NAME]
+    assert holding == decode_account(before).holdings[NAME]
+    assert holding.funding_index > 0.0
