@@ -89,21 +89,26 @@ class Owed:
                 self._rows[topic, partition, offset, index] = (kind, text)
 
     def claim(self, message: Delivered) -> list[Letter]:
-        """Take the owed letters of a redelivered message."""
+        """Return the owed letters of a redelivered message; they are owed until `settle`."""
         if not self._rows:
             return []
         letters = []
         for _, item in message.records:
-            row = self._rows.pop((item.topic, item.partition, item.offset, item.index), None)
+            row = self._rows.get((item.topic, item.partition, item.offset, item.index))
             if row is not None:
                 raw = raw_row(item.raw, item.index)
                 key = key_of(item.topic, item.record)
                 letters.append(Letter(item.topic, item.partition, item.offset, item.index, *row, key, raw))
         return letters
 
-    def clear(self) -> None:
-        """Forget all: the partitions are given up."""
-        self._rows.clear()
+    def settle(self, letters: Iterable[Letter]) -> None:
+        """Note that letters are on their topic."""
+        for letter in letters:
+            self._rows.pop((letter.topic, letter.partition, letter.offset, letter.index), None)
+
+    def drop(self, partition: int) -> None:
+        """Forget what a partition owes: it is given up."""
+        self._rows = {place: row for place, row in self._rows.items() if place[1] != partition}
 
 
 def outbound(letters: Iterable[Letter], options: WorkerOptions) -> list[Outbound]:

@@ -72,7 +72,10 @@ class Engine:
         self.stale = 0
         self.refetched = 0
         self.holes = 0
-        self._unread: list[Letter] = []
+        self._unread: list[Letter] = []  # of the market
+        # By message: sent when all of it is applied, with its acknowledgement behind them. A rebalance before that has
+        # the message delivered again.
+        self._letters: dict[tuple[str, int, int], list[Letter]] = {}
         self._applied_since_flush = 0
         self._dirty_since_ms: float | None = None
         self._urgent_since_ms: float | None = None
@@ -126,7 +129,7 @@ class Engine:
 
     def drop_unread_market(self) -> None:
         """Forget refused market records: a new fold meets them again."""
-        self._unread = [letter for letter in self._unread if not letter.is_market]
+        self._unread.clear()
 
     def _reportable(self, letter: Letter) -> bool:
         """Whether a refused market record is ours to report, and is not one that was reported before."""
@@ -250,11 +253,12 @@ class Engine:
         weight = message.weight
         letters = self.order.push(source, message)
         if message.offset >= source.start:  # what is committed has been reported
-            self._unread += letters
-            self._unread += of_refused(
+            letters += of_refused(
                 message.topic, message.partition, message.offset, message.key, message.value, message.refused
             )
-            self._unread += self.owed.claim(message)
+            letters += self.owed.claim(message)
+            if letters:
+                self._letters[message.topic, message.partition, message.offset] = letters
         self.intake.release(weight - len(message.records))
         self._mark_dirty()
 
@@ -313,6 +317,8 @@ class Engine:
         letters = [of_rejected(item) for state in states for item in state.rejected]
         rejected = [letter for letter in letters if not letter.is_market or self._reportable(letter)]
         unread, self._unread = self._unread, []
+        for message in done:
+            unread += self._letters.pop((message.topic, message.partition, message.offset), ())
         for letter in (*unread, *rejected):
             if letter.is_market:
                 self.reported[letter.topic] = max(letter.position, self.reported.get(letter.topic, START))
@@ -321,6 +327,7 @@ class Engine:
             await self.flusher.send(self.order.shards, flush, unread, rejected, self.reported)
             for state in states:
                 confirm(state, flush)
+            self.owed.settle(unread)
             self.flushes += 1
         for message in done:
             source = self.sources[message.topic, message.partition]
@@ -346,8 +353,7 @@ class Engine:
         for source in self.sources.values():
             self.order.remove_source(source)
         self.sources.clear()
-        self.owed.clear()
-        self._unread = [letter for letter in self._unread if letter.is_market]
+        self._letters.clear()
 
 
 def _lost(partition: TopicPartition, expected: int, offset: int) -> LostInput:

@@ -99,6 +99,7 @@ class Ownership:
             kept = set(ours) if member == self._member else set()
             for partition in set(engine.order.shards) - kept:
                 engine.order.close(partition)
+                engine.owed.drop(partition)
             gained = await self._recover([p for p in ours if p not in engine.order.shards])
             await self._check_inputs(gained)
             if engine.order.prepare(gained):

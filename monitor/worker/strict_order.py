@@ -161,16 +161,19 @@ class StrictOrder:
         return Progress(0, 0, 0, IDLE_MS)
 
     def _step(self, feed: _Feed) -> tuple[int, int]:
-        source, state, message = feed.source, feed.state, feed.waiting[0]
+        source, state = feed.source, feed.state
         assert source is not None
-        rows = message.records[feed.at : feed.at + CHUNK]
-        records = [record for _, record in rows]
+        records: list[Sourced] = []
+        while feed.waiting and len(records) < CHUNK:
+            message = feed.waiting[0]
+            rows = message.records[feed.at : feed.at + CHUNK - len(records)]
+            records += [record for _, record in rows]
+            source.applied = (message.offset, rows[-1][0])
+            feed.at += len(rows)
+            if feed.at == len(message.records):
+                feed.waiting.popleft()
+                feed.at = 0
         step(state, records)
-        source.applied = (message.offset, rows[-1][0])
-        feed.at += len(rows)
-        if feed.at == len(message.records):
-            feed.waiting.popleft()
-            feed.at = 0
         if state.rejected and source.partition != 0:
             # Every partition meets the refused market records; the owner of partition 0 reports them.
             state.rejected = [item for item in state.rejected if item.source.topic not in _MARKET_NAMES]

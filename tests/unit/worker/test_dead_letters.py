@@ -31,14 +31,26 @@ class Frame:
 
 
 def test_owed_letters_get_their_bytes_from_the_redelivered_message() -> None:
-    """A stored row is claimed once, under its account's key; rows that were not reached are judged anew."""
+    """A stored row is claimed until it is sent, under its account's key; rows that were not reached are judged anew."""
     owed = Owed()
     rows = ((TRADES.name, 12, 1, "kind", "why"), (TRADES.name, 12, 2, "kind", "why"), (TRADES.name, 99, 0, "k", "w"))
     owed.add(0, Letters(1, 1, rows), {TRADES.name: (12, 1)})
     message = delivered(TRADES, Frame, 1, OPTIONS)
-    assert owed.claim(message) == [
-        Letter(TRADES.name, 0, 12, 1, "kind", "why", b"a", encode(TRADES_OF_A[1])),
-    ]
+    letters = owed.claim(message)
+    assert letters == [Letter(TRADES.name, 0, 12, 1, "kind", "why", b"a", encode(TRADES_OF_A[1]))]
+    assert owed.claim(message) == letters  # delivered once more before it was sent
+    owed.settle(letters)
+    assert owed.claim(message) == []
+
+
+def test_a_partition_that_is_given_up_owes_nothing() -> None:
+    """Its next owner has the same rows from the changelog."""
+    owed = Owed()
+    owed.add(0, Letters(1, 1, ((TRADES.name, 12, 1, "kind", "why"),)), {TRADES.name: (12, 1)})
+    message = delivered(TRADES, Frame, 1, OPTIONS)
+    owed.drop(1)
+    assert len(owed.claim(message)) == 1
+    owed.drop(0)
     assert owed.claim(message) == []
 
 

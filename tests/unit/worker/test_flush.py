@@ -45,7 +45,7 @@ def liquidated() -> State:
     fill = Trade(
         trade_id="1", account="a", instrument="BTC-PERPETUAL", quantity=1.0, price=100_000.0, event_time_us=START_US
     )
-    step(state, [log(record) for record in (*opening(), money, fill, *both("BTC", 92_000.0, START_US + 1_000_000))])
+    step(state, [log(record) for record in (*opening(), money, fill, *both("BTC", 86_000.0, START_US + 1_000_000))])
     return state
 
 
