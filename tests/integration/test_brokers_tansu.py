@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -153,9 +154,11 @@ def test_a_program_that_does_not_answer_leaves_its_log(tmp_path: Path, monkeypat
     with pytest.raises(StartFailed, match="no such engine") as caught:
         EmbeddedTansu().start()
     log = Path(caught.value.remedy.removeprefix("read "))
-    assert log.read_text() == "no such engine\n"
-    assert children(os.getpid()) <= before
-    log.unlink()
+    try:
+        assert log.read_text() == "no such engine\n"
+        assert children(os.getpid()) <= before
+    finally:
+        shutil.rmtree(log.parent)
 
 
 @contextmanager
