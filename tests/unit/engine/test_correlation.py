@@ -129,6 +129,20 @@ def test_a_coin_that_hardly_moves_is_quiet() -> None:
     assert series.returns.quiet
 
 
+def test_a_quiet_coin_stays_quiet_after_a_silence() -> None:
+    """When new returns outweigh those before a silence, they are few for a while, and the coin is quiet all along."""
+    series = Series()
+    series.warm_up(minutes=100, step=1e-4)
+    series.returns.skip()
+    series.k += 300
+    counts = []
+    for k in range(80):
+        series.take(math.exp(1e-4 * (k // 10 % 2)))
+        assert series.returns.quiet
+        counts.append(count_of(series))
+    assert any(30.0 < count < 60.0 for count in counts)
+
+
 def test_old_returns_fade_with_time() -> None:
     """After a day of silence the volatility before counts as nothing: it takes new returns to know it again."""
     series = Series()
@@ -258,12 +272,29 @@ def test_an_estimate_nobody_renews_is_dropped_for_those_who_trade() -> None:
     """A coin held for more than a week while others trade is no longer estimated, though it still has ticks."""
     estimator = estimator_of(walk(12, 200, "AB"))
     assert estimator.view.underlyings == ("A", "B")
-    minutes = 200 + 10 * 1_440
-    for minute in walk(13, 200, "A", first=minutes):
-        held = Sample(100.0, True, False, minute.time_us)
-        skipped = minutes - 200 if minute.time_us == START_US + minutes * MINUTE_US else 0
-        estimator.on_minute(Minute(minute.time_us, {**minute.samples, "B": held}, skipped))
-    assert list(estimator.view.underlyings) == ["A"]
+    for days in (5, 10):
+        for k, minute in enumerate(walk(13, 200, "A", first=200 + days * 1_440)):
+            held = Sample(100.0, True, False, minute.time_us)
+            estimator.on_minute(Minute(minute.time_us, {**minute.samples, "B": held}, 0 if k else 4 * 1_440))
+        assert list(estimator._returns) == ["A", "B"]
+        assert list(estimator.view.underlyings) == (["A", "B"] if days == 5 else ["A"])
+
+
+@pytest.mark.parametrize(("days", "kept"), [(2, True), (6, False)])
+def test_an_estimate_outlasts_a_shortage_but_not_any(days: int, kept: bool) -> None:
+    """New returns after two days leave it more than 30 returns' worth, and it is kept below the 60 it took to enter."""
+    estimator = CorrelationEstimator()
+    for minute in walk(15, 115, "AB"):
+        estimator.on_minute(minute)
+    assert estimator.view.underlyings == ("A", "B")
+    seen, least = set(), 1e9
+    for k, minute in enumerate(walk(16, 70, "AB", first=115 + days * 1_440)):
+        estimator.on_minute(Minute(minute.time_us, minute.samples, 0 if k else days * 1_440))
+        weight, squares = estimator._sums[1, 2, 0, 1], estimator._sums[1, 3, 0, 1]
+        least = min(least, weight**2 / squares)
+        seen.add(estimator.view.underlyings)
+    assert seen == ({("A", "B")} if kept else {("A", "B"), ()})
+    assert (30.0 <= least < 60.0) == kept
 
 
 # --- the view -----------------------------------------------------------------------------------------
