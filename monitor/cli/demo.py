@@ -42,6 +42,12 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     contents, or a sequence a hole.
     """
     # Imported here: `--help` needs neither Kafka nor the kernels.
+    from monitor.brokers.url import UrlBroker  # noqa: PLC0415
+
+    broker_url = broker_url or settings.broker_url
+    if broker_url:
+        # An address that leads nowhere is told before the kernels are compiled: the next import does that once.
+        UrlBroker(broker_url).start()
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
 
     console = Console()
@@ -50,7 +56,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     if speed is None:
         speed = float("inf") if data else 20.0
     options = DemoOptions(
-        broker_url=broker_url or settings.broker_url,
+        broker_url=broker_url,
         local_broker=settings.local_broker,
         data=data,
         minutes=minutes,
