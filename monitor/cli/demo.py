@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from monitor.cli.replay import Speed
+from monitor.cli.speed import Speed
 from monitor.config import Settings
 from monitor.errors import ExitCode
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 from rich.console import Console
 
 from monitor.brokers.probe import parse_address
+from monitor.cli.speed import Speed
 from monitor.config import Settings
 from monitor.errors import ExitCode, UsageError
 from monitor.replay import offline, report
@@ -25,8 +25,6 @@ from monitor.replay.publish_sequenced import publish_sequenced
 from monitor.replay.sources import open_accounts, open_sources
 from monitor.replay.sources.table import iso_us
 from schemas.records import MAX_FRAME_ROWS
-
-_SPEED = re.compile(r"(?P<times>[0-9]+(\.[0-9]+)?)x?")
 
 
 class Moment(click.ParamType):
@@ -42,23 +40,6 @@ class Moment(click.ParamType):
             return iso_us(value)
         except ValueError:
             self.fail(f"{value!r} is no time such as 2025-10-10T20:50", param, ctx)
-
-
-class Speed(click.ParamType):
-    """`max`, or a multiple of real time such as `60x`; None is max."""
-
-    name = "speed"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds of market a second; infinity for max."""
-        if isinstance(value, float):
-            return value
-        if value == "max":
-            return float("inf")
-        found = _SPEED.fullmatch(value)
-        if found is None or not float(found["times"]) > 0.0:
-            self.fail(f"{value!r} is no speed such as 60x or max", param, ctx)
-        return float(found["times"])
 
 
 @click.command(
