@@ -140,6 +140,41 @@ def _certified_descent(
     return upper, mixtures(losses, counts, vertex, vertices, mean, duals), sweeps
 
 
+@kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8, f8[::1], f8[:, ::1], f8[::1]")
+def _interior_twice(
+    losses: Floats,
+    counts: Ints,
+    vertex: Ints,
+    vertices: Ints,
+    matrices: Floats,
+    k: float,
+    tolerance: float,
+    w: Floats,
+    duals: Floats,
+    matrix_weight: Floats,
+) -> tuple[float, float, int]:
+    """Run the interior-point method from w and, if rounding ends that path early, from no hedge; keep the best."""
+    mean = np.empty(w.shape[0])
+    upper, lower, steps = interior(
+        losses, counts, vertex, vertices, matrices, k, tolerance, w, mean, matrix_weight, duals
+    )
+    if not closed(upper, lower, tolerance):
+        other, other_mean, other_weight = np.zeros(w.shape[0]), np.empty(w.shape[0]), np.empty(matrices.shape[0])
+        above, below, more = interior(
+            losses, counts, vertex, vertices, matrices, k, tolerance, other, other_mean, other_weight, duals
+        )
+        steps += more
+        if above < upper:
+            upper = above
+            w[:] = other
+        if below > lower:
+            lower = below
+            mean[:] = other_mean
+            matrix_weight[:] = other_weight
+    mixtures(losses, counts, vertex, vertices, mean, duals)
+    return upper, lower, steps
+
+
 @kernel("f8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8, f8[::1], f8[:, ::1], f8[::1]")
 def solve(
     losses: Floats,
@@ -154,7 +189,7 @@ def solve(
     """Return the requirement M* of one account, and write the hedge, mixtures and matrix weights that prove it.
 
     losses: float64[U, W] in USD, of which row u uses its first counts[u] (odd); matrices: float64[K, U, U],
-    correlations; k in [0, 1]; tolerance: relative, 1e-9 is reached on any input; w: float64[U] out, USD;
+    correlations; k in [0, 1]; tolerance: relative, 1e-9 is what float64 allows; w: float64[U] out, USD;
     duals: float64[U, W] out, the worst mixture of moves of each underlying; matrix_weight: float64[K] out, sum 1.
 
     The requirement is an upper bound of M* and at least 0, lower_bound a lower one. Status SOLVED: they differ by at
@@ -193,11 +228,9 @@ def solve(
     screen(scaled, counts, w)
     upper, lower, steps = _certified_descent(scaled, counts, vertex, vertices, matrices, k, w, duals, matrix_weight)
     if not closed(upper, lower, tolerance):
-        mean = np.empty(size)
-        upper, lower, more = interior(
-            scaled, counts, vertex, vertices, matrices, k, tolerance, w, mean, matrix_weight, duals
+        upper, lower, more = _interior_twice(
+            scaled, counts, vertex, vertices, matrices, k, tolerance, w, duals, matrix_weight
         )
-        mixtures(scaled, counts, vertex, vertices, mean, duals)
         steps += more
     w *= scale
     return Solution(
