@@ -44,7 +44,6 @@ def test_no_hedge_gains_more_than_it_costs() -> None:
 
 def test_the_requirement_is_the_optimum_of_an_independent_solver() -> None:
     """Clarabel finds the same minimum on 1,000 books, to 1e-8 (1e-7 where it is unsure), and never a better hedge."""
-    pytest.importorskip("clarabel", reason="the test extra's independent cone solver is not installed")
     unsure = 0
     for book in books(1_000, seed=3):
         gross = sum(float(np.abs(curve).max()) for curve in book.curves)
