@@ -164,7 +164,8 @@ def solve_rows(
     """Solve some accounts exactly, from nothing: the result depends on losses and matrices alone.
 
     Writes `requirement` in USD, and hedges, their norm and residuals and mean moves for the ticks to come. Arrays as
-    in `take_matrices` and `lower_bounds`. NaN losses give a NaN requirement.
+    in `take_matrices` and `lower_bounds`. Losses that are not finite give a NaN requirement, and hedges and mean moves
+    of zero.
     """
     columns = np.empty(order.shape[0], dtype=np.int64)
     for k in range(rows.shape[0]):
@@ -193,6 +194,11 @@ def solve_rows(
         matrix_weight = np.zeros(matrices.shape[1])
         found = netting_solve.solve(losses, counts, gathered, stress[set_of[row]], TOLERANCE, w, duals, matrix_weight)
         requirement[row] = found[0]
+        # What stays behind must be finite: a NaN would outlive the prices it came from. Hedges and mean moves of zero
+        # are bounds of any losses.
+        if not math.isfinite(found[0]):
+            w[:] = 0.0
+            duals[:] = 0.0
         norm[row] = netting.norm(w, gathered, stress[set_of[row]])
         for i in range(count):
             c = held[i]

@@ -106,15 +106,16 @@ def both(underlying: str, price: float, time_us: int) -> list[PriceTick]:
     return [index_tick(underlying, price, time_us, source) for source in ("venue-a", "venue-b")]
 
 
-def opening() -> list[Input]:
-    """Return definitions, surfaces and first prices of both underlyings."""
+def opening(*, priced: tuple[str, ...] = tuple(SPOT_USD)) -> list[Input]:
+    """Return definitions and surfaces of both underlyings, and first prices."""
     records: list[Input] = [
         ParameterSet(name="wide", event_time_us=START_US, risk_matrix=RiskMatrixParameters(price_range=0.30))
     ]
     for underlying, spot in SPOT_USD.items():
         records += listing(underlying)
         records.append(smile(underlying, START_US))
-        records += both(underlying, spot, START_US)
+        if underlying in priced:
+            records += both(underlying, spot, START_US)
     return records
 
 
@@ -122,12 +123,13 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
     """Yield a falling, jumping market with trades and transfers in between; event times never fall.
 
     A second account in three has model A, a third another parameter set. With a `pace` of 20, a few hundred records
-    are hours, so that correlations are estimated.
+    are hours, so that correlations are estimated. With an odd seed ETH is traded for a while before it has a price.
     """
     draw = random.Random(seed)
     price = dict(SPOT_USD)
     time_us = START_US
-    yield from opening()
+    dark = 60 if seed % 2 else 0
+    yield from opening(priced=("BTC",))
     soon = [item for underlying in SPOT_USD for item in expiring(underlying)]
     yield from soon
     yield from first_records(accounts)
@@ -139,6 +141,10 @@ def random_market(seed: int, records: int, accounts: tuple[str, ...], pace: int 
             yield Heartbeat(source="clock", event_time_us=time_us)
         kind = draw.random()
         underlying = draw.choice(tuple(SPOT_USD))
+        if number == dark:
+            yield from both("ETH", price["ETH"], time_us)
+        elif number < dark and kind < 0.70:
+            underlying = "BTC"
         if kind < 0.70:
             step = draw.gauss(-0.0005, 0.004) if draw.random() < 0.97 else draw.gauss(0.0, 0.05)
             price[underlying] *= max(0.8, 1.0 + step)

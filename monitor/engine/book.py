@@ -155,8 +155,7 @@ class Book:
         row = self._row_of[name]
         if self._figures.netted[row] and not self._figures.exact[row]:
             rows = np.array([row], dtype=np.int64)
-            self._netting.solve(rows, self._order, self._figures)
-            self._refresh(rows)
+            self._netting.solve(rows, self._order, self._figures)  # conditions stay: only a refresh may change them
         return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
 
     def basis_of(self, name: str) -> tuple[dict[str, Pricing], Floats | None]:

@@ -129,6 +129,7 @@ class Netting:
             rows, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices, self._stress,
             self._pool, f.hedge, f.mean, f.residual, f.norm, f.im, f.exact,
         )  # fmt: skip
+        f.mm[rows] = self.mm_factor[f.threshold_set[rows]] * f.im[rows]
 
     def stress_of(self, row: int, f: Figures) -> float:
         """Return k as in force for an account."""

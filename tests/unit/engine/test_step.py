@@ -26,7 +26,7 @@ from monitor.engine import (
     urgent,
 )
 from monitor.engine.state import Account
-from schemas.records import AccountConfig, AccountEvent, Heartbeat, Input, Trade, Transfer
+from schemas.records import AccountConfig, AccountEvent, Heartbeat, Input, MarginModel, Trade, Transfer
 from tests.engine_market import START_US, Log, both, index_tick, opening
 
 SECOND_US = 1_000_000
@@ -85,6 +85,22 @@ def test_a_gap_liquidates_at_once_and_is_marked_as_a_jump() -> None:
     _run(state, log, [*opening(), *_long("a", 1.0, 20_000.0)])
     events = _run(state, log, both("BTC", 92_000.0, START_US + SECOND_US))
     assert [(event.kind, event.jump) for event in events] == [("liquidation", True)]
+
+
+@pytest.mark.parametrize("model", ["A", "P"])
+def test_an_account_that_traded_before_the_first_price_is_judged_by_it(model: MarginModel) -> None:
+    """What could not be valued yet leaves nothing behind that hides the account later."""
+    state, log = _state(), Log()
+    records = [
+        *opening(priced=("ETH",)),
+        AccountConfig(account="a", margin_model=model, event_time_us=START_US),
+        *_long("a", 1.0, 9_000.0)[1:],
+        Trade(trade_id="2", account="a", instrument="ETH-PERPETUAL", quantity=-0.1, price=4_000.0,
+              event_time_us=START_US),
+    ]  # fmt: skip
+    assert _run(state, log, records) == []
+    events = _run(state, log, both("BTC", 100_000.0, START_US + SECOND_US))
+    assert [(event.kind, event.sequence) for event in events] == [("liquidation", 1)]
 
 
 def test_equity_is_the_dollar_balance_plus_the_value_of_every_underlying() -> None:
