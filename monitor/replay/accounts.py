@@ -1,6 +1,6 @@
 """Seeded accounts for a market: settings, deposits, opening trades, and fills while the market runs.
 
-Deposits are calibrated by the engine itself: each portfolio is valued under model A at the opening marks, and the
+Deposits are calibrated by the engine itself: each portfolio is valued under the default model at the opening marks, and the
 deposit is set so that v = IM / equity is the value drawn for the account. Two accounts in a hundred are meant to be in
 call from the start.
 
