@@ -1,8 +1,8 @@
 """Seeded accounts for a market: settings, deposits, opening trades, and fills while the market runs.
 
-Deposits are calibrated by the engine itself: each portfolio is valued under the default model at the opening marks, and the
-deposit is set so that v = IM / equity is the value drawn for the account. Two accounts in a hundred are meant to be in
-call from the start.
+Deposits are calibrated by the engine itself: each portfolio is valued under the default model at the opening marks, and
+the deposit is set so that v = IM / equity is the value drawn for the account. Two accounts in a hundred are meant to be
+in call from the start.
 
 An account moves in with its positions: it is funded with its gross notional first and the surplus is withdrawn after
 the last opening trade, so that no account stands with one leg of a hedge and too little money.
