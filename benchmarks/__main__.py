@@ -1,0 +1,109 @@
+"""`python -m benchmarks GROUP [--json]`: the figures of one group, each the median of several processes.
+
+A group is a module here whose `measure()` returns figures by key: ratios as numbers, facts as booleans. Each process
+measures all of them in interleaved rounds (`benchmarks.rounds`). With `--json` the last line is one object: under each
+key the median over the processes, under KEY_range the least and the largest, and `machine`, what the figures depend on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.compiled import compilers
+
+GROUPS = ("kernels", "sweep", "es")
+PROCESSES = 3
+
+Figures = dict[str, float | bool]
+
+
+def merge(runs: Iterable[Figures]) -> dict[str, Any]:
+    """Return median and range of every figure; a fact is true if it was in all runs."""
+    runs = list(runs)
+    merged: dict[str, Any] = {}
+    for key, first in runs[0].items():
+        values = [run[key] for run in runs]
+        if isinstance(first, bool):
+            merged[key] = all(values)
+            continue
+        merged[key] = statistics.median(values)
+        merged[f"{key}_range"] = [min(values), max(values)]
+    return merged
+
+
+def machine() -> str:
+    """Return what the figures depend on: processor, vector width, compilers, versions."""
+    import llvmlite.binding  # noqa: PLC0415 (after the kernels have set its options)
+    import numba  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    features = llvmlite.binding.get_host_cpu_features()
+    vectors = next((name for name in ("avx512f", "avx2", "avx", "neon", "sse2") if features.get(name)), "none")
+    llvm = ".".join(map(str, llvmlite.binding.llvm_version_info))
+    versions = [
+        f"{name} {subprocess.run([name, '-dumpversion'], capture_output=True, text=True, check=True).stdout.strip()}"
+        for name in compilers()
+    ]
+    return ", ".join([
+        f"{_processor()} ({llvmlite.binding.get_host_cpu_name()}, {vectors})", f"Python {platform.python_version()}",
+        f"numpy {np.__version__}", f"numba {numba.__version__}", f"LLVM {llvm}", *versions,
+    ])  # fmt: skip
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    """Return the figures as lines of text."""
+    lines = []
+    for key, value in figures.items():
+        if isinstance(value, bool):
+            lines.append(f"{key:32} {'yes' if value else 'NO':>10}")
+        elif isinstance(value, int | float):
+            low, high = figures[f"{key}_range"]
+            lines.append(f"{key:32} {value:10.4g}   [{low:.4g}, {high:.4g}]")
+    return "\n".join(lines)
+
+
+@click.command()
+@click.argument("group", type=click.Choice(GROUPS))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+@click.option("--processes", default=PROCESSES, show_default=True, help="How many processes measure.")
+@click.option("--here", is_flag=True, hidden=True, help="Measure in this process and print its figures.")
+def main(group: str, as_json: bool, processes: int, here: bool) -> None:
+    """Measure one group of figures."""
+    if here:
+        click.echo(json.dumps(importlib.import_module(f"benchmarks.{group}").measure()))
+        return
+    runs = []
+    for number in range(processes):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", group, "--here"], stdout=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(done.returncode)
+        runs.append(json.loads(done.stdout.splitlines()[-1]))
+        click.echo(f"process {number + 1} of {processes} done", err=True)
+    figures = {**merge(runs), "machine": machine()}
+    click.echo(figures["machine"])
+    click.echo(table(figures))
+    if as_json:
+        click.echo(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
