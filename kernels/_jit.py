@@ -5,7 +5,7 @@
 * `error_model="numpy"`: a division by zero gives infinity or NaN as in numpy, and the caller sees a degraded row.
 * No `parallel`, and sums keep their order, so results repeat bit for bit. `fast` allows LLVM everything but reordering
   (`FAST`): only for arrays that hold neither NaN nor infinity, which the caller has to make sure of.
-* Machine code is cached, keyed by CPU, by LLVM's options and by the text of every module here (`kernels._cache`).
+* Machine code is cached, keyed by CPU, by LLVM's options and by the text of every module here (`kernels.machine_code`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
-from kernels._cache import PackageCache
+from kernels.machine_code import PackageCache
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -62,7 +62,8 @@ def kernel(signature: str, *, fast: bool = False) -> Callable[[_Function], _Func
     """Compile a function for exactly one signature, in numba's notation (`b1, f8[::1], i8`)."""
 
     def compile_now(function: _Function) -> _Function:
-        dispatcher = njit(error_model="numpy", fastmath=_flags(fast), no_cfunc_wrapper=True)(function)
+        # Nobody passes kernels as C callbacks: a wrapper less to compile for each.
+        dispatcher = cast("Any", njit)(error_model="numpy", fastmath=_flags(fast), no_cfunc_wrapper=True)(function)
         if not isinstance(dispatcher, Dispatcher):
             return function  # NUMBA_DISABLE_JIT=1: a debugger steps through plain Python
         start = perf_counter()

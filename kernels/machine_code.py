@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 from numba.core import config
@@ -27,8 +27,9 @@ def sources_digest(folder: Path) -> str:
 
 def _build() -> str:
     """Return 16 digits for all that decides machine code and is not in numba's key."""
-    options = (llvmlite.__version__, config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK)
-    return hashlib.sha256(f"{SOURCES} {options}".encode()).hexdigest()[:16]
+    names = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK")
+    options = {name: str(getattr(config, name)) for name in names}
+    return hashlib.sha256(f"{SOURCES} {llvmlite.__version__} {options}".encode()).hexdigest()[:16]
 
 
 SOURCES = sources_digest(Path(__file__).parent)
@@ -49,6 +50,15 @@ class _ShippedLocator(InTreeCacheLocator):
 
 class _ShippedFiles(_Files):
     _locator_classes = [_ShippedLocator]  # noqa: RUF012 (numba's interface)
+
+    def __init__(self, py_func: Callable[..., object]) -> None:
+        # Read wherever numba was told to write.
+        switches: Any = config
+        chosen, switches.CACHE_LOCATOR_CLASSES = getattr(config, "CACHE_LOCATOR_CLASSES", ""), ""
+        try:
+            super().__init__(py_func)  # type: ignore[no-untyped-call]
+        finally:
+            switches.CACHE_LOCATOR_CLASSES = chosen
 
 
 class _Own(Cache):
@@ -93,7 +103,20 @@ class PackageCache(NullCache):
         self._own.save_overload(sig, data)
 
 
-def folder() -> Path | None:
-    """Return the folder that this package's new machine code goes to, None if none can be written."""
-    path = PackageCache(sources_digest).cache_path
-    return Path(path) if path else None
+class Kept(NamedTuple):
+    """The folder for new machine code (None: nowhere), the folders read, and the files and bytes of BUILD in them."""
+
+    folder: Path | None
+    read: tuple[Path, ...]
+    files: int
+    size_bytes: int
+    other_bytes: int
+
+
+def kept() -> Kept:
+    """Return what machine code of this package is kept; other_bytes is that of other builds."""
+    own, shipped = _opened(_Own, sources_digest).cache_path, _opened(_Shipped, sources_digest).cache_path
+    read = tuple(dict.fromkeys(Path(path) for path in (own, shipped) if path))
+    sizes = [(BUILD in path.name, path.stat().st_size) for place in read for path in place.glob("*.nb[ci]")]
+    ours = [size for mine, size in sizes if mine]
+    return Kept(Path(own) if own else None, read, len(ours), sum(ours), sum(size for mine, size in sizes if not mine))
