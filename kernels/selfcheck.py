@@ -75,7 +75,7 @@ def twin(function: Callable[..., Any]) -> Callable[..., Any]:
     kept = switches.LOOP_VECTORIZE, switches.SLP_VECTORIZE
     switches.LOOP_VECTORIZE = switches.SLP_VECTORIZE = 0
     try:
-        plain: Any = _copy(function)
+        plain: Any = recompiled(function)
         plain.compile(function.signatures[0])
     finally:
         switches.LOOP_VECTORIZE, switches.SLP_VECTORIZE = kept
@@ -83,11 +83,11 @@ def twin(function: Callable[..., Any]) -> Callable[..., Any]:
     return cast("Callable[..., Any]", plain)
 
 
-def _copy(function: Any) -> Any:
-    """Return a kernel not compiled yet, that calls such copies of the kernels it calls."""
+def recompiled(function: Any) -> Any:
+    """Return a copy of a kernel, not compiled yet, that calls such copies of the kernels it calls by their names."""
     source = function.py_func
     called = {name: source.__globals__.get(name) for name in source.__code__.co_names}
-    copies = {name: _copy(value) for name, value in called.items() if isinstance(value, Dispatcher)}
+    copies = {name: recompiled(value) for name, value in called.items() if isinstance(value, Dispatcher)}
     options = {name: value for name, value in function.targetoptions.items() if name != "nopython"}
     return cast("Any", njit)(**options)(FunctionType(source.__code__, {**source.__globals__, **copies}))
 

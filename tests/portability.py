@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import accounts, black76, blocks, move_losses, scenarios
+from kernels import accounts, blocks, move_losses, scenarios
+from kernels import black76 as arrays
 from monitor.engine import new_state, open_shard, step
 from tests.engine_market import Log, random_market
 from tests.netting_books import EXTENDED, books, solve
@@ -30,24 +31,24 @@ def options() -> Figures:
     call, forward = rng.random(OPTIONS) < 0.5, np.exp(rng.normal(0.0, 2.0, OPTIONS))
     vol, years = rng.uniform(0.05, 2.0, OPTIONS), rng.uniform(1e-4, 2.0, OPTIONS)
     strike = forward * np.exp(rng.normal(0.0, 1.0, OPTIONS) * rng.choice([0.01, 1.0, 5.0], OPTIONS) * vol * years**0.5)
-    out = np.empty((black76.GREEKS, OPTIONS))
-    black76.greeks_array(call, forward, strike, vol, years, rng.uniform(-0.1, 0.1, OPTIONS), out)
+    out = np.empty((arrays.GREEKS, OPTIONS))
+    arrays.greeks_array(call, forward, strike, vol, years, rng.uniform(-0.1, 0.1, OPTIONS), out)
     found: Figures = {}
     # d is a difference of terms: what a tail's Greek is worth is told against the size of its kind at the money.
     for row, size in (
-        (black76.PRICE, forward),
-        (black76.DELTA, 1.0),
-        (black76.GAMMA, 1.0 / (forward * vol * years**0.5)),
-        (black76.VEGA, forward * years**0.5),
-        (black76.THETA, forward * (vol / years**0.5 + 0.1)),
-        (black76.VANNA, 1.0 / vol),
-        (black76.VOLGA, forward * years**0.5 / vol),
-        (black76.RHO, forward * years),
-        (black76.SPEED, 1.0 / (forward**2 * vol**2 * years)),
+        (arrays.PRICE, forward),
+        (arrays.DELTA, 1.0),
+        (arrays.GAMMA, 1.0 / (forward * vol * years**0.5)),
+        (arrays.VEGA, forward * years**0.5),
+        (arrays.THETA, forward * (vol / years**0.5 + 0.1)),
+        (arrays.VANNA, 1.0 / vol),
+        (arrays.VOLGA, forward * years**0.5 / vol),
+        (arrays.RHO, forward * years),
+        (arrays.SPEED, 1.0 / (forward**2 * vol**2 * years)),
     ):
         found[f"greek-{row}"] = out[row] / size
     price = np.empty(OPTIONS)
-    black76.price_array(call, forward, strike, vol * years**0.5, np.ones(OPTIONS), price)
+    arrays.price_array(call, forward, strike, vol * years**0.5, np.ones(OPTIONS), price)
     return {**found, "price": price / forward}
 
 
@@ -105,6 +106,9 @@ def conditions() -> dict[str, Any]:
     return {"conditions": found}
 
 
+NO_WEIGHT = 1e-12  # of a mixture's second move: rounding of a mean that one move has
+
+
 def events() -> list[dict[str, Any]]:
     """The events of falling, jumping markets over both margin models, as decoded JSON."""
     found = []
@@ -113,6 +117,9 @@ def events() -> list[dict[str, Any]]:
         open_shard(state, 0, None, [], partitions=1, epoch=1)
         sources = [log(record) for record in random_market(seed, 1_500, ACCOUNTS, pace)]
         found += [json.loads(item.body.encode()) for item in step(state, sources)]
+    for underlying in (one for event in found for one in event.get("underlyings", ())):
+        if underlying.get("mixture"):
+            underlying["mixture"] = [part for part in underlying["mixture"] if part["weight"] > NO_WEIGHT]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ import kernels
 from kernels.machine_code import BUILD, kept
 from monitor.doctor.finding import Finding
 
+ROOT = Path(kernels.__path__[0]).parent
 MIB = 1 << 20
 WARN_OLD = 200 * MIB
 TIMEOUT_S = 900.0
@@ -48,11 +50,11 @@ def cache() -> Finding:
     return Finding("cache", "ok", said, values=values)
 
 
-def _start(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a fresh process says of its warm-up."""
-    path = os.pathsep.join(filter(None, [str(Path(kernels.__path__[0]).parent), environ.get("PYTHONPATH")]))
+def _start(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, Any]:
+    """Return what a fresh process says of the warm-up of the kernels below `root`."""
+    path = os.pathsep.join(filter(None, [environ.get("PYTHONPATH"), str(root)]))
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env={**environ, "PYTHONPATH": path}, capture_output=True, text=True,
+        [sys.executable, "-c", PROGRAM], cwd=root, env={**environ, "PYTHONPATH": path}, capture_output=True, text=True,
         timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -71,10 +73,16 @@ def warm_up(*, cold: bool, environ: Mapping[str, str]) -> Iterator[Finding]:
             first = _start(environ)
         yield _from_cache(first)
         if cold:
-            with tempfile.TemporaryDirectory(prefix="liqmon-doctor-") as folder:
-                yield _told("warm-up", "cold", _start({**environ, "NUMBA_CACHE_DIR": folder}))
+            yield _told("warm-up", "cold", _cold(environ))
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         yield Finding("warm-up", "failure", f"the kernels do not load: {error}", "reinstall numba and this package")
+
+
+def _cold(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a process says that starts from a copy of the sources: no machine code is beside it."""
+    with tempfile.TemporaryDirectory(prefix="liqmon-doctor-") as folder:
+        shutil.copytree(ROOT / "kernels", Path(folder, "kernels"), ignore=shutil.ignore_patterns("__pycache__"))
+        return _start({**environ, "NUMBA_CACHE_DIR": str(Path(folder, "code"))}, Path(folder))
 
 
 def _told(name: str, which: str, told: dict[str, Any]) -> Finding:
