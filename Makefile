@@ -19,7 +19,7 @@ test: setup ## Run all tests, those on a broker included [ARGS="-k name"]
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: setup ## Run the tests that need no broker [ARGS=...]
-	$(BIN)/python -m pytest -m "not broker and not local_broker" $(ARGS)
+	$(BIN)/python -m pytest -m "not broker and not local_broker and not portability" $(ARGS)
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

@@ -5,23 +5,22 @@
 * `error_model="numpy"`: a division by zero gives infinity or NaN as in numpy, and the caller sees a degraded row.
 * No `parallel`, and sums keep their order, so results repeat bit for bit. `fast` allows LLVM everything but reordering
   (`FAST`): only for arrays that hold neither NaN nor infinity, which the caller has to make sure of.
-* Machine code is cached beside the module, keyed by CPU and by the text of every module here
-  (`docs/decisions/0031-kernel-cache.md`).
+* Machine code is cached, keyed by CPU, by LLVM's options and by the text of every module here (`kernels.machine_code`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import TypeVar, cast
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
-from numba.core.caching import Cache, CompileResultCacheImpl
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
+
+from kernels.machine_code import PackageCache
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,33 +29,16 @@ Bools = NDArray[np.bool_]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
-def sources_digest(folder: Path) -> str:
-    """Return the SHA-256 over names and contents of a folder's Python files, in name order."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+@dataclass(slots=True)
+class Tally:
+    """How this process came by its machine code: kernels compiled and loaded, and the seconds of both."""
+
+    compiled: int = 0
+    loaded: int = 0
+    seconds: float = 0.0
 
 
-SOURCES = sources_digest(Path(__file__).parent)
-
-
-class _PackageCacheFiles(CompileResultCacheImpl):
-    """numba's cache files, with the state of this package in their names.
-
-    numba looks at the function's own file only, while a kernel holds the machine code of what it calls: without
-    this, a corrected `black76` would leave the old price inside `scenarios`.
-    """
-
-    def get_filename_base(self, fullname: str, abiflags: str) -> str:
-        base: str = super().get_filename_base(fullname, abiflags)  # type: ignore[no-untyped-call]
-        return f"{base}.{SOURCES[:16]}"
-
-
-class _PackageCache(Cache):
-    _impl_class = _PackageCacheFiles  # type: ignore[assignment]
-
-
+TALLY = Tally()
 FAST = frozenset({"nsz", "arcp", "contract", "afn", "nnan", "ninf"})  # not `reassoc`: sums and splits keep their order
 
 
@@ -80,14 +62,19 @@ def kernel(signature: str, *, fast: bool = False) -> Callable[[_Function], _Func
     """Compile a function for exactly one signature, in numba's notation (`b1, f8[::1], i8`)."""
 
     def compile_now(function: _Function) -> _Function:
-        dispatcher = njit(error_model="numpy", fastmath=_flags(fast))(function)
+        # Nobody passes kernels as C callbacks: a wrapper less to compile for each.
+        dispatcher = cast("Any", njit)(error_model="numpy", fastmath=_flags(fast), no_cfunc_wrapper=True)(function)
         if not isinstance(dispatcher, Dispatcher):
             return function  # NUMBA_DISABLE_JIT=1: a debugger steps through plain Python
-        # Where no folder can be written (a read-only container), start slower rather than not at all.
-        with suppress(RuntimeError):
-            dispatcher._cache = _PackageCache(function)  # type: ignore[attr-defined, no-untyped-call]  # noqa: SLF001
+        start = perf_counter()
+        dispatcher._cache = PackageCache(function)  # type: ignore[attr-defined]  # noqa: SLF001
         dispatcher.compile(f"({signature},)")
         dispatcher.disable_compile()
+        TALLY.seconds += perf_counter() - start
+        if dispatcher.stats.cache_hits:
+            TALLY.loaded += 1
+        else:
+            TALLY.compiled += 1
         return cast("_Function", dispatcher)
 
     return compile_now

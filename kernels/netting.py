@@ -18,6 +18,8 @@ import math
 
 from kernels._jit import Floats, Ints, kernel
 
+MATRIX_TOLERANCE = 1e-12
+
 
 @kernel("f8[::1], f8[:, :, ::1], f8")
 def norm(w: Floats, matrices: Floats, k: float) -> float:
@@ -87,6 +89,23 @@ def check_curves(losses: Floats, counts: Ints) -> None:
     for u in range(counts.shape[0]):
         if counts[u] < 3 or counts[u] > losses.shape[1] or counts[u] % 2 == 0:
             raise ValueError("a count of moves must be odd, at least three and within its row")
+
+
+@kernel("f8[:, :, ::1], i8")
+def check_matrices(matrices: Floats, size: int) -> None:
+    """Raise ValueError unless there is a matrix and each is finite and symmetric, with unit diagonal and fitting size.
+
+    That it is positive semidefinite is the estimator's promise.
+    """
+    if matrices.shape[0] < 1 or matrices.shape[1] != size or matrices.shape[2] != size:
+        raise ValueError("matrices must be one or more, each with a row and a column per underlying")
+    for c in range(matrices.shape[0]):
+        for u in range(size):
+            if not abs(matrices[c, u, u] - 1.0) <= MATRIX_TOLERANCE:
+                raise ValueError("a correlation matrix has ones on its diagonal")
+            for v in range(u):
+                if not abs(matrices[c, u, v] - matrices[c, v, u]) <= MATRIX_TOLERANCE:
+                    raise ValueError("a correlation matrix is finite and symmetric")
 
 
 @kernel("f8[:, ::1], i8[::1], f8[::1]")

@@ -13,16 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.netting import check_curves, screen
-from kernels.netting_descent import descend, nearest_worst, products, suggest, weigh, within
-from kernels.netting_hull import hulls, mixtures, residuals
-from kernels.netting_interior import interior
+from kernels.netting import check_curves, check_matrices, screen
+from kernels.netting_descent import certified_descent
+from kernels.netting_hull import hulls, mixtures
+from kernels.netting_interior import interior, take
 
 SOLVED, GAP_OPEN, NOT_A_NUMBER = range(3)
 
 ROUNDING = 1e-13  # of the largest loss: what a closed gap may leave where hedges cancel the requirement away
-MATRIX_TOLERANCE = 1e-12
-SWEEPS = 40  # two to four are usual; what needs more is quicker by the interior-point method
 
 
 class Solution(NamedTuple):
@@ -32,23 +30,6 @@ class Solution(NamedTuple):
     lower_bound: float
     iterations: int
     status: int
-
-
-@kernel("f8[:, :, ::1], i8")
-def check_matrices(matrices: Floats, size: int) -> None:
-    """Raise ValueError unless there is a matrix and each is finite and symmetric, with unit diagonal and fitting size.
-
-    That it is positive semidefinite is the estimator's promise.
-    """
-    if matrices.shape[0] < 1 or matrices.shape[1] != size or matrices.shape[2] != size:
-        raise ValueError("matrices must be one or more, each with a row and a column per underlying")
-    for c in range(matrices.shape[0]):
-        for u in range(size):
-            if not abs(matrices[c, u, u] - 1.0) <= MATRIX_TOLERANCE:
-                raise ValueError("a correlation matrix has ones on its diagonal")
-            for v in range(u):
-                if not abs(matrices[c, u, v] - matrices[c, v, u]) <= MATRIX_TOLERANCE:
-                    raise ValueError("a correlation matrix is finite and symmetric")
 
 
 @kernel("f8[:, ::1], i8[::1]")
@@ -82,97 +63,32 @@ def closed(upper: float, lower: float, tolerance: float) -> bool:
     return upper - lower <= max(tolerance * abs(upper), ROUNDING)
 
 
-@kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[:, ::1], f8[::1]")
-def _without_hedge(
-    losses: Floats,
-    counts: Ints,
-    vertex: Ints,
-    vertices: Ints,
-    matrices: Floats,
-    k: float,
-    duals: Floats,
-    matrix_weight: Floats,
-) -> float:
-    """Return the sum of the largest losses if one matrix allows their moves together, else minus infinity."""
-    size = counts.shape[0]
-    mean, v, h = np.empty(size), np.empty(size), np.empty((size, size))
-    nearest_worst(losses, counts, vertex, vertices, mean)
-    for c in range(matrices.shape[0]):
-        if within(mean, matrices[c], k, h, v):
-            matrix_weight[:] = 0.0
-            matrix_weight[c] = 1.0
-            return mixtures(losses, counts, vertex, vertices, mean, duals)
-    return -math.inf
+@kernel("f8[:, ::1], i8[::1], f8, f8[::1], f8[:, ::1], f8[::1]")
+def _without_search(
+    losses: Floats, counts: Ints, largest: float, w: Floats, duals: Floats, matrix_weight: Floats
+) -> Solution:
+    """Answer for losses that are not finite, for one underlying, and where nothing is lost or gained."""
+    if not math.isfinite(largest):
+        w[:] = math.nan
+        duals[:] = math.nan
+        matrix_weight[:] = math.nan
+        return Solution(math.nan, math.nan, 0, NOT_A_NUMBER)
+    if counts.shape[0] == 1:
+        worst = _single(losses[0], counts[0], duals[0])
+        return Solution(max(0.0, worst), worst, 0, SOLVED)
+    for u in range(counts.shape[0]):
+        duals[u, counts[u] // 2] = 1.0
+    return Solution(0.0, 0.0, 0, SOLVED)
 
 
-@kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[::1], f8[:, ::1], f8[::1]")
-def _certified_descent(
-    losses: Floats,
-    counts: Ints,
-    vertex: Ints,
-    vertices: Ints,
-    matrices: Floats,
-    k: float,
-    w: Floats,
-    duals: Floats,
-    matrix_weight: Floats,
-) -> tuple[float, float, int]:
-    """Descend from w by coordinates; return upper bound, the lower bound of the gradient's moves, and sweeps."""
-    size, count = w.shape[0], matrices.shape[0]
-    y, b, e, mean = np.empty((count, size)), np.empty(count), np.empty(count), np.empty(size)
-    place = np.zeros(size, dtype=np.int64)
-    products(matrices, w, y)
-    sweeps = descend(losses, counts, vertex, vertices, matrices, k, SWEEPS, w, place, y, b, e)
-    products(matrices, w, y)
-    gross, largest = 0.0, 0.0
-    for u in range(size):
-        gross += abs(w[u])
-    for c in range(count):
-        e[c] = 0.0
-        for u in range(size):
-            e[c] += w[u] * y[c, u]
-        largest = max(largest, e[c])
-    upper = math.sqrt((1.0 - k) * largest + k * gross * gross) + residuals(losses, counts, vertex, vertices, w)
-    if gross == 0.0:
-        return upper, _without_hedge(losses, counts, vertex, vertices, matrices, k, duals, matrix_weight), sweeps
-    weigh(counts, vertex, k, w, place, y, e, matrix_weight)
-    suggest(counts, vertex, k, w, place, y, matrix_weight, mean)
-    return upper, mixtures(losses, counts, vertex, vertices, mean, duals), sweeps
-
-
-@kernel("f8[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8, f8[::1], f8[:, ::1], f8[::1]")
-def _interior_twice(
-    losses: Floats,
-    counts: Ints,
-    vertex: Ints,
-    vertices: Ints,
-    matrices: Floats,
-    k: float,
-    tolerance: float,
-    w: Floats,
-    duals: Floats,
-    matrix_weight: Floats,
-) -> tuple[float, float, int]:
-    """Run the interior-point method from w and, if rounding ends that path early, from no hedge; keep the best."""
-    mean = np.empty(w.shape[0])
-    upper, lower, steps = interior(
-        losses, counts, vertex, vertices, matrices, k, tolerance, w, mean, matrix_weight, duals
-    )
-    if not closed(upper, lower, tolerance):
-        other, other_mean, other_weight = np.zeros(w.shape[0]), np.empty(w.shape[0]), np.empty(matrices.shape[0])
-        above, below, more = interior(
-            losses, counts, vertex, vertices, matrices, k, tolerance, other, other_mean, other_weight, duals
-        )
-        steps += more
-        if above < upper:
-            upper = above
-            w[:] = other
-        if below > lower:
-            lower = below
-            mean[:] = other_mean
-            matrix_weight[:] = other_weight
-    mixtures(losses, counts, vertex, vertices, mean, duals)
-    return upper, lower, steps
+@kernel("f8[:, ::1], f8")
+def _divided(losses: Floats, scale: float) -> Floats:
+    """Return losses / scale."""
+    out = np.empty(losses.shape)
+    for u in range(losses.shape[0]):
+        for j in range(losses.shape[1]):
+            out[u, j] = losses[u, j] / scale
+    return out
 
 
 @kernel("f8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8, f8[::1], f8[:, ::1], f8[::1]")
@@ -204,35 +120,40 @@ def solve(
         raise ValueError("outputs must fit losses and matrices")
     if not 0.0 <= k <= 1.0:
         raise ValueError("k must lie in [0, 1]")
-    matrix_weight[:] = 1.0 / matrices.shape[0]
-    largest = _largest(losses, counts)
-    if not math.isfinite(largest):
-        w[:] = math.nan
-        duals[:] = math.nan
-        matrix_weight[:] = math.nan
-        return Solution(math.nan, math.nan, 0, NOT_A_NUMBER)
     w[:] = 0.0
     duals[:] = 0.0
-    if size == 1:
-        worst = _single(losses[0], counts[0], duals[0])
-        return Solution(max(0.0, worst), worst, 0, SOLVED)
-    if largest == 0.0:
-        for u in range(size):
-            duals[u, counts[u] // 2] = 1.0
-        return Solution(0.0, 0.0, 0, SOLVED)
+    matrix_weight[:] = 1.0 / matrices.shape[0]
+    largest = _largest(losses, counts)
+    if size < 2 or not 0.0 < largest < math.inf:
+        return _without_search(losses, counts, largest, w, duals, matrix_weight)
     # A power of two: scaling is exact, so twice the book has twice the requirement to the last bit.
     scale = math.ldexp(1.0, math.frexp(largest)[1])
-    scaled = losses / scale
+    scaled = _divided(losses, scale)
     vertex, vertices = np.empty(losses.shape, dtype=np.int64), np.empty(size, dtype=np.int64)
     hulls(scaled, counts, vertex, vertices)
     screen(scaled, counts, w)
-    upper, lower, steps = _certified_descent(scaled, counts, vertex, vertices, matrices, k, w, duals, matrix_weight)
+    upper, lower, steps = certified_descent(scaled, counts, vertex, vertices, matrices, k, w, duals, matrix_weight)
     if not closed(upper, lower, tolerance):
-        upper, lower, more = _interior_twice(
-            scaled, counts, vertex, vertices, matrices, k, tolerance, w, duals, matrix_weight
-        )
-        steps += more
-    w *= scale
-    return Solution(
-        max(0.0, upper * scale), lower * scale, steps, SOLVED if closed(upper, lower, tolerance) else GAP_OPEN
-    )
+        upper, lower = math.inf, -math.inf
+        tried, mean, weight, best = w.copy(), np.empty(size), np.empty(matrices.shape[0]), np.zeros(size)
+        # Twice only if rounding ends the first path early: then from no hedge.
+        for _ in range(2):
+            above, below, more = interior(
+                scaled, counts, vertex, vertices, matrices, k, tolerance, tried, mean, weight, duals
+            )
+            steps += more
+            if above < upper:
+                upper = above
+                take(tried, w)
+            if below > lower:
+                lower = below
+                take(mean, best)
+                take(weight, matrix_weight)
+            if closed(upper, lower, tolerance):
+                break
+            tried[:] = 0.0
+        mixtures(scaled, counts, vertex, vertices, best, duals)
+    for u in range(size):
+        w[u] *= scale
+    status = SOLVED if closed(upper, lower, tolerance) else GAP_OPEN
+    return Solution(max(0.0, upper * scale), lower * scale, steps, status)

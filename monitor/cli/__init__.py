@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "broker": "Run a local broker in the foreground.",
     "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
     "digest": "Print what a run said as one number.",
+    "doctor": "Tell why something is slow or does not start here.",
     "generate": "Write a seeded market and its accounts.",
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",

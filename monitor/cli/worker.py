@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 import msgspec
+import structlog
 
 from monitor.config import Settings
+
+COMPILING_S = 60  # once for each version and CPU
 
 
 @click.command(
@@ -33,10 +36,15 @@ def command(settings: Settings, /, *, ready_timeout: float, **flags: Any) -> Non
 
     Writes log lines to standard error; the line with event "ready" names its partitions as soon as all accounts in
     them are evaluated. Start more of them to share the partitions. The line with event "self_check" tells what the
-    broker does otherwise than Apache Kafka, and which fixes are on for it. Exit codes of a worker that ends by itself:
+    broker does otherwise than Apache Kafka, and which fixes are on for it; "kernels_ready" how many kernels were
+    compiled and loaded, and how long it took. Exit codes of a worker that ends by itself:
     75 restart it, 65 its state or settings cannot be used, 70 a defect.
     """
     # Imported here: `--help` needs neither Faust nor the kernels.
+    from kernels.machine_code import kept  # noqa: PLC0415
+
+    if not kept().files:
+        structlog.get_logger("monitor.worker").info("compiling_kernels", expected_s=COMPILING_S)
     from monitor.worker.errors import WorkerError  # noqa: PLC0415
     from monitor.worker.options import from_settings  # noqa: PLC0415
     from monitor.worker.run import run_worker  # noqa: PLC0415

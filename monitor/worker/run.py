@@ -227,7 +227,7 @@ def run_worker(options: WorkerOptions) -> int:
     Raises MonitorError when something is wrong before it starts.
     """
     checked = asyncio.run(prepare(options))
-    warm_up()
+    log.info("kernels_ready", **warm_up()._asdict())
     # Records are held by the ten thousand and form no cycles: with Python's thresholds half the cost of taking them in
     # is to look at them again.
     gc.freeze()

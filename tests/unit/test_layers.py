@@ -26,8 +26,9 @@ OUTSIDE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__
 
 # Modules that may, and why no result depends on it.
 EXCEPTIONS = {
-    "kernels/_jit.py": {"pathlib"},  # the key of the machine code cache is a digest of the sources
-    "kernels/warmup.py": {"time"},  # tells how long compilation took
+    "kernels/machine_code.py": {"pathlib"},  # the key of the machine code cache is a digest of the sources
+    "kernels/_jit.py": {"time"},  # tells how long compilation took
+    "kernels/warmup.py": {"time"},  # tells how long first calls took
 }
 
 
@@ -42,7 +43,7 @@ class Floor:
 
 
 FLOORS = [
-    Floor("kernels", ("kernels",), frozenset({"numpy", "numba"})),
+    Floor("kernels", ("kernels",), frozenset({"numpy", "numba", "llvmlite"})),
     Floor("schemas", ("schemas",), frozenset({"msgspec", "orjson"}), outside=True),
     Floor("monitor/engine", ("kernels", "schemas", "monitor.engine"), frozenset({"numpy", "msgspec"})),
 ]

@@ -18,7 +18,8 @@ from numba.core.dispatcher import Dispatcher
 
 import kernels
 from kernels import warmup
-from kernels._jit import sources_digest
+from kernels._jit import FAST
+from kernels.machine_code import sources_digest
 from tests.support import ROOT
 
 FOLDER = ROOT / "kernels"
@@ -53,7 +54,8 @@ def package(tmp_path: Path) -> Path:
     folder = tmp_path / "kernels"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    shutil.copy(FOLDER / "_jit.py", folder)
+    for module in ("_jit.py", "machine_code.py"):
+        shutil.copy(FOLDER / module, folder)
     header = "from kernels._jit import kernel\n"
     (folder / "inner.py").write_text(f"{header}\n@kernel('f8')\ndef scaled(x):\n    return 2.0 * x\n")
     (folder / "outer.py").write_text(
@@ -72,20 +74,32 @@ def test_every_kernel_has_exactly_one_signature_and_no_other_can_arise() -> None
     for name, dispatcher in found.items():
         assert len(dispatcher.nopython_signatures) == 1, name
         assert not cast("Any", dispatcher)._can_compile, name
-        assert not dispatcher.targetoptions.get("fastmath", False), name
+        assert dispatcher.targetoptions.get("fastmath", False) in (False, FAST), name
         assert not dispatcher.targetoptions.get("parallel", False), name
 
 
-def test_warm_up_calls_every_public_kernel() -> None:
-    """No public kernel is missing from the warm-up, so none is loaded by the first record."""
-    tree = ast.parse((FOLDER / "warmup.py").read_text())
-    called = {
-        f"{node.func.value.id}.{node.func.attr}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
-    }
-    public = {name for name in dispatchers() if not name.split(".")[1].startswith("_")}
-    assert public <= called
+def called_in(path: Path) -> set[str]:
+    """Names, as `module.function`, of what a file takes from the modules of `kernels`."""
+    tree = ast.parse(path.read_text())
+    modules: dict[str, str] = {}
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "kernels":
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kernels."):
+            module = str(node.module).removeprefix("kernels.")
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            found.add(f"{modules[node.value.id]}.{node.attr}")
+    return found
+
+
+def test_warm_up_calls_every_kernel_that_python_calls() -> None:
+    """No kernel that the engine or the shell calls is missing from the warm-up."""
+    used = set().union(*(called_in(path) for path in (ROOT / "monitor").rglob("*.py"))) & set(dispatchers())
+    assert len(used) > 20
+    assert used <= called_in(FOLDER / "warmup.py")
 
 
 def test_nothing_is_compiled_after_warm_up() -> None:
@@ -93,10 +107,12 @@ def test_nothing_is_compiled_after_warm_up() -> None:
     warmup.warm_up()
     before = {name: list(dispatcher.signatures) for name, dispatcher in dispatchers().items()}
     with event.install_recorder("numba:compile") as compilations:
-        seconds = warmup.warm_up()
+        told = warmup.warm_up()
     assert compilations.buffer == []
     assert before == {name: list(dispatcher.signatures) for name, dispatcher in dispatchers().items()}
-    assert seconds >= 0.0
+    assert told.compiled + told.loaded >= len(before)
+    assert told.load_s > 0.0
+    assert told.first_calls_s > 0.0
 
 
 def test_an_edit_of_a_called_module_is_seen_by_its_callers(package: Path) -> None:
@@ -122,6 +138,40 @@ def test_kernels_work_where_nothing_can_be_written(package: Path) -> None:
     environment = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
     assert run(package, RESULT, **environment) == "21.0"
     assert not list(package.glob("**/*.nbi"))
+
+
+def test_machine_code_of_another_cpu_is_not_used(package: Path) -> None:
+    """Code compiled for one CPU is not loaded where numba compiles for another one, and both are kept."""
+    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()), outer.result(10.0))"
+    generic = {"NUMBA_CPU_NAME": "generic"}
+    assert [run(package, program), run(package, program, **generic)] == ["0 21.0", "0 21.0"]
+    assert [run(package, program), run(package, program, **generic)] == ["1 21.0", "1 21.0"]
+
+
+@pytest.mark.parametrize("switch", [{"NUMBA_LOOP_VECTORIZE": "0"}, {"NUMBA_OPT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}])
+def test_machine_code_of_other_compiler_options_is_not_used(package: Path, switch: dict[str, str]) -> None:
+    """Slow code from a trial with the compiler's switches never reaches a start without them."""
+    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()))"
+    assert [run(package, program, **switch), run(package, program)] == ["0", "0"]
+
+
+def test_machine_code_goes_where_numba_is_told_to(package: Path, tmp_path: Path) -> None:
+    """With NUMBA_CACHE_DIR nothing is written beside the modules, and the next start finds it there."""
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "elsewhere")}
+    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()))"
+    assert [run(package, program, **environment), run(package, program, **environment)] == ["0", "1"]
+    assert list((tmp_path / "elsewhere").glob("**/*.nbc"))
+    assert not list((package / "kernels").glob("**/*.nbc"))
+
+
+def test_machine_code_of_a_read_only_install_is_loaded(package: Path) -> None:
+    """What was compiled when an image was built is used where nothing can be written, and left as it is."""
+    run(package, RESULT)
+    before = {path: path.read_bytes() for path in package.glob("**/*.nb?")}
+    environment = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
+    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()), outer.result(10.0))"
+    assert run(package, program, **environment) == "1 21.0"
+    assert {path: path.read_bytes() for path in package.glob("**/*.nb?")} == before
 
 
 def test_kernels_run_as_plain_python() -> None:

@@ -1,0 +1,1 @@
+"""`liqmon doctor`: why something is slow or does not start here."""
