@@ -7,8 +7,8 @@ it (`path_pnl`), and an account's result on a path is linear in that:
 
 The matrix is float32[blocks, rows, 128]: path p of instrument i is element [p // 128, i, p % 128]. A block of paths of
 a thousand instruments is 512 kB and stays in the second-level cache while all accounts pass over it; of an account, 64
-sums at a time stay in registers. What a block adds to the tail is taken at once (`tail`), so that results of accounts are
-never written to memory: 40 kB each at 10,000 paths.
+sums at a time stay in registers. What a block adds to the tail is taken at once (`tail`), so that results of accounts
+are never written to memory: 40 kB each at 10,000 paths.
 
 Error: an element is rounded to float32 (6e-8 relative), and so is every partial sum, in the order of the positions.
 That is at most 6e-8 (n + 2) sum_k |quantity[k] pnl[row[k], p]| of n positions for a result, and less for a mean of
@@ -24,9 +24,11 @@ import math
 import numpy as np
 
 from kernels import blocks
+from kernels._bits import prefetch
 from kernels._jit import Floats, Ints, kernel
-from kernels._lanes import ALL, LANES, ONE, Singles, add_rows, prefetch
-from kernels.tail import check_tail, collect, finish
+from kernels._lanes import ALL, LANES, ONE, Singles, add_rows
+from kernels.selection import collect
+from kernels.tail import check_tail, finish
 
 PATHS = 128  # of a block. 64 read every position twice as often; 256 of a thousand instruments leave the cache
 CACHE_LINE = 64  # bytes; loads across two lines cost twice
@@ -48,7 +50,8 @@ def empty_matrix(rows: int, paths: int) -> Singles:
 
 
 @kernel("f4[:, :, ::1], i8")
-def _check_paths(matrix: Singles, paths: int) -> None:
+def check_paths(matrix: Singles, paths: int) -> None:
+    """Raise ValueError unless the matrix is one of so many paths."""
     if not (matrix.shape[2] == PATHS and (matrix.shape[0] - 1) * PATHS < paths <= matrix.shape[0] * PATHS):
         raise ValueError("the matrix is not one of so many paths")
 
@@ -60,9 +63,9 @@ def store(pnl: Floats, first_row: int, out: Singles) -> None:
     pnl: float64[n, N], USD of one contract; out: `empty_matrix(rows, N)`. Raises ValueError on shapes that do not fit.
     """
     n, paths = pnl.shape
-    if not (0 <= first_row and first_row + n <= out.shape[1]):
+    if first_row < 0 or first_row + n > out.shape[1]:
         raise ValueError("the matrix has no such rows")
-    _check_paths(out, paths)
+    check_paths(out, paths)
     for i in range(n):
         for block in range(out.shape[0]):
             start = block * PATHS
@@ -76,7 +79,7 @@ def _check(indptr: Ints, row: Ints, quantity: Floats, accounts: int, matrix: Sin
     blocks.check_segments(indptr, row, quantity, matrix.shape[1])
     if indptr.shape[0] != accounts + 1:
         raise ValueError("outputs need one element per account")
-    _check_paths(matrix, paths)
+    check_paths(matrix, paths)
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f4[:, :, ::1], f4[:, ::1]")
@@ -114,8 +117,8 @@ def account_tails(
     """Write value at risk and expected shortfall of m accounts over N paths, USD, losses positive.
 
     indptr, row, quantity, matrix: as `results`; rank, size: `tail.tail_of(N, confidence)`; buffers: scratch,
-    float32[batch, `tail.buffer_length(rank)`]: so many accounts pass over a block of paths before the next, and hundreds
-    make the matrix come from the cache; outputs: float64[m]. NaN for an account with a NaN. Raises ValueError on shapes
+    float32[batch, `selection.buffer_length(rank)`]: so many accounts pass over a block of paths before the next,
+    and with hundreds the matrix comes from the cache; outputs: float64[m]. NaN for an account with a NaN. Raises ValueError on shapes
     that do not fit, and on what `tail.tails` refuses.
     """
     m, batch = out_var.shape[0], buffers.shape[0]

@@ -14,10 +14,8 @@ With the losses L(1) >= L(2) >= ... (minus the results) and a = n (1 - confidenc
 
 Conventions: Acerbi and Tasche (2002) for `weighted`; the other two are in use.
 
-The k worst are found without sorting. A buffer takes what is below a limit, in the order of the results; when it is
-full, the limit falls to one that at least k of its elements reach, and the rest is dropped. A limit is found by bisection on the
-bits of the floats, each step counting the elements in vectors. Sums are in float64 over the results in their order in
-four interleaved parts, so they do not depend on buffers, blocks or processors.
+The k worst are found without sorting (`selection`). Sums are in float64 over the results in their order, in four
+interleaved parts, so they do not depend on buffers, blocks or processors.
 
 NaN among the results makes both figures NaN. Infinite results have their places in the order.
 """
@@ -29,13 +27,14 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from kernels._bits import ordered, unordered
 from kernels._jit import Floats, inlined, kernel
-from kernels._lanes import ALL, LANES, ONE, Reals, Singles, first_bit, mask_below, ordered, unordered
+from kernels._lanes import ALL, LANES, ONE, Reals, Singles
+from kernels.selection import bisect, collect, keep_below, key_range, least_length
 
 Convention = Literal["weighted", "tail_mean", "beyond"]
 
 WHOLE = 1e-9  # how near to an integer a number of tail losses counts as one: 1 - 0.95 is not 0.05 in binary
-FILL = 4  # buffer over tail: at 2 limits are sought twice as often, at 8 the first one comes late
 
 
 class Tail(NamedTuple):
@@ -62,105 +61,13 @@ def tail_of(results: int, confidence: float, convention: Convention = "weighted"
     return Tail(rank, float(whole) if is_whole and whole > 0 else a)
 
 
-def buffer_length(rank: int) -> int:
-    """Return how many elements a buffer needs for tails of this rank; more is allowed and changes no result."""
-    return LANES * (2 + FILL * max(1, -(-rank // LANES)))
-
-
 @inlined()
 def check_tail(results: int, rank: int, size: float, length: int) -> None:
     """Raise ValueError unless rank and size belong to each other and to the results, and the buffer is long enough."""
     if not (1 <= rank <= results and size > 0.0 and rank - 1 <= size <= rank):
         raise ValueError("rank and size are not those of a tail of these results")
-    if length < LANES * (2 + FILL * ((rank + LANES - 1) // LANES)):
+    if length < least_length(rank):
         raise ValueError("the buffer is shorter than buffer_length(rank)")
-
-
-@inlined()
-def _key_range(buffer: Reals, count: int) -> tuple[int, int]:
-    """Return the least and the largest `ordered` of the first elements, of at least one."""
-    low = high = ordered(buffer[0])
-    for i in range(1, count):
-        key = ordered(buffer[i])
-        low = min(low, key)
-        high = max(high, key)
-    return low, high
-
-
-@inlined()
-def _bisect(buffer: Reals, count: int, rank: int, slack: int, low: int, high: int) -> int:
-    """Return the key of a limit that `rank` elements, or up to `slack` more, do not exceed.
-
-    With ties that leave no such limit it is that of the element of this rank.
-    """
-    like = buffer[0]
-    low -= 1  # below every element; the keys of numbers are well inside the integers
-    while low + 1 < high:
-        middle = (low >> 1) + (high >> 1) + (low & high & 1)
-        limit = unordered(middle, like)
-        reached = np.int32(0)
-        for i in range(count):
-            reached = np.int32(reached + np.int32(buffer[i] <= limit))
-        if reached < rank:
-            low = middle
-            continue
-        high = middle
-        if reached <= rank + slack:
-            break
-    return high
-
-
-@inlined()
-def _keep_below(buffer: Reals, count: int, limit: float) -> int:
-    """Move what is below a limit to the front, in its order; return how many these are."""
-    kept = 0
-    for start in range(0, count, LANES):
-        left = count - start
-        mask = mask_below(buffer, start, limit) & (ALL if left >= LANES else (ONE << np.uint64(left)) - ONE)
-        while mask:
-            buffer[kept] = buffer[start + first_bit(mask)]
-            kept += 1
-            mask &= mask - ONE
-    return kept
-
-
-@inlined()
-def _tighten(buffer: Reals, count: int, rank: int) -> tuple[float, int]:
-    """Drop what cannot be among the `rank` least; return limit and count. A NaN leaves itself alone and passes on."""
-    low, high = _key_range(buffer, count)
-    like = buffer[0]
-    if math.isnan(unordered(low, like)) or math.isnan(unordered(high, like)):
-        buffer[0] = math.nan
-        return -math.inf, 1
-    limit = unordered(_bisect(buffer, count, rank, rank >> 2, low, high), like)
-    kept = _keep_below(buffer, count, limit)
-    while kept < rank:  # the rest of them equals the limit
-        buffer[kept] = limit
-        kept += 1
-    return np.float64(limit), kept
-
-
-@inlined()
-def collect(
-    values: Reals, start: int, valid: np.uint64, buffer: Reals, count: int, limit: float, rank: int
-) -> tuple[float, int]:
-    """Take 64 results from `start`, those whose bit is set in `valid`; return the new limit and count.
-
-    A tail begins with count 0 and an infinite limit; buffer: `buffer_length(rank)` elements, of the results' type.
-    """
-    mask = mask_below(values, start, limit) & valid
-    if mask == ALL:
-        for j in range(LANES):
-            buffer[count + j] = values[start + j]
-        count += LANES
-    else:
-        while mask:
-            buffer[count] = values[start + first_bit(mask)]
-            count += 1
-            mask &= mask - ONE
-    if count > buffer.shape[0] - 2 * LANES:
-        return _tighten(buffer, count, rank)
-    return limit, count
 
 
 @inlined()
@@ -169,16 +76,16 @@ def finish(buffer: Reals, count: int, rank: int, size: float) -> tuple[float, fl
     while count < rank:  # only results of plus infinity are never below the first limit
         buffer[count] = math.inf
         count += 1
-    low, high = _key_range(buffer, count)
+    low, high = key_range(buffer, count)
     like = buffer[0]
     if math.isnan(unordered(low, like)) or math.isnan(unordered(high, like)):
         return math.nan, math.nan
-    limit = unordered(_bisect(buffer, count, rank, 0, low, high), like)
+    limit = unordered(bisect(buffer, count, rank, 0, low, high), like)
     worst = low
     for i in range(count):
         worst = max(worst, ordered(buffer[i]) if buffer[i] <= limit else low)  # as floats: 0 and -0 are one
     var = -np.float64(unordered(worst, like))
-    kept = _keep_below(buffer, count, -var)
+    kept = keep_below(buffer, count, -var)
     a = b = c = d = 0.0
     for i in range(0, kept - kept % 4, 4):
         a -= buffer[i]
@@ -216,7 +123,7 @@ def _rows(pnl: Reals, rank: int, size: float, buffer: Reals, out_var: Floats, ou
 def tails(pnl: Floats, rank: int, size: float, buffer: Floats, out_var: Floats, out_es: Floats) -> None:
     """Write value at risk and shortfall of each of m portfolios over n equally likely results, as positive losses.
 
-    pnl: float64[m, n], gains positive; rank, size: `tail_of`; buffer: float64[`buffer_length(rank)`] or more, scratch;
+    pnl: float64[m, n], gains positive; rank, size: `tail_of`; buffer: float64[`selection.buffer_length(rank)`] or more, scratch;
     outputs: float64[m]. NaN where a result is NaN. Raises ValueError on other shapes, a rank outside 1 .. n and a size
     outside rank - 1 .. rank.
     """

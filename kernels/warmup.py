@@ -16,6 +16,8 @@ from kernels import (
     blocks,
     contracts,
     correlation,
+    covariance,
+    joint_pnl,
     move_losses,
     netted_accounts,
     netting,
@@ -24,9 +26,12 @@ from kernels import (
     netting_hull,
     netting_interior,
     netting_solve,
+    path_pnl,
     risk_matrix,
     scenarios,
+    selection,
     surface,
+    tail,
 )
 
 
@@ -38,6 +43,8 @@ def warm_up() -> float:
     _portfolio()
     _accounts()
     _correlation()
+    _covariance()
+    _joint_scenarios()
     _netting()
     _netting_parts()
     _netting_descent()
@@ -120,6 +127,32 @@ def _correlation() -> None:
     correlation.eigen(matrix.copy(), np.empty(2), out)
     correlation.repair(matrix, 0.0, out)
     correlation.largest_eigenvalue(matrix)
+
+
+def _covariance() -> None:
+    matrix, root, x = covariance.empty(1), covariance.empty(1), np.zeros(covariance.columns(1))
+    matrix[0, 0] = 1.0
+    covariance.average(matrix, x, 0.5)
+    covariance.oracle_intensity(matrix, 1.0)
+    covariance.root(matrix, 0.0, root)
+    covariance.refresh(matrix, x, 0.5, 1.0, root)
+    covariance.update_root(root, x, 0.5, x.copy())
+    covariance.correlate(root, np.ones((1, 1)), np.empty((1, 1)))
+
+
+def _joint_scenarios() -> None:
+    matrix, one, money = joint_pnl.empty_matrix(1, 1), np.ones(1), np.empty(1)
+    kind, call = np.array([scenarios.LINEAR_OPTION], dtype=np.int64), np.ones(1, dtype=np.bool_)
+    nothing, indptr, row = np.zeros(1), np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
+    path_pnl.revalue(kind, call, one, one, one, nothing, nothing, one, one, one, 1.0, nothing, nothing, 0, matrix)
+    joint_pnl.check_paths(matrix, 1)
+    joint_pnl.store(np.zeros((1, 1)), 0, matrix)
+    joint_pnl.results(indptr, row, one, matrix, np.empty((1, 1), dtype=np.float32))
+    rank, size = tail.tail_of(1, 0.5)
+    buffers = np.empty((1, selection.buffer_length(rank)), dtype=np.float32)
+    joint_pnl.account_tails(indptr, row, one, matrix, 1, rank, size, buffers, money, money)
+    tail.tails_single(np.zeros((1, 1), dtype=np.float32), rank, size, buffers[0], money, money)
+    tail.tails(np.zeros((1, 1)), rank, size, np.empty(buffers.shape[1]), money, money)
 
 
 def _netting() -> None:
