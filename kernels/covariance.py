@@ -26,7 +26,6 @@ from kernels._jit import Floats, inlined, kernel
 from kernels._lanes import subtract_rows_8, subtract_rows_16, subtract_rows_32
 
 LINE = 8  # elements of a cache line
-STRIP = 512  # paths whose draws of some dozen underlyings stay in the cache
 DEFINITE = -1  # what `root` returns when it has one
 
 
@@ -76,7 +75,7 @@ def _mean_variance(covariance: Floats) -> float:
     trace = 0.0
     for i in range(covariance.shape[0]):
         trace += float(covariance[i, i])
-    return trace / max(1, covariance.shape[0])
+    return trace / float(max(1, covariance.shape[0]))
 
 
 @inlined()
@@ -93,7 +92,7 @@ def _oracle(covariance: Floats, observations: float) -> float:
             d += row[j + 3] * row[j + 3]
     alpha = ((a + b) + (c + d)) / max(1, p * p)
     spread = (observations + 1.0) * (alpha - mu * mu / max(1, p))
-    return min(1.0, (alpha + mu * mu) / spread) if spread > 0.0 else 1.0
+    return float(min(1.0, (alpha + mu * mu) / spread)) if spread > 0.0 else 1.0
 
 
 @inlined()
@@ -198,23 +197,3 @@ def update_root(root: Floats, x: Floats, decay: float, scratch: Floats) -> None:
             row[j] = diagonal * (row[j] + ratio * rest[j])
         row[: k - start] = 0.0
         row[k - start] = own
-
-
-@kernel("f8[:, ::1], f8[:, ::1], f8[:, ::1]")
-def correlate(root: Floats, z: Floats, out: Floats) -> None:
-    """Write out = U'z: N draws of p independent factors as draws of the covariance U'U, path by path.
-
-    root: float64[p, columns(p)]; z, out: float64[p, N], not the same, a row per underlying. Raises ValueError on others.
-    """
-    p, paths = z.shape
-    _check_matrix(root, p)
-    if out.shape[0] != p or out.shape[1] != paths:
-        raise ValueError("draws and out are float64[p, N]")
-    for start in range(0, paths, STRIP):
-        for i in range(p):
-            target = out[i, start : start + STRIP]
-            target[:] = 0.0
-            for k in range(i + 1):
-                weight, source = root[k, i], z[k, start : start + STRIP]
-                for j in range(target.shape[0]):
-                    target[j] += weight * source[j]

@@ -117,9 +117,9 @@ def account_tails(
     """Write value at risk and expected shortfall of m accounts over N paths, USD, losses positive.
 
     indptr, row, quantity, matrix: as `results`; rank, size: `tail.tail_of(N, confidence)`; buffers: scratch,
-    float32[batch, `selection.buffer_length(rank)`]: so many accounts pass over a block of paths before the next,
-    and with hundreds the matrix comes from the cache; outputs: float64[m]. NaN for an account with a NaN. Raises ValueError on shapes
-    that do not fit, and on what `tail.tails` refuses.
+    float32[batch, `selection.buffer_length(rank)`]: so many accounts pass over a block of paths before the next, and
+    with hundreds the matrix comes from the cache; outputs: float64[m]. NaN for an account with a NaN. Raises ValueError
+    on shapes that do not fit, and on what `tail.tails` refuses.
     """
     m, batch = out_var.shape[0], buffers.shape[0]
     _check(indptr, row, quantity, m, matrix, paths)

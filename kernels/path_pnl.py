@@ -1,4 +1,4 @@
-"""P&L of one contract of each instrument of an underlying over joint paths, straight into the float32 matrix.
+"""Joint paths: correlated draws, and the P&L of each instrument over them, straight into the float32 matrix.
 
 A path p moves the index and every forward by m[p], relative, and volatilities by v[p] times the instrument's own scale:
 F' = F (1 + m), vol' = max(vol (1 + scale v), 0). Formulas by kind are those of `scenarios`, where moves are not held
@@ -27,6 +27,27 @@ from kernels._jit import Bools, Floats, Ints, inlined, kernel
 from kernels._lanes import Singles
 from kernels.joint_pnl import PATHS, check_paths
 from kernels.scenarios import COIN, INVERSE_OPTION, LINEAR, LINEAR_OPTION
+
+STRIP = 512  # paths whose draws of some dozen underlyings stay in the cache
+
+
+@kernel("f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+def correlate(root: Floats, z: Floats, out: Floats) -> None:
+    """Write out = U'z: N draws of p independent factors as draws of the covariance U'U, path by path.
+
+    root: `covariance.root`; z, out: float64[p, N], not the same, a row per underlying. Raises ValueError on others.
+    """
+    p, paths = z.shape
+    if not (root.shape[0] == out.shape[0] == p and out.shape[1] == paths):
+        raise ValueError("draws and out are float64[p, N], the root has p rows")
+    for start in range(0, paths, STRIP):
+        for i in range(p):
+            target = out[i, start : start + STRIP]
+            target[:] = 0.0
+            for k in range(i + 1):
+                weight, source = root[k, i], z[k, start : start + STRIP]
+                for j in range(target.shape[0]):
+                    target[j] += weight * source[j]
 
 
 @inlined()

@@ -2,8 +2,8 @@
 
 A buffer takes what is below a limit, in the order of the stream, 64 numbers at a time. When it is full, the limit falls
 to one that at least k of its elements do not exceed, and the rest is dropped: of n numbers in no particular order about
-k log(n/k) are ever looked at one by one. A limit is found by bisection on the bits of the floats, where each step counts
-elements in vectors; bits end it after at most 32 or 64 steps, whatever the numbers.
+k log(n/k) are ever looked at one by one. A limit is found by bisection on the bits of the floats, where each step
+counts elements in vectors; bits end it after at most 32 or 64 steps, whatever the numbers.
 
 NaN is below every limit, so none is lost. Buffers and numbers are of one type, float32 or float64.
 """

@@ -123,9 +123,9 @@ def _rows(pnl: Reals, rank: int, size: float, buffer: Reals, out_var: Floats, ou
 def tails(pnl: Floats, rank: int, size: float, buffer: Floats, out_var: Floats, out_es: Floats) -> None:
     """Write value at risk and shortfall of each of m portfolios over n equally likely results, as positive losses.
 
-    pnl: float64[m, n], gains positive; rank, size: `tail_of`; buffer: float64[`selection.buffer_length(rank)`] or more, scratch;
-    outputs: float64[m]. NaN where a result is NaN. Raises ValueError on other shapes, a rank outside 1 .. n and a size
-    outside rank - 1 .. rank.
+    pnl: float64[m, n], gains positive; rank, size: `tail_of`; buffer: scratch, float64[`selection.buffer_length(rank)`]
+    or more; outputs: float64[m]. NaN where a result is NaN. Raises ValueError on other shapes, a rank outside 1 .. n
+    and a size outside rank - 1 .. rank.
     """
     _rows(pnl, rank, size, buffer, out_var, out_es)
 

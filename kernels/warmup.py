@@ -137,7 +137,7 @@ def _covariance() -> None:
     covariance.root(matrix, 0.0, root)
     covariance.refresh(matrix, x, 0.5, 1.0, root)
     covariance.update_root(root, x, 0.5, x.copy())
-    covariance.correlate(root, np.ones((1, 1)), np.empty((1, 1)))
+    path_pnl.correlate(root, np.ones((1, 1)), np.empty((1, 1)))
 
 
 def _joint_scenarios() -> None:
