@@ -92,13 +92,15 @@ def _oracle(covariance: Floats, observations: float) -> float:
             d += row[j + 3] * row[j + 3]
     alpha = ((a + b) + (c + d)) / max(1, p * p)
     spread = (observations + 1.0) * (alpha - mu * mu / max(1, p))
+    if math.isnan(spread):
+        return math.nan
     return float(min(1.0, (alpha + mu * mu) / spread)) if spread > 0.0 else 1.0
 
 
 @inlined()
 def _root(covariance: Floats, intensity: float, out: Floats) -> int:
     p, width = covariance.shape
-    keep, added = 1.0 - intensity, intensity * _mean_variance(covariance)
+    keep, added = 1.0 - intensity, intensity * _mean_variance(covariance) if intensity != 0.0 else 0.0
     for i in range(p):
         source, target = covariance[i], out[i]
         for j in range(width):

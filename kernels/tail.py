@@ -88,12 +88,12 @@ def finish(buffer: Reals, count: int, rank: int, size: float) -> tuple[float, fl
     kept = keep_below(buffer, count, -var)
     a = b = c = d = 0.0
     for i in range(0, kept - kept % 4, 4):
-        a -= buffer[i]
-        b -= buffer[i + 1]
-        c -= buffer[i + 2]
-        d -= buffer[i + 3]
+        a -= np.float64(buffer[i])
+        b -= np.float64(buffer[i + 1])
+        c -= np.float64(buffer[i + 2])
+        d -= np.float64(buffer[i + 3])
     for i in range(kept - kept % 4, kept):
-        a -= buffer[i]
+        a -= np.float64(buffer[i])
     total = (a + b) + (c + d)
     if size > kept:
         total += (size - kept) * var
