@@ -55,7 +55,7 @@ def defined(pnl: Reals, confidence: float, convention: str) -> tuple[float, mp.m
 def test_the_figures_are_the_published_definitions(kernel: Kernel, kind: type, n: int) -> None:
     """Value at risk is exact and shortfall within rounding, for every convention, whole and broken tails, and ties."""
     draw = np.random.default_rng(n)
-    rows = np.stack([draw.standard_t(3.0, n), np.floor(draw.normal(0.0, 2.0, n)), np.full(n, -2.5)]).astype(kind)
+    rows: Reals = np.stack([draw.standard_t(3.0, n), np.floor(draw.normal(0.0, 2.0, n)), np.full(n, -2.5)]).astype(kind)
     for confidence in (0.5, 0.9, 0.975, 0.99, 0.9973):
         for convention in CONVENTIONS:
             end = tail.tail_of(n, confidence, convention)
@@ -70,7 +70,7 @@ def test_the_figures_are_the_published_definitions(kernel: Kernel, kind: type, n
 @pytest.mark.parametrize("order", ["rising", "falling", "waves", "worst last"])
 def test_the_order_of_the_results_does_not_matter(kernel: Kernel, kind: type, order: str) -> None:
     """Orders that make every result a candidate, or none, give the same figures as any other."""
-    rising = np.sort(np.random.default_rng(3).standard_t(4.0, 5000)).astype(kind)
+    rising: Reals = np.sort(np.random.default_rng(3).standard_t(4.0, 5000)).astype(kind)
     shuffled = {
         "rising": rising,
         "falling": rising[::-1],
@@ -88,7 +88,7 @@ def test_the_order_of_the_results_does_not_matter(kernel: Kernel, kind: type, or
 @pytest.mark.parametrize(("kernel", "kind"), TYPES)
 def test_a_longer_buffer_changes_no_bit(kernel: Kernel, kind: type) -> None:
     """How often limits are sought depends on the buffer, the result does not."""
-    rows = np.random.default_rng(4).standard_t(3.0, (5, 3001)).astype(kind)
+    rows: Reals = np.random.default_rng(4).standard_t(3.0, (5, 3001)).astype(kind)
     end = tail.tail_of(3001, 0.98)
     short, long = figures(kernel, rows, end), figures(kernel, rows, end, more=5000)
     assert short[0].tolist() == long[0].tolist()
@@ -121,7 +121,7 @@ def test_the_shortfall_of_a_student_sample_is_the_closed_form() -> None:
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_missing_result_is_seen_wherever_it_is(kernel: Kernel, kind: type, place: int, sign: float) -> None:
     """One NaN of either sign makes both figures of its row NaN, and of no other row."""
-    rows = np.random.default_rng(5).normal(size=(3, 3000)).astype(kind)
+    rows: Reals = np.random.default_rng(5).normal(size=(3, 3000)).astype(kind)
     want = figures(kernel, rows, tail.tail_of(3000, 0.99))
     rows[1, place] = math.copysign(math.nan, sign)
     var, es = figures(kernel, rows, tail.tail_of(3000, 0.99))
@@ -154,7 +154,7 @@ def test_infinite_results_have_their_places(kernel: Kernel, kind: type) -> None:
 @pytest.mark.parametrize(("kernel", "kind"), TYPES)
 def test_zeros_of_both_signs_are_one_number(kernel: Kernel, kind: type) -> None:
     """0 and -0 tie, in whatever order they come."""
-    row = np.tile(np.array([0.0, -0.0, -0.0, 0.0, 1.0], dtype=kind), 300)[np.newaxis]
+    row: Reals = np.tile(np.array([0.0, -0.0, -0.0, 0.0, 1.0], dtype=kind), 300)[np.newaxis]
     var, es = figures(kernel, row, tail.tail_of(1500, 0.9))
     assert (var[0], es[0]) == (0.0, 0.0)
 
@@ -196,8 +196,8 @@ def test_a_tail_is_whole_within_a_billionth() -> None:
     assert tail.tail_of(20, 0.95, "beyond") == (1, 1.0)
     assert tail.tail_of(10_000, 0.975) == (250, 250.0)
     assert tail.tail_of(10_000, 0.975, "beyond") == (250, 249.0)
-    assert tail.tail_of(30, 0.95) == (2, pytest.approx(1.5, rel=1e-14))
-    assert tail.tail_of(3, 0.99) == (1, pytest.approx(0.03, rel=1e-12))
+    assert [*tail.tail_of(30, 0.95)] == pytest.approx([2, 1.5], rel=1e-14)
+    assert [*tail.tail_of(3, 0.99)] == pytest.approx([1, 0.03], rel=1e-12)
 
 
 def test_the_kernels_run_as_plain_python() -> None:
