@@ -29,7 +29,6 @@ from kernels import (
     path_pnl,
     risk_matrix,
     scenarios,
-    selection,
     surface,
     tail,
 )
@@ -149,7 +148,7 @@ def _joint_scenarios() -> None:
     joint_pnl.store(np.zeros((1, 1)), 0, matrix)
     joint_pnl.results(indptr, row, one, matrix, np.empty((1, 1), dtype=np.float32))
     rank, size = tail.tail_of(1, 0.5)
-    buffers = np.empty((1, selection.buffer_length(rank)), dtype=np.float32)
+    buffers = np.empty((1, 1024), dtype=np.float32)
     joint_pnl.account_tails(indptr, row, one, matrix, 1, rank, size, buffers, money, money)
     tail.tails_single(np.zeros((1, 1), dtype=np.float32), rank, size, buffers[0], money, money)
     tail.tails(np.zeros((1, 1)), rank, size, np.empty(buffers.shape[1]), money, money)
