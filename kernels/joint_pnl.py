@@ -25,9 +25,9 @@ import numpy as np
 
 from kernels import blocks
 from kernels._bits import prefetch
-from kernels._jit import Floats, Ints, kernel
+from kernels._jit import Floats, Ints, inlined, kernel
 from kernels._lanes import ALL, LANES, ONE, Singles, add_rows
-from kernels.selection import collect
+from kernels.selection import collect, is_enough
 from kernels.tail import check_tail, finish
 
 PATHS = 128  # of a block. 64 read every position twice as often; 256 of a thousand instruments leave the cache
@@ -101,6 +101,21 @@ def results(indptr: Ints, row: Ints, quantity: Floats, matrix: Singles, out: Sin
                     out[a, path + j] = total[j]
 
 
+@inlined()
+def _collect_block(
+    row: Ints, quantity: Floats, first: int, last: int, matrix: Singles, block: int, paths: int, total: Singles,
+    buffer: Singles, count: int, limit: float, rank: int, again: bool,
+) -> tuple[float, int]:  # fmt: skip
+    """Add one account's results of one block of paths to its tail; return the new limit and count."""
+    for start in range(block * PATHS, min((block + 1) * PATHS, paths), LANES):
+        left = paths - start
+        valid = ALL if left >= LANES else (ONE << np.uint64(left)) - ONE
+        add_rows(row, quantity, first, last, matrix, block, start - block * PATHS, total)
+        share = 1.0 if again else (start + LANES) / paths
+        limit, count = collect(total, 0, valid, buffer, count, limit, rank, share)
+    return limit, count
+
+
 @kernel("i8[::1], i8[::1], f8[::1], f4[:, :, ::1], i8, i8, f8, f4[:, ::1], f8[::1], f8[::1]")
 def account_tails(
     indptr: Ints,
@@ -136,13 +151,18 @@ def account_tails(
         count[:] = 0
         for block in range(matrix.shape[0]):
             for b in range(accounts):
-                a = first + b
                 for j in range(min(b * ahead, of_block), min((b + 1) * ahead, of_block), LINE):
                     prefetch(elements, (block + 1) * of_block + j)
-                for start in range(0, min(PATHS, paths - block * PATHS), LANES):
-                    left = paths - block * PATHS - start
-                    valid = ALL if left >= LANES else (ONE << np.uint64(left)) - ONE
-                    add_rows(row, quantity, indptr[a], indptr[a + 1], matrix, block, start, total)
-                    limit[b], count[b] = collect(total, 0, valid, buffers[b], count[b], limit[b], rank)
+                start, end = indptr[first + b], indptr[first + b + 1]
+                limit[b], count[b] = _collect_block(
+                    row, quantity, start, end, matrix, block, paths, total, buffers[b], count[b], limit[b], rank, False
+                )
         for b in range(accounts):
+            if not is_enough(count[b], limit[b], rank):
+                start, end, limit[b], count[b] = indptr[first + b], indptr[first + b + 1], math.inf, 0
+                for block in range(matrix.shape[0]):
+                    limit[b], count[b] = _collect_block(
+                        row, quantity, start, end, matrix, block, paths, total, buffers[b], count[b], limit[b], rank,
+                        True,
+                    )  # fmt: skip
             out_var[first + b], out_es[first + b] = finish(buffers[b], count[b], rank, size)

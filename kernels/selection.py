@@ -1,9 +1,11 @@
 """The k least of a stream of numbers, without sorting: parts of `tail`, built into its kernels.
 
-A buffer takes what is below a limit, in the order of the stream, 64 numbers at a time. When it is full, the limit falls
-to one that at least k of its elements do not exceed, and the rest is dropped: of n numbers in no particular order about
-k log(n/k) are ever looked at one by one. A limit is found by bisection on the bits of the floats, where each step
-counts elements in vectors; bits end it after at most 32 or 64 steps, whatever the numbers.
+A buffer takes what is below a limit, in the order of the stream, 64 numbers at a time. When it is full, the limit
+falls: to one that k of the elements do not exceed or, early in the stream, only as many as should by then be among the
+k least of a stream in no particular order. The rest is dropped. If that guess was too low, fewer than k are left at
+the end, and the stream is taken again without it: the result is exact for any order, and fast for random ones. A limit
+is found by bisection on the bits of the floats, where each step counts elements in vectors; bits end it after at most
+32 or 64 steps, whatever the numbers.
 
 NaN is below every limit, so none is lost. Buffers and numbers are of one type, float32 or float64.
 """
@@ -81,16 +83,21 @@ def keep_below(buffer: Reals, count: int, limit: float) -> int:
 
 
 @inlined()
-def _tighten(buffer: Reals, count: int, rank: int) -> tuple[float, int]:
-    """Drop what cannot be among the `rank` least; return limit and count. A NaN leaves itself alone and passes on."""
+def _tighten(buffer: Reals, count: int, rank: int, share: float) -> tuple[float, int]:
+    """Drop what will hardly be among the `rank` least; return limit and count. A NaN leaves itself alone and passes on.
+
+    A share of the stream holds about that share of them, give or take a deviation, and six deviations are kept.
+    """
     low, high = key_range(buffer, count)
     like = buffer[0]
     if math.isnan(unordered(low, like)) or math.isnan(unordered(high, like)):
         buffer[0] = math.nan
         return -math.inf, 1
-    limit = unordered(bisect(buffer, count, rank, rank >> 2, low, high), like)
+    likely = rank * share
+    keep = min(rank, int(likely + 6.0 * math.sqrt(likely)) + 16) if share < 1.0 else rank
+    limit = unordered(bisect(buffer, count, keep, keep >> 2, low, high), like)
     kept = keep_below(buffer, count, limit)
-    while kept < rank:  # the rest of them equals the limit
+    while kept < keep:  # the rest of them equals the limit
         buffer[kept] = limit
         kept += 1
     return np.float64(limit), kept
@@ -98,11 +105,13 @@ def _tighten(buffer: Reals, count: int, rank: int) -> tuple[float, int]:
 
 @inlined()
 def collect(
-    values: Reals, start: int, valid: np.uint64, buffer: Reals, count: int, limit: float, rank: int
+    values: Reals, start: int, valid: np.uint64, buffer: Reals, count: int, limit: float, rank: int, share: float
 ) -> tuple[float, int]:
-    """Take 64 results from `start`, those whose bit is set in `valid`; return the new limit and count.
+    """Take 64 numbers from `start`, those whose bit is set in `valid`; return the new limit and count.
 
-    A tail begins with count 0 and an infinite limit; buffer: `buffer_length(rank)` elements, of the results' type.
+    A stream begins with count 0 and an infinite limit, and `share` of it will then have been seen; buffer:
+    `buffer_length(rank)` elements, of the numbers' type. `is_enough` tells at its end whether the `rank` least are in
+    the buffer. If not, its order was not a random one: it has to be taken again, with the share 1 throughout.
     """
     mask = mask_below(values, start, limit) & valid
     if mask == ALL:
@@ -115,5 +124,11 @@ def collect(
             count += 1
             mask &= mask - ONE
     if count > buffer.shape[0] - 2 * LANES:
-        return _tighten(buffer, count, rank)
+        return _tighten(buffer, count, rank, share)
     return limit, count
+
+
+@inlined()
+def is_enough(count: int, limit: float, rank: int) -> bool:
+    """Return whether nothing is missing; what an infinite limit leaves out is infinite (`tail.finish`)."""
+    return count >= rank or limit == math.inf

@@ -30,7 +30,7 @@ import numpy as np
 from kernels._bits import ordered, unordered
 from kernels._jit import Floats, inlined, kernel
 from kernels._lanes import ALL, LANES, ONE, Reals, Singles
-from kernels.selection import bisect, collect, keep_below, key_range, least_length
+from kernels.selection import bisect, collect, is_enough, keep_below, key_range, least_length
 
 Convention = Literal["weighted", "tail_mean", "beyond"]
 
@@ -110,12 +110,17 @@ def _rows(pnl: Reals, rank: int, size: float, buffer: Reals, out_var: Floats, ou
     last = np.zeros(LANES, dtype=pnl.dtype)
     whole = n - n % LANES
     for a in range(m):
-        row, limit, count = pnl[a], math.inf, 0
-        for start in range(0, whole, LANES):
-            limit, count = collect(row, start, ALL, buffer, count, limit, rank)
-        if whole < n:
-            last[: n - whole] = row[whole:]
-            limit, count = collect(last, 0, (ONE << np.uint64(n - whole)) - ONE, buffer, count, limit, rank)
+        row = pnl[a]
+        for again in range(2):
+            limit, count = math.inf, 0
+            for start in range(0, whole, LANES):
+                share = 1.0 if again else (start + LANES) / n
+                limit, count = collect(row, start, ALL, buffer, count, limit, rank, share)
+            if whole < n:
+                last[: n - whole] = row[whole:]
+                limit, count = collect(last, 0, (ONE << np.uint64(n - whole)) - ONE, buffer, count, limit, rank, 1.0)
+            if is_enough(count, limit, rank):
+                break
         out_var[a], out_es[a] = finish(buffer, count, rank, size)
 
 

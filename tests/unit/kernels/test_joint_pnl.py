@@ -79,6 +79,19 @@ def test_tails_are_those_of_the_results(paths: int, batch: int) -> None:
         assert found[1].tolist() == es.tolist()
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_paths_in_the_order_of_their_results_cost_a_second_look_and_nothing_else(order: int) -> None:
+    """Dates in a trend mislead the guess of the limit; the figures stay those of the definition."""
+    book, end = Book(3000), tail.tail_of(3000, 0.95)
+    book.pnl = np.ascontiguousarray(np.sort(book.pnl, axis=1)[:, ::order])
+    book.quantity = np.abs(book.quantity)
+    joint_pnl.store(book.pnl, 0, book.matrix)
+    var, es = book.tails(end, 7)
+    losses = -np.sort(book.results().astype(np.float64), axis=1)[:, : end.rank]
+    assert var.tolist() == losses[:, -1].tolist()
+    assert es == pytest.approx(losses.mean(axis=1), rel=1e-14)
+
+
 def test_parts_of_the_accounts_make_the_whole() -> None:
     """Accounts can be taken in parts, by threads or on touch: an account's figures do not depend on the others."""
     book = Book(1000)
