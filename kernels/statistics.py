@@ -1,27 +1,22 @@
-"""Statistics of returns and losses: volatility, value at risk, expected shortfall, covariance.
+"""Statistics of returns: volatility, correlation, shrinkage and repair of matrices, for reports and published numbers.
 
-Plain functions of arrays; losses are positive, volatilities of one period. Sums are exactly rounded (`math.fsum`) or
-run in a fixed order, so a result does not depend on the processor that adds. Formulas: J.P. Morgan, RiskMetrics
-Technical Document (1996) for the moving average and the delta-normal value at risk; Ledoit and Wolf (2004) and Chen,
-Wiesel, Eldar and Hero (2010) for the two shrinkages; Rebonato and Jaeckel (1999) for the spectral repair; Higham (2002)
-for the nearest correlation matrix.
+Plain functions of arrays; what a tick needs is compiled (`covariance`, `correlation`), what losses need is in
+`distributions`. Sums are exactly rounded (`math.fsum`) or run in a fixed order, so a result does not depend on the
+processor that adds. Formulas: J.P. Morgan, RiskMetrics Technical Document (1996) for the moving average; Ledoit and
+Wolf (2004) and Chen, Wiesel, Eldar and Hero (2010) for the two shrinkages; Rebonato and Jaeckel (1999) for the spectral
+repair; Higham (2002) for the nearest correlation matrix.
 """
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kernels import correlation
 from kernels._jit import Floats
 
-Tail = Literal["tail_mean", "beyond", "weighted"]
-
-INV_SQRT_2PI = 0.3989422804014327
-WHOLE = 1e-9  # how near to an integer a number of tail losses counts as one: 1 - 0.95 is not 0.05 in binary
 HIGHAM_CHANGE = 1e-12
 HIGHAM_ROUNDS = 100_000
 
@@ -42,68 +37,6 @@ def ewma_variance(variance: Floats, observation: Floats, decay: float) -> Floats
     if not 0.0 <= decay <= 1.0:
         raise ValueError(f"decay must lie in [0, 1], got {decay}")
     return decay * variance + (1.0 - decay) * (observation * observation)
-
-
-def gaussian_var_es(mean: float, sigma: float, confidence: float) -> tuple[float, float]:
-    """Return value at risk and expected shortfall of a normal P&L, as positive losses.
-
-    -mean + z sigma and -mean + sigma n(z) / (1 - confidence), z the confidence's quantile. Raises ValueError on a
-    confidence outside (0, 1) or a negative sigma.
-    """
-    if not sigma >= 0.0:
-        raise ValueError(f"sigma must not be negative, got {sigma}")
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must lie in (0, 1), got {confidence}")
-    z = NormalDist().inv_cdf(confidence)
-    density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
-    return z * sigma - mean, sigma * density / (1.0 - confidence) - mean
-
-
-def historical_var_es(pnl: Floats, confidence: float, tail: Tail = "weighted") -> tuple[float, float]:
-    """Return value at risk and expected shortfall of n equally likely results, as positive losses.
-
-    pnl: float64[n], n >= 1, gains positive. With the losses L(1) >= L(2) >= ... and a = n (1 - confidence), value at
-    risk is L(k), k = a rounded where it is whole, else the next integer, at least 1. Shortfall is the mean of
-    L(1) .. L(k) (`tail_mean`), of those before L(k) (`beyond`; L(1) for k = 1), or of a tail of exactly a losses, the
-    last one counted in part (`weighted`). Raises ValueError on no results, a NaN, or a confidence outside (0, 1).
-    """
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must lie in (0, 1), got {confidence}")
-    if pnl.size == 0 or bool(np.isnan(pnl).any()):
-        raise ValueError("a historical distribution needs results, none of them NaN")
-    losses = np.sort(-pnl)[::-1].tolist()
-    tail_size = len(losses) * (1.0 - confidence)
-    whole = math.floor(tail_size + 0.5)
-    is_whole = abs(tail_size - whole) < WHOLE
-    k = max(1, whole if is_whole else math.ceil(tail_size))
-    value_at_risk = losses[k - 1]
-    if tail == "tail_mean":
-        return value_at_risk, math.fsum(losses[:k]) / k
-    if tail == "beyond":
-        return value_at_risk, math.fsum(losses[: k - 1]) / (k - 1) if k > 1 else losses[0]
-    if is_whole and whole > 0:
-        return value_at_risk, math.fsum(losses[:whole]) / whole
-    full = math.floor(tail_size)
-    return value_at_risk, math.fsum([*losses[:full], (tail_size - full) * losses[full]]) / tail_size
-
-
-def delta_normal_var(exposure: Floats, correlations: Floats, z: float, horizon_days: float) -> tuple[Floats, float]:
-    """Return the value at risk of each exposure alone, and that of all together.
-
-    exposure: float64[n] signed position times daily volatility; correlations: float64[n, n]. z sqrt(h) |w| and
-    z sqrt(h) sqrt(w'Rw). Raises ValueError on shapes, a negative horizon, or a matrix under which the variance is
-    negative by more than rounding.
-    """
-    if correlations.shape != (exposure.size, exposure.size):
-        raise ValueError(f"{exposure.size} exposures need as many rows and columns of correlations")
-    if not horizon_days >= 0.0:
-        raise ValueError(f"horizon_days must not be negative, got {horizon_days}")
-    products = (np.outer(exposure, exposure) * correlations).ravel().tolist()
-    variance = math.fsum(products)
-    if variance < -1e-12 * math.fsum(abs(x) for x in products):
-        raise ValueError("the correlations are not those of any variables: the variance is negative")
-    scale = z * math.sqrt(horizon_days)
-    return scale * np.abs(exposure), scale * math.sqrt(max(variance, 0.0))
 
 
 def pearson(x: Floats, y: Floats) -> float:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from kernels import statistics
+from kernels import distributions, statistics
 from kernels._jit import Floats
+from kernels.tail import Convention
 from monitor.vectors.inputs import InvalidInputs, matrix, read, refused_at
 
 
@@ -32,7 +33,7 @@ class _Gaussian(msgspec.Struct, frozen=True):
 class _Historical(msgspec.Struct, frozen=True):
     returns_pct: list[float]
     confidence: float
-    convention: statistics.Tail = "weighted"
+    convention: Convention = "weighted"
 
 
 class _DeltaNormal(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ def gaussian_var_es(inputs: Mapping[str, Any]) -> dict[str, Any]:
     pairs = []
     for number, case in enumerate(given.cases):
         with refused_at(f"cases[{number}]"):
-            pairs.append(statistics.gaussian_var_es(case.mean, case.sigma, given.confidence))
+            pairs.append(distributions.gaussian_var_es(case.mean, case.sigma, given.confidence))
     return {"var": [var for var, _ in pairs], "es": [es for _, es in pairs]}
 
 
@@ -81,7 +82,7 @@ def historical_var_es(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Take the tail of a sample: returns_pct[], confidence, convention -> var_pct, es_pct, losses positive."""
     given = read(inputs, _Historical)
     with refused_at("returns_pct"):
-        var, es = statistics.historical_var_es(_vector(given.returns_pct), given.confidence, given.convention)
+        var, es = distributions.historical_var_es(_vector(given.returns_pct), given.confidence, given.convention)
     return {"var_pct": var, "es_pct": es}
 
 
@@ -101,7 +102,7 @@ def delta_normal_var(inputs: Mapping[str, Any]) -> dict[str, Any]:
     else:
         correlations = matrix(given.correlation, "correlation")
     with refused_at("correlation"):
-        standalone, portfolio = statistics.delta_normal_var(
+        standalone, portfolio = distributions.delta_normal_var(
             _vector(given.positions_usd) * _vector(given.daily_vols), correlations, given.z, given.horizon_days
         )
     alone = [float(x) for x in standalone]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from kernels import statistics
+from kernels import distributions, statistics
 from kernels._jit import Floats
 
 RETURNS = st.floats(-10.0, 10.0).map(lambda x: round(x, 6))
@@ -60,7 +60,7 @@ def test_a_decay_outside_its_range_is_refused(decay: float) -> None:
 def test_shortfall_is_at_least_value_at_risk(pnl: Floats, confidence: float) -> None:
     """In every convention the shortfall is at least the value at risk, and at most the worst loss."""
     for tail in ("tail_mean", "beyond", "weighted"):
-        var, es = statistics.historical_var_es(pnl, confidence, tail)
+        var, es = distributions.historical_var_es(pnl, confidence, tail)
         assert var - 1e-9 <= es <= -pnl.min() + 1e-12
         assert -pnl.max() <= var <= -pnl.min()
 
@@ -71,52 +71,52 @@ def test_weighted_shortfall_is_subadditive(x: Floats, y: Floats, confidence: flo
     """Joining two portfolios never has more shortfall than both apart: the weighted convention is coherent."""
     n = min(x.size, y.size)
     x, y = np.ascontiguousarray(x[:n]), np.ascontiguousarray(y[:n])
-    apart = statistics.historical_var_es(x, confidence)[1] + statistics.historical_var_es(y, confidence)[1]
-    assert statistics.historical_var_es(x + y, confidence)[1] <= apart + 1e-9
+    apart = distributions.historical_var_es(x, confidence)[1] + distributions.historical_var_es(y, confidence)[1]
+    assert distributions.historical_var_es(x + y, confidence)[1] <= apart + 1e-9
 
 
 def test_a_whole_tail_is_counted_as_whole() -> None:
     """20 results at 95 % have one in the tail, although 1 - 0.95 is a little more than 0.05 in binary."""
     pnl = -np.arange(1.0, 21.0)
-    assert statistics.historical_var_es(pnl, 0.95, "tail_mean") == (20.0, 20.0)
-    assert statistics.historical_var_es(pnl, 0.90, "tail_mean") == (19.0, 19.5)
-    assert statistics.historical_var_es(pnl, 0.90, "beyond") == (19.0, 20.0)
-    assert statistics.historical_var_es(pnl, 0.90, "weighted") == (19.0, 19.5)
+    assert distributions.historical_var_es(pnl, 0.95, "tail_mean") == (20.0, 20.0)
+    assert distributions.historical_var_es(pnl, 0.90, "tail_mean") == (19.0, 19.5)
+    assert distributions.historical_var_es(pnl, 0.90, "beyond") == (19.0, 20.0)
+    assert distributions.historical_var_es(pnl, 0.90, "weighted") == (19.0, 19.5)
 
 
 def test_a_tail_of_less_than_one_result_is_the_worst() -> None:
     """With few results the worst loss is value at risk and shortfall in every convention."""
     pnl = np.array([1.0, -7.0, 3.0])
     for tail in ("tail_mean", "beyond", "weighted"):
-        assert statistics.historical_var_es(pnl, 0.99, tail) == pytest.approx((7.0, 7.0), rel=1e-14)
+        assert distributions.historical_var_es(pnl, 0.99, tail) == pytest.approx((7.0, 7.0), rel=1e-14)
 
 
 def test_history_has_to_be_there() -> None:
     """No results, or one that is missing, is refused; so is a confidence that is no probability."""
     for pnl in (np.zeros(0), np.array([1.0, math.nan])):
         with pytest.raises(ValueError, match="results"):
-            statistics.historical_var_es(pnl, 0.99)
+            distributions.historical_var_es(pnl, 0.99)
     for confidence in (0.0, 1.0, -0.5, math.nan):
         with pytest.raises(ValueError, match="confidence"):
-            statistics.historical_var_es(np.ones(3), confidence)
+            distributions.historical_var_es(np.ones(3), confidence)
         with pytest.raises(ValueError, match="confidence"):
-            statistics.gaussian_var_es(0.0, 1.0, confidence)
+            distributions.gaussian_var_es(0.0, 1.0, confidence)
 
 
 def test_a_certain_result_has_no_tail() -> None:
     """Without deviation value at risk and shortfall are the loss itself."""
-    assert statistics.gaussian_var_es(-2.5, 0.0, 0.99) == (2.5, 2.5)
+    assert distributions.gaussian_var_es(-2.5, 0.0, 0.99) == (2.5, 2.5)
     with pytest.raises(ValueError, match="sigma"):
-        statistics.gaussian_var_es(0.0, math.nan, 0.99)
+        distributions.gaussian_var_es(0.0, math.nan, 0.99)
 
 
 def test_exposures_that_cancel_need_nothing() -> None:
     """Two opposite exposures in one risk are no risk; rounding below zero is zero and not NaN."""
     ones = np.ones((2, 2))
-    alone, together = statistics.delta_normal_var(np.array([0.1, -0.1]), ones, 2.33, 10.0)
+    alone, together = distributions.delta_normal_var(np.array([0.1, -0.1]), ones, 2.33, 10.0)
     assert together == 0.0
     assert alone.tolist() == [alone[0]] * 2
-    assert statistics.delta_normal_var(np.zeros(0), np.zeros((0, 0)), 2.33, 1.0)[1] == 0.0
+    assert distributions.delta_normal_var(np.zeros(0), np.zeros((0, 0)), 2.33, 1.0)[1] == 0.0
 
 
 def test_a_sample_that_does_not_vary_has_no_correlation() -> None:
