@@ -33,7 +33,6 @@ from monitor.brokers.kafka import LocalKafka
 from monitor.worker.log_view import LogView
 from schemas.topics import SEQUENCED, full_name
 
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 POLL_S = 0.5
 STARTED_S = 2.0  # between a kill and the next start of the worker: a supervisor's usual pause
 SESSION_S = "6"
@@ -297,10 +296,11 @@ def table(bench: Bench) -> str:
     return "\n".join([*lines, "", f"{said}{whole}"])
 
 
-def write_table(path: Path, text: str) -> None:
-    """Put the table between its markers; raises ValueError if the document has none."""
+def write_table(path: Path, name: str, text: str) -> None:
+    """Put the table between the markers of its name; raises ValueError if the document has none."""
     document = path.read_text()
-    head, tail = document.index(BEGIN) + len(BEGIN), document.index(END)
+    begin, end = (f"<!-- {name}: {side} -->" for side in ("begin", "end"))
+    head, tail = document.index(begin) + len(begin), document.index(end)
     path.write_text(f"{document[:head]}\n{text}\n{document[tail:]}")
 
 
@@ -320,9 +320,11 @@ def write_table(path: Path, text: str) -> None:
 @click.option("--work", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept between calls.")
 @click.option("--write", "document", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Document with markers for the table.")  # fmt: skip
+@click.option("--table", "name", default="day", show_default=True, help="Name of the markers.")
 def main(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     files: tuple[Path, ...], accounts: int, from_time: str | None, until_time: str | None, partitions: int,
     only: tuple[str, ...], again: bool, kill_every_s: float, seed: int, work: Path, document: Path | None,
+    name: str,
 ) -> None:  # fmt: skip
     """Run the rows that are not done yet and print the table."""
     work.mkdir(parents=True, exist_ok=True)
@@ -341,7 +343,7 @@ def main(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     text = table(bench)
     click.echo(text)
     if document is not None:
-        write_table(document, text)
+        write_table(document, name, text)
 
 
 def make_accounts(bench: Bench, accounts: int) -> None:
