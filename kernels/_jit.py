@@ -17,9 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
+import llvmlite.binding
 import numpy as np
 from numba import njit
+from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl
+from numba.core.codegen import get_host_cpu_features
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
@@ -28,6 +31,15 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+
+# What numba compiles for: this CPU, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say.
+FEATURES = frozenset(
+    (get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(",")
+)
+FUSED = "+fma" in FEATURES
+
+INTERLEAVE = 2
+llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")
 
 
 def sources_digest(folder: Path) -> str:

@@ -1,0 +1,171 @@
+"""Black-76 over arrays: the formulas of `kernels.black76_formulas` as vectors, irregular rows by `kernels.black76`.
+
+Rows go through in blocks that stay in the first cache, in two short loops each: one long loop would keep a CPU waiting
+for its own results (`docs/performance.md`). The first loop leaves what the second one needs in the rows of the output,
+and a row that is not regular (`formulas.is_regular`) is then written once more by the scalar function. Outputs must
+therefore not overlap inputs.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kernels import black76, polynomials
+from kernels import black76_formulas as formulas
+from kernels._jit import Bools, Floats, kernel
+
+# Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
+PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
+FIRST_GREEKS, GREEKS = 5, 9
+BLOCK = 512  # ten rows of it are 40 kB
+
+
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _distances(
+    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
+    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+) -> int:  # fmt: skip
+    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return how many rows are not regular."""
+    irregular = 0
+    for i in range(a.shape[0]):
+        low, high = formulas.ordered(forward[i], strike[i])
+        t_root = math.sqrt(years[i])
+        s = vol[i] * t_root
+        inverse = 1.0 / s
+        log_discount = -rate[i] * years[i]
+        near, _ = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        a[i] = near
+        e[i] = formulas.weighted_density(low, near)
+        root[i] = t_root
+        inverse_stdev[i] = inverse
+        discount[i] = polynomials.exp(log_discount)
+        irregular += not formulas.is_regular(low, high, s, years[i], log_discount)
+    return irregular
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _first_order(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats,
+    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+) -> None:  # fmt: skip
+    """Turn what `_distances` left into price, delta, gamma, vega and theta, in the same rows."""
+    for i in range(a.shape[0]):
+        b = vol[i] * root[i] - a[i]
+        a[i], e[i], root[i], inverse_stdev[i], discount[i] = formulas.first_order(
+            is_call[i], forward[i], strike[i], vol[i], rate[i], root[i], inverse_stdev[i], discount[i], a[i], b, e[i]
+        )
+
+
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _second_order(
+    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, price: Floats,
+    vanna: Floats, volga: Floats, rho: Floats, speed: Floats,
+) -> None:  # fmt: skip
+    """Write vanna, volga, rho and speed of regular rows."""
+    for i in range(vanna.shape[0]):
+        low, high = formulas.ordered(forward[i], strike[i])
+        root = math.sqrt(years[i])
+        s = vol[i] * root
+        inverse = 1.0 / s
+        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        e = formulas.weighted_density(low, a)
+        discount = polynomials.exp(-rate[i] * years[i])
+        vanna[i], volga[i], speed[i] = formulas.second_order(forward[i], strike[i], root, inverse, discount, a, b, e)
+        rho[i] = -years[i] * price[i]
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8")
+def _check(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, n: int
+) -> None:
+    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == vol.shape[0] == years.shape[0] == n):
+        raise ValueError("arrays of one greeks call must have one length")
+    if rate.shape[0] != n:
+        raise ValueError("arrays of one greeks call must have one length")
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8, i8, f8[:, ::1]")
+def _repair(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
+    start: int, end: int, out: Floats,
+) -> None:  # fmt: skip
+    """Write the rows again that are not regular."""
+    for i in range(start, end):
+        low, high = formulas.ordered(forward[i], strike[i])
+        if not formulas.is_regular(low, high, vol[i] * math.sqrt(years[i]), years[i], -rate[i] * years[i]):
+            g = black76.greeks(is_call[i], forward[i], strike[i], vol[i], years[i], rate[i])
+            out[PRICE, i], out[DELTA, i], out[GAMMA, i], out[VEGA, i], out[THETA, i] = g[:FIRST_GREEKS]
+            if out.shape[0] == GREEKS:
+                out[VANNA, i], out[VOLGA, i], out[RHO, i], out[SPEED, i] = g[FIRST_GREEKS:]
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def _write(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write five or nine rows, block by block."""
+    n = out.shape[1]
+    for start in range(0, n, BLOCK):
+        end = min(n, start + BLOCK)
+        f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
+        price, delta, gamma = out[PRICE, start:end], out[DELTA, start:end], out[GAMMA, start:end]
+        vega, theta = out[VEGA, start:end], out[THETA, start:end]
+        irregular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
+        _first_order(is_call[start:end], f, k, v, r, price, delta, gamma, vega, theta)
+        if out.shape[0] == GREEKS:
+            _second_order(
+                f, k, v, t, r, price,
+                out[VANNA, start:end], out[VOLGA, start:end], out[RHO, start:end], out[SPEED, start:end],
+            )  # fmt: skip
+        if irregular:
+            _repair(is_call, forward, strike, vol, years, rate, start, end, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def first_greeks_array(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write price, delta, gamma, vega and theta of n options into out: float64[5, n], rows `PRICE` .. `THETA`.
+
+    Inputs, units and degenerate ones as of `black76.greeks`; out overlaps none of them. Raises ValueError on shapes.
+    """
+    if out.shape[0] != FIRST_GREEKS:
+        raise ValueError("the output of first_greeks_array has five rows")
+    _check(is_call, forward, strike, vol, years, rate, out.shape[1])
+    _write(is_call, forward, strike, vol, years, rate, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def greeks_array(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write `black76.greeks` of n options into out: float64[9, n], rows `PRICE` .. `SPEED`, overlapping no input.
+
+    Raises ValueError on shapes.
+    """
+    if out.shape[0] != GREEKS:
+        raise ValueError("the output of greeks_array has nine rows")
+    _check(is_call, forward, strike, vol, years, rate, out.shape[1])
+    _write(is_call, forward, strike, vol, years, rate, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def price_array(
+    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
+) -> None:
+    """Write `black76.price` of n options into out, which overlaps no input; ValueError unless all have n elements."""
+    n = out.shape[0]
+    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
+        raise ValueError("arrays of one price call must have one length")
+    irregular = 0
+    for i in range(n):
+        low, high = formulas.ordered(forward[i], strike[i])
+        s = total_stdev[i]
+        value = formulas.value(is_call[i], forward[i], strike[i], polynomials.log_ratio(low, high), s, 1.0 / s)
+        out[i] = discount[i] * value
+        irregular += not (formulas.is_regular(low, high, s, 1.0, 0.0) & (discount[i] >= 0.0) & (discount[i] < math.inf))
+    if irregular:
+        for i in range(n):
+            low, high = formulas.ordered(forward[i], strike[i])
+            if not (formulas.is_regular(low, high, total_stdev[i], 1.0, 0.0) and 0.0 <= discount[i] < math.inf):
+                out[i] = black76.price(is_call[i], forward[i], strike[i], total_stdev[i], discount[i])
