@@ -33,10 +33,9 @@ Bools = NDArray[np.bool_]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 # What numba compiles for: this CPU, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say.
-FEATURES = frozenset(
-    (get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(",")
-)
+FEATURES = frozenset((get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(","))
 FUSED = "+fma" in FEATURES
+
 
 INTERLEAVE = 2
 llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")

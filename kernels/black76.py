@@ -158,9 +158,10 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     root = math.sqrt(years)
     low, high = formulas.ordered(forward, strike)
-    if formulas.is_regular(low, high, vol * root, years, rate * years):
+    s = vol * root
+    if formulas.is_regular(low, high, vol, years, s, 1.0 / s, rate * years):
         return regular_greeks(is_call, forward, strike, vol, years, rate)
-    s = _held(vol * root)
+    s = _held(s)
     discount = math.exp(-rate * years)
     value = price(is_call, forward, strike, s, discount)
     slope = delta(is_call, forward, strike, s, discount)

@@ -17,16 +17,16 @@ from kernels._jit import Bools, Floats, kernel
 # Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
 PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
 FIRST_GREEKS, GREEKS = 5, 9
-BLOCK = 512  # ten rows of it are 40 kB
+BLOCK = 1024
 
 
 @kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _distances(
     forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
     a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
-) -> int:  # fmt: skip
-    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return how many rows are not regular."""
-    irregular = 0
+) -> bool:  # fmt: skip
+    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return whether all rows are regular."""
+    regular = True
     for i in range(a.shape[0]):
         low, high = formulas.ordered(forward[i], strike[i])
         t_root = math.sqrt(years[i])
@@ -39,8 +39,8 @@ def _distances(
         root[i] = t_root
         inverse_stdev[i] = inverse
         discount[i] = polynomials.exp(log_discount)
-        irregular += not formulas.is_regular(low, high, s, years[i], log_discount)
-    return irregular
+        regular &= formulas.is_regular(low, high, vol[i], years[i], s, inverse, log_discount)
+    return regular
 
 
 @kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
@@ -75,9 +75,7 @@ def _second_order(
 
 
 @kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8")
-def _check(
-    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, n: int
-) -> None:
+def _check(is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, n: int) -> None:
     if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == vol.shape[0] == years.shape[0] == n):
         raise ValueError("arrays of one greeks call must have one length")
     if rate.shape[0] != n:
@@ -92,7 +90,8 @@ def _repair(
     """Write the rows again that are not regular."""
     for i in range(start, end):
         low, high = formulas.ordered(forward[i], strike[i])
-        if not formulas.is_regular(low, high, vol[i] * math.sqrt(years[i]), years[i], -rate[i] * years[i]):
+        s = vol[i] * math.sqrt(years[i])
+        if not formulas.is_regular(low, high, vol[i], years[i], s, 1.0 / s, -rate[i] * years[i]):
             g = black76.greeks(is_call[i], forward[i], strike[i], vol[i], years[i], rate[i])
             out[PRICE, i], out[DELTA, i], out[GAMMA, i], out[VEGA, i], out[THETA, i] = g[:FIRST_GREEKS]
             if out.shape[0] == GREEKS:
@@ -110,14 +109,14 @@ def _write(
         f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
         price, delta, gamma = out[PRICE, start:end], out[DELTA, start:end], out[GAMMA, start:end]
         vega, theta = out[VEGA, start:end], out[THETA, start:end]
-        irregular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
+        regular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
         _first_order(is_call[start:end], f, k, v, r, price, delta, gamma, vega, theta)
         if out.shape[0] == GREEKS:
             _second_order(
                 f, k, v, t, r, price,
                 out[VANNA, start:end], out[VOLGA, start:end], out[RHO, start:end], out[SPEED, start:end],
             )  # fmt: skip
-        if irregular:
+        if not regular:
             _repair(is_call, forward, strike, vol, years, rate, start, end, out)
 
 
@@ -157,15 +156,17 @@ def price_array(
     n = out.shape[0]
     if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
         raise ValueError("arrays of one price call must have one length")
-    irregular = 0
+    regular = True
     for i in range(n):
         low, high = formulas.ordered(forward[i], strike[i])
         s = total_stdev[i]
-        value = formulas.value(is_call[i], forward[i], strike[i], polynomials.log_ratio(low, high), s, 1.0 / s)
+        inverse = 1.0 / s
+        value = formulas.value(is_call[i], forward[i], strike[i], polynomials.log_ratio(low, high), s, inverse)
         out[i] = discount[i] * value
-        irregular += not (formulas.is_regular(low, high, s, 1.0, 0.0) & (discount[i] >= 0.0) & (discount[i] < math.inf))
-    if irregular:
+        regular &= formulas.is_regular(low, high, s, 1.0, s, inverse, 0.0) & (0.0 <= discount[i] < math.inf)
+    if not regular:
         for i in range(n):
             low, high = formulas.ordered(forward[i], strike[i])
-            if not (formulas.is_regular(low, high, total_stdev[i], 1.0, 0.0) and 0.0 <= discount[i] < math.inf):
-                out[i] = black76.price(is_call[i], forward[i], strike[i], total_stdev[i], discount[i])
+            s = total_stdev[i]
+            if not (formulas.is_regular(low, high, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
+                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])

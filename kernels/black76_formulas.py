@@ -18,11 +18,12 @@ from kernels.polynomials import MILLS_P, MILLS_Q, exp_or_zero
 LOG_INV_SQRT_2PI = -0.9189385332046727
 FAR = -52.0  # l/s further out: a is below -40 at any s < 24, and the price zero
 
-# Rows within these are regular: nothing on the way to a Greek overflows or loses digits as a subnormal number.
-LEAST_PRICE, LARGEST_PRICE = 1e-100, 1e100
-LEAST_STDEV, MAX_TOTAL_STDEV = 1e-18, 24.0
-LEAST_YEARS, LARGEST_YEARS = 1e-30, 1e30
-LARGEST_LOG_DISCOUNT = 700.0
+MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward in float64
+LEAST = 1e-100  # of prices and volatilities
+
+# Each term of `is_regular` reaches 24 where a result could overflow: 1/s at 2e19, F, K at 2e101, T at 2e31, vol at 2e21,
+# |rT| at 700.
+OF_INVERSE, OF_PRICE, OF_YEARS, OF_VOL, OF_LOG_DISCOUNT = 1e-18, 1e-100, 1e-30, 1e-20, 24.0 / 700.0
 
 
 @inlined()
@@ -32,17 +33,17 @@ def ordered(forward: float, strike: float) -> tuple[float, float]:
 
 
 @inlined()
-def is_regular(low: float, high: float, total_stdev: float, years: float, log_discount: float) -> bool:
-    """Tell whether the formulas here hold as they are; false for NaN and infinity anywhere."""
-    return (
-        (low >= LEAST_PRICE)
-        & (high <= LARGEST_PRICE)
-        & (total_stdev >= LEAST_STDEV)
-        & (total_stdev < MAX_TOTAL_STDEV)
-        & (years >= LEAST_YEARS)
-        & (years <= LARGEST_YEARS)
-        & (abs(log_discount) <= LARGEST_LOG_DISCOUNT)
-    )
+def is_regular(
+    low: float, high: float, vol: float, years: float, stdev: float, inverse_stdev: float, log_discount: float
+) -> bool:
+    """Tell whether the formulas here hold as they are, for every NaN and infinity that they do not.
+
+    One sum of terms that are not negative is compared instead of each: rows near a limit count as irregular too.
+    """
+    reach = muladd(OF_LOG_DISCOUNT, abs(log_discount), stdev)
+    reach = muladd(OF_PRICE, high, muladd(OF_INVERSE, inverse_stdev, reach))
+    reach = muladd(OF_YEARS, years, muladd(OF_VOL, vol, reach))
+    return (reach < MAX_TOTAL_STDEV) & (min(low, vol) >= LEAST)
 
 
 @inlined()
@@ -71,7 +72,9 @@ def mills_ratios(a: float, b: float) -> tuple[float, float, float]:
 
 
 @inlined()
-def undiscounted(is_call: bool, forward: float, strike: float, low: float, a: float, m: float, n: float, w: float) -> float:
+def undiscounted(
+    is_call: bool, forward: float, strike: float, low: float, a: float, m: float, n: float, w: float
+) -> float:
     """Return the price without discount; w is e/q, and no rounding leaves [intrinsic, F] (call) or [intrinsic, K]."""
     inside = a > 0.0
     time_value = muladd(w, (-m if inside else m) - n, low if inside else 0.0)
@@ -80,7 +83,9 @@ def undiscounted(is_call: bool, forward: float, strike: float, low: float, a: fl
 
 
 @inlined()
-def value(is_call: bool, forward: float, strike: float, log_low_high: float, stdev: float, inverse_stdev: float) -> float:
+def value(
+    is_call: bool, forward: float, strike: float, log_low_high: float, stdev: float, inverse_stdev: float
+) -> float:
     """Return the price without discount of one option from ln(low/high) and s and 1/s."""
     low = min(forward, strike)
     a, b = distances(log_low_high, stdev, inverse_stdev)
@@ -90,8 +95,17 @@ def value(is_call: bool, forward: float, strike: float, log_low_high: float, std
 
 @inlined()
 def first_order(
-    is_call: bool, forward: float, strike: float, vol: float, rate: float, root: float, inverse_stdev: float,
-    discount: float, a: float, b: float, e: float,
+    is_call: bool,
+    forward: float,
+    strike: float,
+    vol: float,
+    rate: float,
+    root: float,
+    inverse_stdev: float,
+    discount: float,
+    a: float,
+    b: float,
+    e: float,
 ) -> tuple[float, float, float, float, float]:
     """Return price, delta, gamma, vega and theta.
 

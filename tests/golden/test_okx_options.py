@@ -65,7 +65,13 @@ def compare(name: str) -> Compared:
     forward = strike / implied_strike_ratio(is_call, vol * np.sqrt(years), column("mark_price"))
     greeks = np.empty((black76_arrays.GREEKS, len(rows)))
     black76_arrays.greeks_array(is_call, forward, strike, vol, years, np.zeros(len(rows)), greeks)
-    order = (black76_arrays.PRICE, black76_arrays.DELTA, black76_arrays.GAMMA, black76_arrays.VEGA, black76_arrays.THETA)
+    order = (
+        black76_arrays.PRICE,
+        black76_arrays.DELTA,
+        black76_arrays.GAMMA,
+        black76_arrays.VEGA,
+        black76_arrays.THETA,
+    )
     coin = np.array([contracts.inverse_greeks(*row) for row in zip(*greeks[list(order)], forward, strict=True)])
     return Compared(
         basis=forward / column("underlying_price") - 1.0,
