@@ -100,7 +100,8 @@ def price(is_call: bool, forward: float, strike: float, total_stdev: float, disc
     low, high = formulas.ordered(forward, strike)
     log_low_high = log_ratio(low, high)
     s = max(total_stdev, MIN_TOTAL_STDEV)
-    return discount * formulas.value(is_call, forward, strike, log_low_high, s, 1.0 / s)
+    a, b = formulas.distances(log_low_high, s, 1.0 / s)
+    return discount * formulas.price_and_slope(is_call, forward, strike, low, a, b)[0]
 
 
 @kernel("b1, f8, f8, f8, f8")

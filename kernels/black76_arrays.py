@@ -161,8 +161,8 @@ def price_array(
         low, high = formulas.ordered(forward[i], strike[i])
         s = total_stdev[i]
         inverse = 1.0 / s
-        value = formulas.value(is_call[i], forward[i], strike[i], polynomials.log_ratio(low, high), s, inverse)
-        out[i] = discount[i] * value
+        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        out[i] = discount[i] * formulas.price_and_slope(is_call[i], forward[i], strike[i], low, a, b)[0]
         regular &= formulas.is_regular(low, high, s, 1.0, s, inverse, 0.0) & (0.0 <= discount[i] < math.inf)
     if not regular:
         for i in range(n):

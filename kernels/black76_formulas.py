@@ -1,8 +1,8 @@
 """Black-76 without branches, for regular inputs: what the scalar and the vector forms share.
 
 Everything is written in the lower and the higher of forward and strike, so that a put is a call with both exchanged.
-With l = ln(low/high) <= 0, a = l/s + s/2 and b = s - a (they are +-d1 and +-d2), low n(a) = high n(b) =: e, and the side
-that is out of the money is worth
+With l = ln(low/high) <= 0, a = l/s + s/2 and b = s - a (they are +-d1 and +-d2), low n(a) = high n(b) =: e, and the
+side that is out of the money is worth
 
     low N(a) - high N(-b) = e (M(-a) - M(b)) for a <= 0, low - e (M(a) + M(b)) for a > 0,    M(x) = N(-x)/n(x).
 
@@ -21,8 +21,8 @@ FAR = -52.0  # l/s further out: a is below -40 at any s < 24, and the price zero
 MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward in float64
 LEAST = 1e-100  # of prices and volatilities
 
-# Each term of `is_regular` reaches 24 where a result could overflow: 1/s at 2e19, F, K at 2e101, T at 2e31, vol at 2e21,
-# |rT| at 700.
+# Each term of `is_regular` reaches 24 before a result could overflow: 1/s at 2e19, F and K at 2e101, T at 2e31, vol at
+# 2e21, |rT| at 700.
 OF_INVERSE, OF_PRICE, OF_YEARS, OF_VOL, OF_LOG_DISCOUNT = 1e-18, 1e-100, 1e-30, 1e-20, 24.0 / 700.0
 
 
@@ -72,25 +72,37 @@ def mills_ratios(a: float, b: float) -> tuple[float, float, float]:
 
 
 @inlined()
-def undiscounted(
-    is_call: bool, forward: float, strike: float, low: float, a: float, m: float, n: float, w: float
-) -> float:
-    """Return the price without discount; w is e/q, and no rounding leaves [intrinsic, F] (call) or [intrinsic, K]."""
+def time_value(low: float, a: float, m: float, n: float, w: float) -> float:
+    """Return the undiscounted price of the side that is out of the money, not negative; w is e/q."""
     inside = a > 0.0
-    time_value = muladd(w, (-m if inside else m) - n, low if inside else 0.0)
-    intrinsic = forward - strike if is_call else strike - forward
-    return min(max(intrinsic, 0.0) + max(time_value, 0.0), forward if is_call else strike)
+    return max(muladd(w, (-m if inside else m) - n, low if inside else 0.0), 0.0)
 
 
 @inlined()
-def value(
-    is_call: bool, forward: float, strike: float, log_low_high: float, stdev: float, inverse_stdev: float
-) -> float:
-    """Return the price without discount of one option from ln(low/high) and s and 1/s."""
-    low = min(forward, strike)
-    a, b = distances(log_low_high, stdev, inverse_stdev)
+def with_intrinsic(is_call: bool, forward: float, strike: float, time_value: float) -> float:
+    """Return the undiscounted price, which no rounding puts above F (call) or K (put)."""
+    intrinsic = forward - strike if is_call else strike - forward
+    return min(max(intrinsic, 0.0) + time_value, forward if is_call else strike)
+
+
+@inlined()
+def signed_share(is_call: bool, below: bool, a: float, b: float, tail: float) -> float:
+    """Return N(d1) of a call, -N(-d1) of a put, from tail = N(-|d1|); below is F <= K."""
+    share = 1.0 - tail if ((a if below else b) > 0.0) == is_call else tail
+    return share if is_call else -share
+
+
+@inlined()
+def price_and_slope(
+    is_call: bool, forward: float, strike: float, low: float, a: float, b: float
+) -> tuple[float, float]:
+    """Return price and delta without discount."""
     m, n, q = mills_ratios(a, b)
-    return undiscounted(is_call, forward, strike, low, a, m, n, weighted_density(low, a) / q)
+    w = weighted_density(low, a) / q
+    below = forward <= strike
+    tail = w * (m if below else n) / forward
+    price = with_intrinsic(is_call, forward, strike, time_value(low, a, m, n, w))
+    return price, signed_share(is_call, below, a, b, tail)
 
 
 @inlined()
@@ -115,15 +127,15 @@ def first_order(
     w = 1.0 / (q * forward)
     inverse_forward = w * q
     w *= e
-    price = discount * undiscounted(is_call, forward, strike, min(forward, strike), a, m, n, w * forward)
+    outside = time_value(min(forward, strike), a, m, n, w * forward)
+    price = discount * with_intrinsic(is_call, forward, strike, outside)
     below = forward <= strike
-    tail = w * (m if below else n)  # N(-|d1|)
-    share = 1.0 - tail if ((a if below else b) > 0.0) == is_call else tail
+    slope = signed_share(is_call, below, a, b, w * (m if below else n))
     weighted = discount * e
     curvature = weighted * inverse_stdev
     return (
         price,
-        (discount if is_call else -discount) * share,
+        discount * slope,
         curvature * (inverse_forward * inverse_forward),
         weighted * root,
         muladd(rate, price, curvature * (-0.5 * vol * vol)),

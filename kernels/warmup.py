@@ -27,6 +27,9 @@ from kernels import (
     netting_solve,
     risk_matrix,
     scenarios,
+    scenarios_options,
+    scenarios_table,
+    scenarios_units,
     surface,
 )
 
@@ -72,12 +75,14 @@ def _portfolio() -> None:
     table = scenarios.scenario_table(0.16, 1, (1.0,))
     kind, call, one = np.array([scenarios.LINEAR], dtype=np.int64), np.ones(1, dtype=np.bool_), np.ones(1)
     pnl, value, delta, market = np.empty((1, len(table.move))), np.empty(1), np.empty(1), np.empty(1)
-    scenarios.shocked_vol(0.5, scenarios.UP, 0.1, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0)
+    scenarios_table.shocked_vol(0.5, scenarios_table.UP, 0.1, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0)
+    scenarios_table.tenor_scale(0.1, 0.3, 0.13, 1.0)
     nothing = np.zeros(1)
     scenarios.risk_array(
         kind, call, one, one, one, nothing, nothing, one, one, 1.0, *table, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0,
         pnl, value, delta, market,
     )  # fmt: skip
+    _scenario_parts()
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.check_segments(indptr, row, one, 1)
@@ -89,6 +94,27 @@ def _portfolio() -> None:
         indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
         net_value, scan, worst, roll, shock, net_delta,
     )  # fmt: skip
+
+
+def _scenario_parts() -> None:
+    call, one, up, down = np.ones(1, dtype=np.bool_), np.ones(1), np.empty(1), np.empty(1)
+    nothing, rows, log_move = np.zeros(1), np.zeros(1, dtype=np.int64), np.empty(1)
+    level, regular = np.empty((scenarios_options.LEVELS, 1)), np.ones(1, dtype=np.bool_)
+    scenarios_units.is_priced(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0)
+    scenarios_units.linear_unit(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0)
+    scenarios_units.linear_row(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0, nothing, np.zeros(1))
+    scenarios_units.add_fixed_inverse(1.0, 1.0, 0.5, 1.0, nothing, np.zeros(1))
+    scenarios_options.shocked_vols(one, one, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0, up, down)
+    scenarios_options.log_moves(nothing, log_move)
+    scenarios_units.option_unit(False, 1.0, 1.0, 1.0, 0.0, 0.1, 0.5, 1.0)
+    scenarios_units.irregular_option(
+        True, False, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.5, 0.5, 0.5, 1.0, nothing, rows, one, np.empty(1)
+    )
+    scenarios_options.levels(call, one, one, one, one, up, down, level, regular)
+    scenarios_options.time_values(np.zeros(1), one, one)
+    scenarios_options.write_rows(
+        rows, call, call, one, nothing, one, one, level, nothing, log_move, rows, one, np.empty((1, 1))
+    )
 
 
 def _accounts() -> None:
