@@ -1,4 +1,10 @@
 /* One vector type for both widths, named after what it does; plain C only where neither is there. */
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#else
+#pragma GCC optimize("fp-contract=off")
+#endif
+/* Fused where FMA is written and nowhere else, as in the kernels: results are compared bit for bit. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
