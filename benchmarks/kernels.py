@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,7 @@ def c_greeks(o: Options, out: Floats) -> dict[str, Form]:
     arguments = [ctypes.c_int64(out.shape[1]), *pointers(*o), *pointers(*out)]
     names = [f"greeks_{loops}_{vectors}" for loops in ("one_loop", "two_loops") for vectors in (1, 2)]
     return {
-        f"{compiler} {name}": lambda f=getattr(library, name): f(*arguments)
+        f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("black76").items()
         for name in names
     }
@@ -190,7 +191,7 @@ def scenario_figures() -> dict[str, float | bool]:
         *pointers(*padded, buffer, c_pnl),
     ]  # fmt: skip
     forms: dict[str, Form] = {
-        f"{compiler} {name}": lambda f=getattr(library, name): f(*arguments)
+        f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("scenarios").items()
         for name in [f"scenarios_by_{what}_{vectors}" for what in ("row", "block") for vectors in (1, 2)]
     }

@@ -30,7 +30,7 @@ def _operation(lowering: Callable[..., _Lowering]) -> Callable[[_Function], _Fun
     """Give a plain Python function, which a debugger steps through, the instructions that kernels have instead."""
 
     def pair(plain: _Function) -> _Function:
-        return plain if config.DISABLE_JIT else cast("_Function", intrinsic(lowering))
+        return plain if cast("Any", config).DISABLE_JIT else cast("_Function", intrinsic(lowering))
 
     return pair
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kernels import black76, polynomials
+from kernels import black76, contracts, polynomials
 from kernels import black76_formulas as formulas
 from kernels._jit import Bools, Floats, kernel
 
@@ -170,3 +170,18 @@ def price_array(
             s = total_stdev[i]
             if not (formulas.is_regular(low, high, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
                 out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
+
+
+@kernel("f8[:, ::1], f8[::1], f8[:, ::1]")
+def inverse_greeks_array(greeks: Floats, forward: Floats, out: Floats) -> None:
+    """Write `contracts.inverse_greeks` of n options into out: float64[5, n], rows `PRICE` .. `THETA`, in coins.
+
+    greeks is an undiscounted result of `first_greeks_array` or `greeks_array`. Raises ValueError on shapes.
+    """
+    n = forward.shape[0]
+    if not (greeks.shape[0] >= FIRST_GREEKS and out.shape[0] == FIRST_GREEKS and greeks.shape[1] == out.shape[1] == n):
+        raise ValueError("arrays of one inverse_greeks call must have one length and five rows")
+    for i in range(n):
+        out[PRICE, i], out[DELTA, i], out[GAMMA, i], out[VEGA, i], out[THETA, i] = contracts.inverse_greeks(
+            greeks[PRICE, i], greeks[DELTA, i], greeks[GAMMA, i], greeks[VEGA, i], greeks[THETA, i], forward[i]
+        )

@@ -88,7 +88,7 @@ def tables() -> dict[str, Table]:
 
 def value(table: Table, x: Real) -> Real:
     """Return the polynomial of rounded coefficients at x, exactly."""
-    return mp.polyval([mp.mpf(c) for c in reversed(table)], x)
+    return mp.fsum(mp.mpf(c) * x**power for power, c in enumerate(table))
 
 
 def errors(points: int = 500) -> dict[str, Real]:
