@@ -5,7 +5,7 @@
 * `error_model="numpy"`: a division by zero gives infinity or NaN as in numpy, and the caller sees a degraded row.
 * No `parallel`, and sums keep their order, so results repeat bit for bit. `fast` allows LLVM everything but reordering
   (`FAST`): only for arrays that hold neither NaN nor infinity, which the caller has to make sure of.
-* Machine code is cached beside the module, keyed by CPU and by the text of every module here
+* Machine code is cached beside the module, keyed by CPU, by the text of every module here and by LLVM's options
   (`docs/decisions/0031-kernel-cache.md`).
 """
 
@@ -15,11 +15,14 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
+import llvmlite.binding
 import numpy as np
 from numba import njit
+from numba.core import config
 from numba.core.caching import Cache, CompileResultCacheImpl
+from numba.core.codegen import get_host_cpu_features
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
@@ -28,6 +31,17 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+
+# What numba compiles for: this CPU, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say.
+_CHOSEN = cast("Any", config).CPU_FEATURES
+FEATURES = frozenset((cast("Any", get_host_cpu_features)() if _CHOSEN is None else _CHOSEN).split(","))
+FUSED = "+fma" in FEATURES
+
+# Vectors side by side in a loop. LLVM's own choice is one: each vector then waits for its own results, and loads every
+# coefficient for itself. With 32 registers two are best, with 16 four: there the coefficients are in memory anyway, and
+# four vectors share each load (`docs/performance.md`).
+INTERLEAVE = 2 if "+avx512f" in FEATURES else 4
+llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")
 
 
 def sources_digest(folder: Path) -> str:
@@ -50,7 +64,7 @@ class _PackageCacheFiles(CompileResultCacheImpl):
 
     def get_filename_base(self, fullname: str, abiflags: str) -> str:
         base: str = super().get_filename_base(fullname, abiflags)  # type: ignore[no-untyped-call]
-        return f"{base}.{SOURCES[:16]}"
+        return f"{base}.{SOURCES[:16]}-i{INTERLEAVE}"
 
 
 class _PackageCache(Cache):

@@ -13,6 +13,7 @@ import numpy as np
 from kernels import (
     accounts,
     black76,
+    black76_arrays,
     blocks,
     contracts,
     correlation,
@@ -29,6 +30,9 @@ from kernels import (
     path_pnl,
     risk_matrix,
     scenarios,
+    scenarios_options,
+    scenarios_table,
+    scenarios_units,
     surface,
     tail,
 )
@@ -57,8 +61,10 @@ def _pricing() -> None:
     black76.price(True, 1.0, 1.0, 0.1, 1.0)
     black76.delta(True, 1.0, 1.0, 0.1, 1.0)
     black76.greeks(True, 1.0, 1.0, 0.5, 0.1, 0.0)
-    black76.price_array(call, one, one, one, one, out)
-    black76.greeks_array(call, one, one, one, one, one, np.empty((black76.GREEKS, 1)))
+    black76_arrays.price_array(call, one, one, one, one, out)
+    black76_arrays.first_greeks_array(call, one, one, one, one, one, np.empty((black76_arrays.FIRST_GREEKS, 1)))
+    black76_arrays.greeks_array(call, one, one, one, one, one, np.empty((black76_arrays.GREEKS, 1)))
+    black76_arrays.inverse_greeks_array(np.ones((5, 1)), one, np.empty((5, 1)))
     surface.volatility(surface.CONSTANT, 0.5, 0.0, 0.0, 0.0, 0.0, -1.0, 1.0, 1.0, 1.0, 0.1)
     code = np.array([surface.CONSTANT], dtype=np.int64)
     surface.volatilities(code, np.ones((1, surface.PARAMETERS)), -one, one, one, one, one, out)
@@ -76,12 +82,14 @@ def _portfolio() -> None:
     table = scenarios.scenario_table(0.16, 1, (1.0,))
     kind, call, one = np.array([scenarios.LINEAR], dtype=np.int64), np.ones(1, dtype=np.bool_), np.ones(1)
     pnl, value, delta, market = np.empty((1, len(table.move))), np.empty(1), np.empty(1), np.empty(1)
-    scenarios.shocked_vol(0.5, scenarios.UP, 0.1, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0)
+    scenarios_table.shocked_vol(0.5, scenarios_table.UP, 0.1, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0)
+    scenarios_table.tenor_scale(0.1, 0.3, 0.13, 1.0)
     nothing = np.zeros(1)
     scenarios.risk_array(
         kind, call, one, one, one, nothing, nothing, one, one, 1.0, *table, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0,
         pnl, value, delta, market,
     )  # fmt: skip
+    _scenario_parts()
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.check_segments(indptr, row, one, 1)
@@ -93,6 +101,27 @@ def _portfolio() -> None:
         indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
         net_value, scan, worst, roll, shock, net_delta,
     )  # fmt: skip
+
+
+def _scenario_parts() -> None:
+    call, one, up, down = np.ones(1, dtype=np.bool_), np.ones(1), np.empty(1), np.empty(1)
+    nothing, rows, log_move = np.zeros(1), np.zeros(1, dtype=np.int64), np.empty(1)
+    level, regular = np.empty((scenarios_options.LEVELS, 1)), np.ones(1, dtype=np.bool_)
+    scenarios_units.is_priced(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0)
+    scenarios_units.linear_unit(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0)
+    scenarios_units.linear_row(scenarios.LINEAR, 1.0, 1.0, 0.0, 0.0, 1.0, nothing, np.zeros(1))
+    scenarios_units.add_fixed_inverse(1.0, 1.0, 0.5, 1.0, nothing, np.zeros(1))
+    scenarios_options.shocked_vols(one, one, 0.5, 0.25, 0.5, 0.3, 0.13, 1.0, up, down)
+    scenarios_options.log_moves(nothing, log_move)
+    scenarios_units.option_unit(False, 1.0, 1.0, 1.0, 0.0, 0.1, 0.5, 1.0)
+    scenarios_units.irregular_option(
+        True, False, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.5, 0.5, 0.5, 1.0, nothing, rows, one, np.empty(1)
+    )
+    scenarios_options.levels(call, one, one, one, one, up, down, level, regular)
+    scenarios_options.time_values(np.zeros(1), one, one)
+    scenarios_options.write_rows(
+        rows, call, call, one, nothing, one, one, level, nothing, log_move, rows, one, np.empty((1, 1))
+    )
 
 
 def _accounts() -> None:
