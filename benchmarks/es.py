@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.rounds import medians
-from kernels import black76, covariance, joint_pnl, path_pnl, scenarios, selection, tail
+from kernels import black76_arrays, covariance, joint_pnl, path_pnl, scenarios, selection, tail
 from kernels._jit import Bools, Floats, Ints
 
 ACCOUNTS, BOOK, POSITIONS, PATHS = 300, 100_000, 20, 10_000
@@ -173,7 +173,7 @@ def joint_shortfall() -> dict[str, float | bool]:
         )  # fmt: skip
         return peer_es(out, end)
 
-    fast, erfc = repricing(black76.price_array), repricing(erfc_prices)
+    fast, erfc = repricing(black76_arrays.price_array), repricing(erfc_prices)
     forms: dict[str, Callable[[], object]] = {
         "ours": ours,
         "matrix": book.revalue,
