@@ -222,7 +222,11 @@ m, root = covariance.empty(40), covariance.empty(40)
 m[:, :40] = np.cov(draw.normal(size=(40, 90)))
 print(covariance.root(m, 0.1, root), [x.hex() for x in root.ravel()])
 """
-    settings = ({}, {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}, {"NUMBA_DISABLE_JIT": "1"})
+    settings: tuple[dict[str, str], ...] = (
+        {},
+        {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""},
+        {"NUMBA_DISABLE_JIT": "1"},
+    )
     found = {
         subprocess.run(
             [sys.executable, "-c", program],
