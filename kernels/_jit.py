@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding
 import numpy as np
 from numba import njit
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
@@ -27,6 +30,17 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+
+# What numba compiles for: this CPU, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say.
+_CHOSEN = cast("Any", config).CPU_FEATURES
+FEATURES = frozenset((cast("Any", get_host_cpu_features)() if _CHOSEN is None else _CHOSEN).split(","))
+FUSED = "+fma" in FEATURES
+
+# Vectors side by side in a loop. LLVM's own choice is one: each vector then waits for its own results, and loads every
+# coefficient for itself. With 32 registers two are best, with 16 four: there the coefficients are in memory anyway, and
+# four vectors share each load (`docs/performance.md`).
+INTERLEAVE = 2 if "+avx512f" in FEATURES else 4
+llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")
 
 
 @dataclass(slots=True)

@@ -23,18 +23,20 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from kernels._jit import Bools, Floats, kernel
-
-# Rows of `greeks_array`'s output.
-PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
-GREEKS = 9
+from kernels import black76_formulas as formulas
+from kernels import polynomials
+from kernels._jit import inlined, kernel
+from kernels._operations import horner, muladd
+from kernels.polynomials import MILLS_P, MILLS_Q
 
 MIN_TOTAL_STDEV = 1e-18  # keeps d1 finite: ln(F/K)/s of two different floats is then far in a tail already
-MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward in float64 at any strike in use
-INV_SQRT_2 = 0.7071067811865476
+MAX_TOTAL_STDEV = formulas.MAX_TOTAL_STDEV  # N(-12) is 2e-33: beyond it a call is worth its forward in float64
 INV_SQRT_2PI = 0.3989422804014327
 LARGEST = 1.7976931348623157e308
 SMALLEST = 5e-324
+LAST_DEVIATION = 40.0  # N(-40) is zero in float64
+FAR_DOWN, FAR_UP, TWO_500 = 1e-150, 1e150, 2.0**500
+NEAR_DOWN, NEAR_UP, NEAR_RATIO = 1e-300, 1e300, 1e-290
 
 
 class Greeks(NamedTuple):
@@ -53,29 +55,28 @@ class Greeks(NamedTuple):
 
 @kernel("f8")
 def normal_cdf(x: float) -> float:
-    """Return N(x); the left tail keeps its relative accuracy."""
-    return 0.5 * math.erfc(-x * INV_SQRT_2)
+    """Return N(x); the left tail keeps its relative accuracy, 1e-15 down to -37, and is zero from -37.6."""
+    far = min(abs(x), LAST_DEVIATION)
+    square = far * far
+    rest = muladd(far, far, -square)  # what the square lost: 37^2 in one rounding would cost 1e-13
+    power = polynomials.exp_or_zero(-0.5 * square)
+    tail = INV_SQRT_2PI * muladd(power, -0.5 * rest, power) * (horner(far, MILLS_P) / horner(far, MILLS_Q))
+    if math.isnan(x):
+        return x
+    return 1.0 - tail if x > 0.0 else tail
 
 
 @kernel("f8, f8")
 def log_ratio(numerator: float, denominator: float) -> float:
     """Return ln(numerator/denominator) of two positive numbers, without cancellation where they are close."""
-    ratio = numerator / denominator
-    if 0.5 < ratio < 2.0:
-        return math.log1p((numerator - denominator) / denominator)
-    if 0.0 < ratio < math.inf:
-        return math.log(ratio)
-    return math.log(numerator) - math.log(denominator)
-
-
-@kernel("f8, f8, f8")
-def _out_of_the_money(forward: float, strike: float, total_stdev: float) -> float:
-    """Return the undiscounted price of whichever side is out of the money (0 < s < 24, F > 0, K > 0)."""
-    low = min(forward, strike)
-    high = max(forward, strike)
-    half = 0.5 * total_stdev
-    h = log_ratio(low, high) / max(total_stdev, MIN_TOTAL_STDEV)
-    return max(0.0, low * normal_cdf(h + half) - high * normal_cdf(h - half))
+    a, b = numerator, denominator
+    if max(a, b) < FAR_DOWN:
+        a, b = a * TWO_500, b * TWO_500
+    elif min(a, b) > FAR_UP:
+        a, b = a / TWO_500, b / TWO_500
+    if min(a, b) >= NEAR_DOWN and max(a, b) <= NEAR_UP and max(a, b) * NEAR_RATIO <= min(a, b):
+        return polynomials.log_ratio(a, b)
+    return math.log(a) - math.log(b)  # far apart, or no positive numbers
 
 
 @kernel("b1, f8, f8, f8, f8")
@@ -94,10 +95,13 @@ def price(is_call: bool, forward: float, strike: float, total_stdev: float, disc
         return discount * forward if is_call else 0.0
     if total_stdev >= MAX_TOTAL_STDEV:
         return discount * forward if is_call else discount * strike
-    time_value = _out_of_the_money(forward, strike, total_stdev) if total_stdev > 0.0 else 0.0
-    if is_call:
-        return discount * min(forward, max(forward - strike, 0.0) + time_value)
-    return discount * min(strike, max(strike - forward, 0.0) + time_value)
+    if total_stdev == 0.0:
+        return discount * max(forward - strike if is_call else strike - forward, 0.0)
+    low, high = formulas.ordered(forward, strike)
+    log_low_high = log_ratio(low, high)
+    s = max(total_stdev, MIN_TOTAL_STDEV)
+    a, b = formulas.distances(log_low_high, s, 1.0 / s)
+    return discount * formulas.price_and_slope(is_call, forward, strike, low, a, b)[0]
 
 
 @kernel("b1, f8, f8, f8, f8")
@@ -126,6 +130,23 @@ def _held(x: float) -> float:
     return min(max(x, -LARGEST), LARGEST)
 
 
+@inlined()
+def regular_greeks(is_call: bool, forward: float, strike: float, vol: float, years: float, rate: float) -> Greeks:
+    """Return price and Greeks where `formulas.is_regular` holds."""
+    root = math.sqrt(years)
+    s = vol * root
+    low, high = formulas.ordered(forward, strike)
+    inverse_stdev = 1.0 / s
+    a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse_stdev)
+    e = formulas.weighted_density(low, a)
+    discount = polynomials.exp(-rate * years)
+    value, slope, gamma, vega, theta = formulas.first_order(
+        is_call, forward, strike, vol, rate, root, inverse_stdev, discount, a, b, e
+    )
+    vanna, volga, speed = formulas.second_order(forward, strike, root, inverse_stdev, discount, a, b, e)
+    return Greeks(value, slope, gamma, vega, theta, vanna, volga, -years * value, speed)
+
+
 @kernel("b1, f8, f8, f8, f8, f8")
 def greeks(is_call: bool, forward: float, strike: float, vol: float, years: float, rate: float) -> Greeks:
     """Return price and Greeks of one option on the forward.
@@ -137,7 +158,11 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     if not (math.isfinite(vol) and math.isfinite(years) and math.isfinite(rate) and vol >= 0.0 and years >= 0.0):
         return Greeks(nan, nan, nan, nan, nan, nan, nan, nan, nan)
     root = math.sqrt(years)
-    s = _held(vol * root)
+    low, high = formulas.ordered(forward, strike)
+    s = vol * root
+    if formulas.is_regular(low, high, vol, years, s, 1.0 / s, rate * years):
+        return regular_greeks(is_call, forward, strike, vol, years, rate)
+    s = _held(s)
     discount = math.exp(-rate * years)
     value = price(is_call, forward, strike, s, discount)
     slope = delta(is_call, forward, strike, s, discount)
@@ -159,40 +184,3 @@ def greeks(is_call: bool, forward: float, strike: float, vol: float, years: floa
     volga = _held(vega * d1 * d2 / vol)
     speed = _held(_held(-gamma / forward) * (1.0 + d1 / floored))
     return Greeks(value, slope, gamma, vega, theta, vanna, volga, rho, speed)
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def price_array(
-    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
-) -> None:
-    """Write `price` of n options into out; all arrays have n elements (ValueError otherwise)."""
-    n = out.shape[0]
-    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
-        raise ValueError("arrays of one price call must have one length")
-    for i in range(n):
-        out[i] = price(is_call[i], forward[i], strike[i], total_stdev[i], discount[i])
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
-def greeks_array(
-    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
-) -> None:
-    """Write `greeks` of n options into out: float64[9, n], one row per Greek (`PRICE` .. `SPEED`)."""
-    n = out.shape[1]
-    if out.shape[0] != GREEKS:
-        raise ValueError("the output of greeks_array has nine rows")
-    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == vol.shape[0] == years.shape[0] == n):
-        raise ValueError("arrays of one greeks call must have one length")
-    if rate.shape[0] != n:
-        raise ValueError("arrays of one greeks call must have one length")
-    for i in range(n):
-        g = greeks(is_call[i], forward[i], strike[i], vol[i], years[i], rate[i])
-        out[PRICE, i] = g.price
-        out[DELTA, i] = g.delta
-        out[GAMMA, i] = g.gamma
-        out[VEGA, i] = g.vega
-        out[THETA, i] = g.theta
-        out[VANNA, i] = g.vanna
-        out[VOLGA, i] = g.volga
-        out[RHO, i] = g.rho
-        out[SPEED, i] = g.speed

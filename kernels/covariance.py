@@ -189,11 +189,9 @@ def update_root(root: Floats, x: Floats, decay: float, scratch: Floats) -> None:
         start = k - k % LINE
         row, rest = root[k, start:], scratch[start:]
         v = rest[k - start] / row[k - start]
-        before = t
-        t += v * v
+        before, t = t, t + v * v
         diagonal = math.sqrt(decay * t / before)
-        ratio = v / t
-        own = diagonal * row[k - start]
+        ratio, own = v / t, diagonal * row[k - start]
         for j in range(row.shape[0]):
             rest[j] -= v * row[j]
             row[j] = diagonal * (row[j] + ratio * rest[j])

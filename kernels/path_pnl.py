@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from kernels import black76
+from kernels import black76, black76_arrays
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
 from kernels._lanes import Singles
 from kernels.joint_pnl import PATHS, check_paths
@@ -91,7 +91,7 @@ def _option_row(
             forwards[j] = fixed + (forward - fixed) * (1.0 + m[j])
             moved = vol * (1.0 + vol_scale * v[j])
             stdevs[j] = (0.0 if moved < 0.0 else moved) * root  # noqa: FURB136 (NaN stays NaN)
-        black76.price_array(call, forwards, strikes, stdevs, one, values)
+        black76_arrays.price_array(call, forwards, strikes, stdevs, one, values)
         if code == INVERSE_OPTION and fixed > 0.0:
             for j in range(paths):
                 values[j] *= (1.0 + m[j]) * forward / forwards[j]

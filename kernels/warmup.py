@@ -14,6 +14,7 @@ import numpy as np
 from kernels import (
     accounts,
     black76,
+    black76_arrays,
     blocks,
     contracts,
     correlation,
@@ -53,8 +54,10 @@ def _pricing() -> None:
     black76.price(True, 1.0, 1.0, 0.1, 1.0)
     black76.delta(True, 1.0, 1.0, 0.1, 1.0)
     black76.greeks(True, 1.0, 1.0, 0.5, 0.1, 0.0)
-    black76.price_array(call, one, one, one, one, out)
-    black76.greeks_array(call, one, one, one, one, one, np.empty((black76.GREEKS, 1)))
+    black76_arrays.price_array(call, one, one, one, one, out)
+    black76_arrays.first_greeks_array(call, one, one, one, one, one, np.empty((black76_arrays.FIRST_GREEKS, 1)))
+    black76_arrays.greeks_array(call, one, one, one, one, one, np.empty((black76_arrays.GREEKS, 1)))
+    black76_arrays.inverse_greeks_array(np.ones((5, 1)), one, np.empty((5, 1)))
     surface.volatility(surface.CONSTANT, 0.5, 0.0, 0.0, 0.0, 0.0, -1.0, 1.0, 1.0, 1.0, 0.1)
     code = np.array([surface.CONSTANT], dtype=np.int64)
     surface.volatilities(code, np.ones((1, surface.PARAMETERS)), -one, one, one, one, one, out)

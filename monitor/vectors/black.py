@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from kernels import black76, contracts
+from kernels import black76, black76_arrays, contracts
 from kernels._jit import Floats
 from monitor.vectors.inputs import InvalidInputs, column, read, table
 
@@ -137,13 +137,13 @@ def black76_greeks_edge(inputs: Mapping[str, Any]) -> dict[str, Any]:
     given = read(inputs, _Edge)
     records = table(given.rows, {"type": OptionType, "strike": float}, given.row_format)
     n = len(records)
-    out = np.empty((black76.GREEKS, n))
+    out = np.empty((black76_arrays.GREEKS, n))
     forward, vol, rate = (np.full(n, x) for x in (given.forward, given.total_stdev, -math.log(given.discount)))
-    black76.greeks_array(_calls(records), forward, column(records, "strike"), vol, np.ones(n), rate, out)
+    black76_arrays.greeks_array(_calls(records), forward, column(records, "strike"), vol, np.ones(n), rate, out)
     return {
-        "delta_forward": out[black76.DELTA].tolist(), "gamma": out[black76.GAMMA].tolist(),
-        "vega": out[black76.VEGA].tolist(), "vanna": out[black76.VANNA].tolist(),
-        "volga": out[black76.VOLGA].tolist(),
+        "delta_forward": out[black76_arrays.DELTA].tolist(), "gamma": out[black76_arrays.GAMMA].tolist(),
+        "vega": out[black76_arrays.VEGA].tolist(), "vanna": out[black76_arrays.VANNA].tolist(),
+        "volga": out[black76_arrays.VOLGA].tolist(),
     }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def _spot_greeks(record: Mapping[str, Any]) -> dict[str, float]:
 
 def _prices(records: list[dict[str, Any]], forward: Floats, stdev: Floats, discount: Floats) -> dict[str, Any]:
     out = np.empty(len(records))
-    black76.price_array(_calls(records), forward, column(records, "strike"), stdev, discount, out)
+    black76_arrays.price_array(_calls(records), forward, column(records, "strike"), stdev, discount, out)
     return {"price": out.tolist()}
 
 

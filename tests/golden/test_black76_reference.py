@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import QuantLib as ql  # noqa: N813
 
-from kernels import black76, contracts
+from kernels import black76, black76_arrays, contracts
 
 # Total standard deviations from a quiet hour to years of panic, strikes from 5 sigma in to 5 sigma out.
 CASES = [
@@ -34,10 +34,10 @@ def calculator(is_call: bool, forward: float, strike: float, stdev: float, disco
 def computed() -> Any:
     """All cases at once through the array kernel: float64[9, n]."""
     columns = list(zip(*CASES, strict=True))
-    out = np.empty((black76.GREEKS, len(CASES)))
+    out = np.empty((black76_arrays.GREEKS, len(CASES)))
     is_call = np.array(columns[0], dtype=np.bool_)
     forward, strike, vol, years, rate = (np.array(column) for column in columns[1:6])
-    black76.greeks_array(is_call, forward, strike, vol, years, rate, out)
+    black76_arrays.greeks_array(is_call, forward, strike, vol, years, rate, out)
     return out
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels import black76
+from kernels import black76_arrays
 from tests.support import ROOT
 
 CHAIN = ROOT.parent / "shared" / "data" / "crash-2026-02-05" / "deribit_chain.csv.gz"
@@ -53,8 +53,8 @@ def chain() -> Chain:
     years = np.array(seconds) / SECONDS_PER_YEAR
     is_call = np.array([row["option_type"] == "call" for row in rows])
     forward = column("underlying")
-    greeks = np.empty((black76.GREEKS, len(rows)))
-    black76.greeks_array(
+    greeks = np.empty((black76_arrays.GREEKS, len(rows)))
+    black76_arrays.greeks_array(
         is_call, forward, column("strike"), column("implied_volatility"), years, np.zeros(len(rows)), greeks
     )
     return Chain(forward, column("index_price"), column("mark_price"), column("delta"), column("vega"), greeks)
@@ -66,13 +66,13 @@ def median_and_p99(errors: NDArray[np.float64]) -> tuple[float, float]:
 
 def test_every_row_is_priced(chain: Chain) -> None:
     """All 45,142 rows have a number for every Greek."""
-    assert chain.greeks.shape == (black76.GREEKS, 45_142)
+    assert chain.greeks.shape == (black76_arrays.GREEKS, 45_142)
     assert np.isfinite(chain.greeks).all()
 
 
 def test_mark_price_is_the_undiscounted_price_over_the_forward(chain: Chain) -> None:
     """Coin prices agree to 2e-5 in the median, 1e-3 at the 99th percentile (to its printed digit), 5e-3 at worst."""
-    errors = np.abs(chain.greeks[black76.PRICE] / chain.forward - chain.mark_coins)
+    errors = np.abs(chain.greeks[black76_arrays.PRICE] / chain.forward - chain.mark_coins)
     median, p99 = median_and_p99(errors)
     assert median <= 2e-5
     assert p99 <= 1.05e-3
@@ -81,14 +81,14 @@ def test_mark_price_is_the_undiscounted_price_over_the_forward(chain: Chain) -> 
 
 def test_delta_is_the_forward_delta(chain: Chain) -> None:
     """Deltas agree to 3e-4 in the median and to 1.2e-2 at the 99th percentile, to its printed digits."""
-    median, p99 = median_and_p99(np.abs(chain.greeks[black76.DELTA] - chain.delta))
+    median, p99 = median_and_p99(np.abs(chain.greeks[black76_arrays.DELTA] - chain.delta))
     assert median <= 3e-4
     assert p99 < 1.3e-2
 
 
 def test_vega_is_per_volatility_point(chain: Chain) -> None:
     """Vegas agree to 0.01 USD per point in the median and 1 USD at the 99th, 0.3 % of those above 5 USD."""
-    vega = chain.greeks[black76.VEGA] / 100.0
+    vega = chain.greeks[black76_arrays.VEGA] / 100.0
     errors = np.abs(vega - chain.vega_usd_per_point)
     median, p99 = median_and_p99(errors)
     assert median <= 0.01
@@ -99,6 +99,6 @@ def test_vega_is_per_volatility_point(chain: Chain) -> None:
 
 def test_the_index_in_place_of_the_forward_would_show(chain: Chain) -> None:
     """The comparison can fail: marks divided by the index instead of the forward are ten times further off."""
-    right = np.abs(chain.greeks[black76.PRICE] / chain.forward - chain.mark_coins)
-    wrong = np.abs(chain.greeks[black76.PRICE] / chain.index_price - chain.mark_coins)
+    right = np.abs(chain.greeks[black76_arrays.PRICE] / chain.forward - chain.mark_coins)
+    wrong = np.abs(chain.greeks[black76_arrays.PRICE] / chain.index_price - chain.mark_coins)
     assert np.median(wrong) > 10.0 * np.median(right)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernels import black76, contracts
+from kernels import black76_arrays, contracts
 from tests.support import ROOT
 
 FOLDER = ROOT.parent / "shared" / "data" / "crash-2025-10-10" / "options_okx"
@@ -45,7 +45,7 @@ def implied_strike_ratio(
     value, one = np.empty(coins.size), np.ones(coins.size)
     for _ in range(60):
         middle = 0.5 * (low + high)
-        black76.price_array(is_call, one, middle, stdev, one, value)
+        black76_arrays.price_array(is_call, one, middle, stdev, one, value)
         raise_strike = (value > coins) == is_call
         low, high = np.where(raise_strike, middle, low), np.where(raise_strike, high, middle)
     ratio: NDArray[np.float64] = 0.5 * (low + high)
@@ -63,9 +63,15 @@ def compare(name: str) -> Compared:
     years = (column("expiration") - column("timestamp")) / MICROSECONDS_PER_YEAR
     vol, strike = column("mark_iv"), column("strike_price")
     forward = strike / implied_strike_ratio(is_call, vol * np.sqrt(years), column("mark_price"))
-    greeks = np.empty((black76.GREEKS, len(rows)))
-    black76.greeks_array(is_call, forward, strike, vol, years, np.zeros(len(rows)), greeks)
-    order = (black76.PRICE, black76.DELTA, black76.GAMMA, black76.VEGA, black76.THETA)
+    greeks = np.empty((black76_arrays.GREEKS, len(rows)))
+    black76_arrays.greeks_array(is_call, forward, strike, vol, years, np.zeros(len(rows)), greeks)
+    order = (
+        black76_arrays.PRICE,
+        black76_arrays.DELTA,
+        black76_arrays.GAMMA,
+        black76_arrays.VEGA,
+        black76_arrays.THETA,
+    )
     coin = np.array([contracts.inverse_greeks(*row) for row in zip(*greeks[list(order)], forward, strict=True)])
     return Compared(
         basis=forward / column("underlying_price") - 1.0,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kernels import black76
+from kernels import black76, black76_arrays
 from tests.property.kernels_oracle import black76 as exact_price
 from tests.property.kernels_oracle import mp
 
@@ -205,9 +205,9 @@ def test_arrays_hold_what_the_scalars_return(many: list[Inputs], years: float, r
     n = len(many)
     is_call = np.array([o[0] for o in many], dtype=np.bool_)
     forward, strike, stdev = (np.array([o[j] for o in many], dtype=np.float64) for j in (1, 2, 3))
-    prices, greeks = np.empty(n), np.empty((black76.GREEKS, n))
-    black76.price_array(is_call, forward, strike, stdev, np.full(n, 0.9), prices)
-    black76.greeks_array(is_call, forward, strike, stdev, np.full(n, years), np.full(n, rate), greeks)
+    prices, greeks = np.empty(n), np.empty((black76_arrays.GREEKS, n))
+    black76_arrays.price_array(is_call, forward, strike, stdev, np.full(n, 0.9), prices)
+    black76_arrays.greeks_array(is_call, forward, strike, stdev, np.full(n, years), np.full(n, rate), greeks)
     assert prices.tolist() == [black76.price(c, f, k, s, 0.9) for c, f, k, s in many]
     for i, (c, f, k, s) in enumerate(many):
         assert tuple(greeks[:, i]) == black76.greeks(c, f, k, s, years, rate)

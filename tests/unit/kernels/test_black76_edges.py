@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import black76
+from kernels import black76, black76_arrays
 
 ZERO_GREEKS = ("gamma", "vega", "vanna", "volga", "speed")
 TINY = 5e-324
@@ -147,15 +147,15 @@ def test_arrays_of_different_lengths_are_refused() -> None:
     for k in range(1, 5):
         forward, strike, stdev, discount = (two if j == k else one for j in range(1, 5))
         with pytest.raises(ValueError, match="one length"):
-            black76.price_array(call, forward, strike, stdev, discount, one)
+            black76_arrays.price_array(call, forward, strike, stdev, discount, one)
     with pytest.raises(ValueError, match="one length"):
-        black76.price_array(np.ones(2, dtype=np.bool_), one, one, one, one, one)
+        black76_arrays.price_array(np.ones(2, dtype=np.bool_), one, one, one, one, one)
     for k in range(5):
         forward, strike, vol, years, rate = (two if j == k else one for j in range(5))
         with pytest.raises(ValueError, match="one length"):
-            black76.greeks_array(call, forward, strike, vol, years, rate, np.empty((9, 1)))
+            black76_arrays.greeks_array(call, forward, strike, vol, years, rate, np.empty((9, 1)))
     with pytest.raises(ValueError, match="nine rows"):
-        black76.greeks_array(call, one, one, one, one, one, np.empty((8, 1)))
+        black76_arrays.greeks_array(call, one, one, one, one, one, np.empty((8, 1)))
 
 
 def test_other_types_are_refused() -> None:
@@ -163,6 +163,6 @@ def test_other_types_are_refused() -> None:
     one, call = np.ones(1), np.ones(1, dtype=np.bool_)
     narrow: Any = np.ones(1, dtype=np.float32)
     with pytest.raises(TypeError):
-        black76.price_array(call, narrow, one, one, one, one)
+        black76_arrays.price_array(call, narrow, one, one, one, one)
     with pytest.raises(TypeError):
-        black76.price_array(call, np.ones(4)[::2], one, one, one, one)
+        black76_arrays.price_array(call, np.ones(4)[::2], one, one, one, one)

@@ -1,0 +1,187 @@
+"""Black-76 over arrays: the formulas of `kernels.black76_formulas` as vectors, irregular rows by `kernels.black76`.
+
+Rows go through in blocks that stay in the first cache, in two short loops each: one long loop would keep a CPU waiting
+for its own results (`docs/performance.md`). The first loop leaves what the second one needs in the rows of the output,
+and a row that is not regular (`formulas.is_regular`) is then written once more by the scalar function. Outputs must
+therefore not overlap inputs.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kernels import black76, contracts, polynomials
+from kernels import black76_formulas as formulas
+from kernels._jit import Bools, Floats, kernel
+
+# Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
+PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
+FIRST_GREEKS, GREEKS = 5, 9
+BLOCK = 1024
+
+
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _distances(
+    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
+    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+) -> bool:  # fmt: skip
+    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return whether all rows are regular."""
+    regular = True
+    for i in range(a.shape[0]):
+        low, high = formulas.ordered(forward[i], strike[i])
+        t_root = math.sqrt(years[i])
+        s = vol[i] * t_root
+        inverse = 1.0 / s
+        log_discount = -rate[i] * years[i]
+        near, _ = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        a[i] = near
+        e[i] = formulas.weighted_density(low, near)
+        root[i] = t_root
+        inverse_stdev[i] = inverse
+        discount[i] = polynomials.exp(log_discount)
+        regular &= formulas.is_regular(low, high, vol[i], years[i], s, inverse, log_discount)
+    return regular
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _first_order(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats,
+    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+) -> None:  # fmt: skip
+    """Turn what `_distances` left into price, delta, gamma, vega and theta, in the same rows."""
+    for i in range(a.shape[0]):
+        b = vol[i] * root[i] - a[i]
+        a[i], e[i], root[i], inverse_stdev[i], discount[i] = formulas.first_order(
+            is_call[i], forward[i], strike[i], vol[i], rate[i], root[i], inverse_stdev[i], discount[i], a[i], b, e[i]
+        )
+
+
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _second_order(
+    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, price: Floats,
+    vanna: Floats, volga: Floats, rho: Floats, speed: Floats,
+) -> None:  # fmt: skip
+    """Write vanna, volga, rho and speed of regular rows."""
+    for i in range(vanna.shape[0]):
+        low, high = formulas.ordered(forward[i], strike[i])
+        root = math.sqrt(years[i])
+        s = vol[i] * root
+        inverse = 1.0 / s
+        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        e = formulas.weighted_density(low, a)
+        discount = polynomials.exp(-rate[i] * years[i])
+        vanna[i], volga[i], speed[i] = formulas.second_order(forward[i], strike[i], root, inverse, discount, a, b, e)
+        rho[i] = -years[i] * price[i]
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8")
+def _check(is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, n: int) -> None:
+    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == vol.shape[0] == years.shape[0] == n):
+        raise ValueError("arrays of one greeks call must have one length")
+    if rate.shape[0] != n:
+        raise ValueError("arrays of one greeks call must have one length")
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], i8, i8, f8[:, ::1]")
+def _repair(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
+    start: int, end: int, out: Floats,
+) -> None:  # fmt: skip
+    """Write the rows again that are not regular."""
+    for i in range(start, end):
+        low, high = formulas.ordered(forward[i], strike[i])
+        s = vol[i] * math.sqrt(years[i])
+        if not formulas.is_regular(low, high, vol[i], years[i], s, 1.0 / s, -rate[i] * years[i]):
+            g = black76.greeks(is_call[i], forward[i], strike[i], vol[i], years[i], rate[i])
+            out[PRICE, i], out[DELTA, i], out[GAMMA, i], out[VEGA, i], out[THETA, i] = g[:FIRST_GREEKS]
+            if out.shape[0] == GREEKS:
+                out[VANNA, i], out[VOLGA, i], out[RHO, i], out[SPEED, i] = g[FIRST_GREEKS:]
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def _write(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write five or nine rows, block by block."""
+    n = out.shape[1]
+    for start in range(0, n, BLOCK):
+        end = min(n, start + BLOCK)
+        f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
+        price, delta, gamma = out[PRICE, start:end], out[DELTA, start:end], out[GAMMA, start:end]
+        vega, theta = out[VEGA, start:end], out[THETA, start:end]
+        regular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
+        _first_order(is_call[start:end], f, k, v, r, price, delta, gamma, vega, theta)
+        if out.shape[0] == GREEKS:
+            _second_order(
+                f, k, v, t, r, price,
+                out[VANNA, start:end], out[VOLGA, start:end], out[RHO, start:end], out[SPEED, start:end],
+            )  # fmt: skip
+        if not regular:
+            _repair(is_call, forward, strike, vol, years, rate, start, end, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def first_greeks_array(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write price, delta, gamma, vega and theta of n options into out: float64[5, n], rows `PRICE` .. `THETA`.
+
+    Inputs, units and degenerate ones as of `black76.greeks`; out overlaps none of them. Raises ValueError on shapes.
+    """
+    if out.shape[0] != FIRST_GREEKS:
+        raise ValueError("the output of first_greeks_array has five rows")
+    _check(is_call, forward, strike, vol, years, rate, out.shape[1])
+    _write(is_call, forward, strike, vol, years, rate, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1]")
+def greeks_array(
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, out: Floats
+) -> None:
+    """Write `black76.greeks` of n options into out: float64[9, n], rows `PRICE` .. `SPEED`, overlapping no input.
+
+    Raises ValueError on shapes.
+    """
+    if out.shape[0] != GREEKS:
+        raise ValueError("the output of greeks_array has nine rows")
+    _check(is_call, forward, strike, vol, years, rate, out.shape[1])
+    _write(is_call, forward, strike, vol, years, rate, out)
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def price_array(
+    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
+) -> None:
+    """Write `black76.price` of n options into out, which overlaps no input; ValueError unless all have n elements."""
+    n = out.shape[0]
+    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
+        raise ValueError("arrays of one price call must have one length")
+    regular = True
+    for i in range(n):
+        low, high = formulas.ordered(forward[i], strike[i])
+        s = total_stdev[i]
+        inverse = 1.0 / s
+        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
+        out[i] = discount[i] * formulas.price_and_slope(is_call[i], forward[i], strike[i], low, a, b)[0]
+        regular &= formulas.is_regular(low, high, s, 1.0, s, inverse, 0.0) & (0.0 <= discount[i] < math.inf)
+    if not regular:
+        for i in range(n):
+            low, high = formulas.ordered(forward[i], strike[i])
+            s = total_stdev[i]
+            if not (formulas.is_regular(low, high, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
+                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
+
+
+@kernel("f8[:, ::1], f8[::1], f8[:, ::1]")
+def inverse_greeks_array(greeks: Floats, forward: Floats, out: Floats) -> None:
+    """Write `contracts.inverse_greeks` of n options into out: float64[5, n], rows `PRICE` .. `THETA`, in coins.
+
+    greeks is an undiscounted result of `first_greeks_array` or `greeks_array`. Raises ValueError on shapes.
+    """
+    n = forward.shape[0]
+    if not (greeks.shape[0] >= FIRST_GREEKS and out.shape[0] == FIRST_GREEKS and greeks.shape[1] == out.shape[1] == n):
+        raise ValueError("arrays of one inverse_greeks call must have one length and five rows")
+    for i in range(n):
+        out[PRICE, i], out[DELTA, i], out[GAMMA, i], out[VEGA, i], out[THETA, i] = contracts.inverse_greeks(
+            greeks[PRICE, i], greeks[DELTA, i], greeks[GAMMA, i], greeks[VEGA, i], greeks[THETA, i], forward[i]
+        )
