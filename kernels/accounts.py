@@ -123,7 +123,7 @@ def refresh_totals(
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
     active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
     sums do not depend on the order in which underlyings first appeared. A netted account whose `im` is not exact is
-    judged by its two bounds (`kernels.netted_accounts`), norm + sum of residuals and lower_usd: float64[accounts], or
+    judged by its two bounds (`kernels.netted_bounds`), norm + sum of residuals and lower_usd: float64[accounts], or
     0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
     `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits
     as they were: solve them and come again. counts: int64[2], how many of each.

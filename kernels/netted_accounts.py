@@ -1,13 +1,10 @@
-"""Netted requirements (model P) of many accounts, held between two bounds so that few have to be solved.
+"""Exact netted requirements (model P) of accounts, and what new correlations leave of older ones.
 
-Rows are accounts, columns underlyings; an active pair (row, column) owns one row of `pool`, its losses by move. An
-exact solve leaves hedges w and mean moves x behind (`kernels.netting_solve`). When losses l_u move on,
+Rows are accounts, columns underlyings; an active pair (row, column) owns one row of `pool`, its losses by move. A solve
+leaves hedges w and mean moves x behind, from which bounds follow that outlive it (`kernels.netted_bounds`):
 
-    sum_u e_u(x_u) <= M* <= L(w) + sum_u r_u(w_u),   r_u(w) = max_m (l_u(m) + w m),
-
-with e_u the concave envelope of l_u, since x stays in the dual ball of L while the matrices and k are those of the
-solve, and any w is feasible. A tick of one underlying changes its own terms only. Most accounts are decided by the
-upper bound alone; the lower one is computed for those that are not, and few of these have to be solved.
+    M* = min over w of L(w) + sum_u r_u(w_u)            solved by `kernels.netting_solve`
+    w stays feasible under any matrices, x = 0 lies in the dual ball of any
 """
 
 from __future__ import annotations
@@ -20,71 +17,6 @@ from kernels import netting, netting_solve
 from kernels._jit import Bools, Floats, Ints, kernel
 
 TOLERANCE = 1e-9  # primal-dual gap of a solve, relative
-
-
-@kernel("f8[::1], i8, f8")
-def envelope(losses: Floats, count: int, mean: float) -> float:
-    """Return the concave envelope of losses at moves -1 .. 1 (uniform, `count` of them) at a mean move.
-
-    It is the largest mean loss of a mixture of moves with this mean. NaN losses give NaN.
-    """
-    step = 2.0 / (count - 1)
-    best = -math.inf
-    for i in range(count):
-        if math.isnan(losses[i]):
-            return math.nan
-        left = -1.0 + i * step
-        if left > mean:
-            break
-        for j in range(count - 1, i - 1, -1):
-            right = -1.0 + j * step
-            if right < mean:
-                break
-            # Both ends may be the mean itself: then the mixture is this move alone.
-            share = (mean - left) / (right - left) if right > left else 0.0
-            best = max(best, losses[i] + share * (losses[j] - losses[i]))
-    return best
-
-
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8, f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
-def store_losses(
-    accounts: Ints,
-    slots: Ints,
-    losses: Floats,
-    column: int,
-    pool: Floats,
-    hedge: Floats,
-    residual: Floats,
-    exact: Bools,
-) -> None:
-    """Take one underlying's new losses, f8[m, width], of m accounts and update its term of their upper bounds.
-
-    accounts: int64[m] rows; slots: int64[m] rows of `pool`; hedge, residual: float64[A, C], USD. `exact` is cleared: a
-    solve of before does not hold any more.
-    """
-    width = losses.shape[1]
-    for k in range(accounts.shape[0]):
-        row = accounts[k]
-        line = losses[k]
-        pool[slots[k], :width] = line
-        residual[row, column] = netting.residual(line, hedge[row, column])
-        exact[row] = False
-
-
-@kernel("i8[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
-def lower_bounds(
-    rows: Ints, active: Bools, order: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
-) -> None:
-    """Write the lower bound of some accounts, float64[A], USD: the losses of a mixture with the stored mean moves.
-
-    slot: int64[A, C] rows of `pool`; width: int64[C].
-    """
-    for row in rows:
-        total = 0.0
-        for c in order:
-            if active[row, c]:
-                total += envelope(pool[slot[row, c]], width[c], mean[row, c])
-        lower[row] = total
 
 
 @kernel("f8[:, :, ::1], i8[::1], i8[::1]")

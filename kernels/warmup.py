@@ -18,6 +18,7 @@ from kernels import (
     correlation,
     move_losses,
     netted_accounts,
+    netted_bounds,
     netting,
     netting_cone,
     netting_descent,
@@ -26,6 +27,7 @@ from kernels import (
     netting_solve,
     risk_matrix,
     scenarios,
+    segment_sums,
     surface,
 )
 
@@ -80,7 +82,6 @@ def _portfolio() -> None:
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.check_segments(indptr, row, one, 1)
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
-    blocks.linear_sum(indptr, row, one, value, np.empty(1))
     risk_matrix.delta_shock(1.0, 1.0, 0.0, 0.0, 0.1)
     net_value, scan, roll, shock, net_delta = np.empty((5, 1))
     risk_matrix.evaluate(
@@ -102,9 +103,13 @@ def _accounts() -> None:
         one_row, thresholds, bits, money, money, money, one_row, one_row, one_row, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
     slots, matrices = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, 1, 1))
-    netted_accounts.envelope(np.zeros(3), 3, 0.0)
-    netted_accounts.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, yes)
-    netted_accounts.lower_bounds(no_rows, active, one_row, slots, one_row, part, part, money)
+    netted_bounds.envelope(np.zeros(3), 3, 0.0)
+    netted_bounds.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, yes)
+    netted_bounds.lower_bounds(no_rows, active, one_row, slots, one_row, part, part, money)
+    netted_bounds.sweep(
+        one_row, no_rows, np.zeros(0), np.zeros((0, 9)), np.zeros(0), no_rows, no_rows, slots, 0, 3, np.zeros((1, 3)),
+        part, part, part, yes,
+    )  # fmt: skip
     netted_accounts.take_matrices(
         no_rows, yes, active, one_row, one_row, one_row, matrices, money, part, part, money, yes
     )
@@ -127,6 +132,11 @@ def _netting() -> None:
     block, scenario, curve = np.zeros((1, 11)), np.empty(3, dtype=np.int64), np.array([[1.0, 0.0, -1.0]] * 2)
     move_losses.move_losses(np.array([0, 1]), np.array([0]), np.ones(1), block, side, np.empty((1, 3)))
     move_losses.worst_scenarios(block[0], side, scenario)
+    place, positions = segment_sums.table_rows(np.array([0, 1]), np.array([0]), 1)
+    table, _ = move_losses.curve_table(np.array([0, 1]), place, np.ones(1), block, np.ones(1), np.ones(1), side, 3)
+    segment_sums.sum_segments(np.array([0, 1]), positions, np.ones(1), table, 16, 0, 1, segment_sums.empty_table(1, 16))
+    unit, curve_out = np.ones(1), np.empty((1, 3))
+    move_losses.evaluate(np.array([0, 1]), place, unit, block, unit, unit, side, np.empty(1), np.empty(1), curve_out)
     w, mean, weight, duals, matrices = np.zeros(2), np.zeros(2), np.zeros(1), np.zeros((2, 3)), np.eye(2)[np.newaxis]
     netting.norm(w, matrices, 0.1)
     netting.residual(curve[0], 0.0)

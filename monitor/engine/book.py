@@ -113,10 +113,7 @@ class Book:
                     column.set_surface_stale()
                 if column.has_accounts:
                     self._price(column, market)
-                    column.evaluate_all()
-                    accounts = column.accounts()
-                    self._store(column, accounts, column.results)
-                    touched.append(accounts)
+                    touched.append(self._evaluate(column))
         return self._changed(touched)
 
     def refresh_all(self, market: Market) -> list[str]:
@@ -201,6 +198,15 @@ class Book:
     def _price(self, column: Column, market: Market) -> None:
         column.price(market)
         self._figures.held[column.index] = column.pricing.held
+
+    def _evaluate(self, column: Column) -> Ints:
+        """Evaluate every account that holds a column; return their rows."""
+        if column.netted:
+            return self._netting.sweep(column, self._figures)
+        results = column.evaluate_all()
+        accounts = column.segments().accounts
+        self._store(column, accounts, results)
+        return accounts
 
     def _store(self, column: Column, accounts: Ints, results: Results) -> None:
         f = self._figures

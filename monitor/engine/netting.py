@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import netted_accounts, netting_solve
+from kernels import netted_accounts, netted_bounds, netting_solve
 from monitor.engine.correlation import gather
 from monitor.engine.figures import Figures, Floats, Ints
 
@@ -99,17 +99,30 @@ class Netting:
 
     # --- figures ----------------------------------------------------------------------------------
 
+    def sweep(self, column: Column, f: Figures) -> Ints:
+        """Take a column's new prices for all accounts that hold it; return their rows."""
+        p, segments = column.pricing, column.segments()
+        width = 2 * p.buckets + 1
+        self._make_room(column, width)
+        netted_bounds.sweep(
+            segments.indptr, segments.row, segments.quantity, p.pnl, p.value, p.side, segments.accounts, f.slot,
+            column.index, width, self._pool, f.hedge, f.residual, f.value, f.exact,
+        )  # fmt: skip
+        return segments.accounts
+
     def store(self, column: Column, accounts: Ints, losses: Floats, f: Figures) -> None:
         """Take a column's new losses of some accounts."""
-        width = losses.shape[1]
+        self._make_room(column, losses.shape[1])
+        netted_bounds.store_losses(
+            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.residual, f.exact
+        )
+
+    def _make_room(self, column: Column, width: int) -> None:
         self._width[column.index] = width
         if width > self._pool.shape[1]:
             wider = np.zeros((len(self._pool), width))
             wider[:, : self._pool.shape[1]] = self._pool
             self._pool = wider
-        netted_accounts.store_losses(
-            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.residual, f.exact
-        )
 
     def take_correlations(self, rows: Ints, order: Ints, f: Figures, market: Market) -> None:
         """Put newly published correlations in force for some accounts."""
@@ -121,7 +134,7 @@ class Netting:
 
     def bound(self, rows: Ints, order: Ints, f: Figures) -> None:
         """Compute the lower bounds of some netted accounts."""
-        netted_accounts.lower_bounds(rows, f.active, order, f.slot, self._width, self._pool, f.mean, f.lower)
+        netted_bounds.lower_bounds(rows, f.active, order, f.slot, self._width, self._pool, f.mean, f.lower)
 
     def solve(self, rows: Ints, order: Ints, f: Figures) -> None:
         """Make the requirement of some netted accounts exact."""

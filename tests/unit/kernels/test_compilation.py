@@ -25,12 +25,12 @@ FOLDER = ROOT / "kernels"
 
 
 def dispatchers() -> dict[str, Dispatcher]:
-    """Every compiled function of the package by its qualified name."""
+    """Every kernel of the package by its qualified name; helpers that become part of their callers are none."""
     found: dict[str, Dispatcher] = {}
     for module in pkgutil.iter_modules(kernels.__path__):
         namespace = vars(importlib.import_module(f"kernels.{module.name}"))
         for value in namespace.values():
-            if isinstance(value, Dispatcher):
+            if isinstance(value, Dispatcher) and not value.targetoptions.get("forceinline", False):
                 found[f"{value.py_func.__module__.removeprefix('kernels.')}.{value.py_func.__name__}"] = value
     return found
 

@@ -1,0 +1,146 @@
+"""Two bounds of the netted requirements (model P) of many accounts, so that few have to be solved.
+
+Rows are accounts, columns underlyings; an active pair (row, column) owns one row of `pool`, its losses by move. An
+exact solve leaves hedges w and mean moves x behind (`kernels.netted_accounts`). When losses l_u move on,
+
+    sum_u e_u(x_u) <= M* <= L(w) + sum_u r_u(w_u),   r_u(w) = max_m (l_u(m) + w m),
+
+with e_u the concave envelope of l_u, since x stays in the dual ball of L while the matrices and k are those of the
+solve, and any w is feasible. A tick of one underlying changes its own terms only. Most accounts are decided by the
+upper bound alone; the lower one is computed for those that are not, and few of these have to be solved.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels import netting
+from kernels._jit import Bools, Floats, Ints, inlined, kernel
+from kernels.curves import reduce_curve, residual_of
+from kernels.move_losses import curve_table
+from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments
+
+
+@inlined()
+def _moves(width: int) -> Floats:
+    """Return the normalised moves, in the arithmetic of `kernels.netting.residual`."""
+    step = 2.0 / (width - 1)
+    moves = np.empty(width)
+    for j in range(width):
+        moves[j] = j * step - 1.0
+    return moves
+
+
+@kernel(
+    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[:, ::1], i8, i8, f8[:, ::1], f8[:, ::1],"
+    "f8[:, ::1], f8[:, ::1], b1[::1]"
+)
+def sweep(
+    indptr: Ints,
+    row: Ints,
+    quantity: Floats,
+    pnl: Floats,
+    value: Floats,
+    side: Ints,
+    accounts: Ints,
+    slot: Ints,
+    column: int,
+    width: int,
+    pool: Floats,
+    hedge: Floats,
+    residual: Floats,
+    value_usd: Floats,
+    exact: Bools,
+) -> None:
+    """Take one underlying's new prices: value, losses and the term of the upper bound of m accounts, in one pass.
+
+    Segments, pnl, value and side as in `kernels.move_losses`, accounts: int64[m], whose rows they are. Writes
+    `pool[slot[row, column], :width]`, `residual` and `value_usd`, float64[A, C], and clears `exact`: a solve of before
+    does not hold any more. hedge: float64[A, C], USD. Raises ValueError on shapes, rows and sides that do not fit.
+    """
+    m, scenarios, wide = accounts.shape[0], pnl.shape[1], pool.shape[1]
+    table, place = curve_table(indptr, row, quantity, pnl, value, value, side, width)
+    if indptr.shape[0] != m + 1 or width > wide:
+        raise ValueError("accounts needs one row per segment, and the pool a place for every move")
+    stride = stride_of(scenarios + 2)
+    sums = empty_table(CHUNK, stride)
+    falls = int(np.sum(side < 0))
+    moves = _moves(width)
+    flat = pool.reshape(pool.shape[0] * wide)
+    for begin in range(0, m, CHUNK):
+        end = min(begin + CHUNK, m)
+        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        for a in range(begin, end):
+            at, account = (a - begin) * stride, accounts[a]
+            to = slot[account, column] * wide
+            reduce_curve(sums, at, width, falls, side.shape[0] - falls, flat, to)
+            residual[account, column] = residual_of(flat, to, moves, hedge[account, column])
+            value_usd[account, column] = sums[at + scenarios]
+            exact[account] = False
+
+
+@kernel("f8[::1], i8, f8")
+def envelope(losses: Floats, count: int, mean: float) -> float:
+    """Return the concave envelope of losses at moves -1 .. 1 (uniform, `count` of them) at a mean move.
+
+    It is the largest mean loss of a mixture of moves with this mean. NaN losses give NaN.
+    """
+    step = 2.0 / (count - 1)
+    best = -math.inf
+    for i in range(count):
+        if math.isnan(losses[i]):
+            return math.nan
+        left = -1.0 + i * step
+        if left > mean:
+            break
+        for j in range(count - 1, i - 1, -1):
+            right = -1.0 + j * step
+            if right < mean:
+                break
+            # Both ends may be the mean itself: then the mixture is this move alone.
+            share = (mean - left) / (right - left) if right > left else 0.0
+            best = max(best, losses[i] + share * (losses[j] - losses[i]))
+    return best
+
+
+@kernel("i8[::1], i8[::1], f8[:, ::1], i8, f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
+def store_losses(
+    accounts: Ints,
+    slots: Ints,
+    losses: Floats,
+    column: int,
+    pool: Floats,
+    hedge: Floats,
+    residual: Floats,
+    exact: Bools,
+) -> None:
+    """Take one underlying's new losses, f8[m, width], of m accounts and update its term of their upper bounds.
+
+    accounts: int64[m] rows; slots: int64[m] rows of `pool`; hedge, residual: float64[A, C], USD. `exact` is cleared: a
+    solve of before does not hold any more.
+    """
+    width = losses.shape[1]
+    for k in range(accounts.shape[0]):
+        row = accounts[k]
+        line = losses[k]
+        pool[slots[k], :width] = line
+        residual[row, column] = netting.residual(line, hedge[row, column])
+        exact[row] = False
+
+
+@kernel("i8[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+def lower_bounds(
+    rows: Ints, active: Bools, order: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
+) -> None:
+    """Write the lower bound of some accounts, float64[A], USD: the losses of a mixture with the stored mean moves.
+
+    slot: int64[A, C] rows of `pool`; width: int64[C].
+    """
+    for row in rows:
+        total = 0.0
+        for c in order:
+            if active[row, c]:
+                total += envelope(pool[slot[row, c]], width[c], mean[row, c])
+        lower[row] = total
