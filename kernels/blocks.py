@@ -8,28 +8,7 @@ Sums run in the order of the positions, so equal inputs give equal bits, whichev
 from __future__ import annotations
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments, table_rows
-
-
-@kernel("i8[::1], i8[::1], f8[::1], i8")
-def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None:
-    """Raise ValueError unless the segments lie inside their positions and the positions inside `rows` instruments.
-
-    A compiled loop reads whatever lies behind an array's end; one pass over integers is the price of not doing so.
-    """
-    m = indptr.shape[0] - 1
-    if m < 0 or indptr[0] < 0 or indptr[-1] > row.shape[0] or row.shape[0] != quantity.shape[0]:
-        raise ValueError("indptr, row and quantity do not fit each other")
-    # Signs are collected without a jump, so that LLVM finds vectors.
-    signs = 0
-    for a in range(m):
-        signs |= indptr[a + 1] | (indptr[a + 1] - indptr[a])
-    if signs < 0:
-        raise ValueError("indptr must not decrease")
-    for unit in row[indptr[0] : indptr[-1]]:
-        signs |= unit | (rows - 1 - unit)
-    if signs < 0:
-        raise ValueError("a position names a row that does not exist")
+from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[:, ::1]")

@@ -12,70 +12,97 @@ from __future__ import annotations
 import math
 
 from kernels import vectors
-from kernels._jit import Floats, inlined
+from kernels._jit import Floats, kernel
 from kernels.vectors import LANES
 
 VOL_CELLS = 3  # volatility up, same, down: the layout of `scenarios.scenario_table`
 
 
-@inlined()
-def _narrow(sums: Floats, at: int, width: int, losses: Floats, to: int) -> float:
-    total = 0.0
+@kernel("f8[::1], i8, i8")
+def _fill(losses: Floats, to: int, width: int) -> None:
     for j in range(width):
-        up, same, down = sums[at + j], sums[at + width + j], sums[at + 2 * width + j]
-        total += up + same + down
-        losses[to + j] = 0.0 - min(up, min(same, down))  # noqa: PLW3301
-    return total - total
+        losses[to + j] = math.nan
 
 
-@inlined()
-def _wide(sums: Floats, at: int, width: int, losses: Floats, to: int) -> float:
+@kernel("f8[::1], i8, i8, i8, f8[::1], i8")
+def _narrow(sums: Floats, stride: int, segments: int, width: int, losses: Floats, first: int) -> None:
+    for a in range(segments):
+        at, to = a * stride, first + a * width
+        check = 0.0
+        for j in range(width):
+            up, same, down = sums[at + j], sums[at + width + j], sums[at + 2 * width + j]
+            check += up + same + down
+            losses[to + j] = 0.0 - min(up, min(same, down))  # noqa: PLW3301
+        # A minimum may pass over NaN, a sum cannot.
+        if not math.isfinite(check):
+            _fill(losses, to, width)
+
+
+@kernel("f8[::1], i8, i8, i8, f8[::1], i8")
+def _wide(sums: Floats, stride: int, segments: int, width: int, losses: Floats, first: int) -> None:
     """As `_narrow`, eight moves at a time; the last eight overlap those before."""
     zero = vectors.splat(0.0)
-    total = zero
-    for group in range((width + LANES - 1) // LANES):
-        j = min(group * LANES, width - LANES)
-        up = vectors.load(sums, at + j)
-        same = vectors.load(sums, at + width + j)
-        down = vectors.load(sums, at + 2 * width + j)
-        total = vectors.add(total, vectors.add(up, vectors.add(same, down)))
-        vectors.store(losses, to + j, vectors.subtract(zero, vectors.smaller(up, vectors.smaller(same, down))))
-    # Differences are 0 or NaN, so that no finite sum is taken for an infinite one by adding it up.
-    check: float = vectors.sum_of(vectors.subtract(total, total))
-    return check
+    for a in range(segments):
+        at, to = a * stride, first + a * width
+        check = zero
+        for group in range(0, width, LANES):
+            j = min(group, width - LANES)
+            up = vectors.load(sums, at + j)
+            same = vectors.load(sums, at + width + j)
+            down = vectors.load(sums, at + 2 * width + j)
+            check = vectors.add(check, vectors.add(up, vectors.add(same, down)))
+            vectors.store(losses, to + j, vectors.subtract(zero, vectors.smaller(up, vectors.smaller(same, down))))
+        if not math.isfinite(vectors.sum_of(check)):
+            _fill(losses, to, width)
 
 
-@inlined()
-def reduce_curve(sums: Floats, at: int, width: int, falls: int, rises: int, losses: Floats, to: int) -> None:
-    """Write the curve of one segment's sums to `losses[to : to + width]`; NaN throughout if any cell is not finite."""
-    check = _wide(sums, at, width, losses, to) if width >= LANES else _narrow(sums, at, width, losses, to)
-    at += VOL_CELLS * width
-    for j in range(falls):
-        loss = 0.0 - sums[at + j]
-        check += loss - loss
-        losses[to] = max(losses[to], loss)
-    for j in range(falls, falls + rises):
-        loss = 0.0 - sums[at + j]
-        check += loss - loss
-        losses[to + width - 1] = max(losses[to + width - 1], loss)
-    # A minimum may pass over NaN, a sum cannot.
-    if math.isnan(check):
-        for j in range(width):
-            losses[to + j] = math.nan
+@kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8")
+def _extend(
+    sums: Floats, stride: int, segments: int, width: int, falls: int, rises: int, losses: Floats, first: int
+) -> None:
+    for a in range(segments):
+        at, to = a * stride + VOL_CELLS * width, first + a * width
+        low, high = losses[to], losses[to + width - 1]
+        check = low
+        for j in range(at, at + falls):
+            low = max(low, 0.0 - sums[j])
+            check += sums[j]
+        for j in range(at + falls, at + falls + rises):
+            high = max(high, 0.0 - sums[j])
+            check += sums[j]
+        losses[to], losses[to + width - 1] = low, high
+        if not math.isfinite(check):
+            _fill(losses, to, width)
 
 
-@inlined()
+@kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8")
+def reduce_curves(
+    sums: Floats, stride: int, segments: int, width: int, falls: int, rises: int, losses: Floats, first: int
+) -> None:
+    """Write the curves of some segments to `losses[first + a width : first + (a + 1) width]`, a = 0 .. segments - 1.
+
+    NaN throughout if any cell is not finite. Nothing is checked: sums holds `stride` doubles per segment.
+    """
+    if width >= LANES:
+        _wide(sums, stride, segments, width, losses, first)
+    else:
+        _narrow(sums, stride, segments, width, losses, first)
+    if falls + rises > 0:
+        _extend(sums, stride, segments, width, falls, rises, losses, first)
+
+
+@kernel("f8[::1], i8, f8[::1], f8")
 def residual_of(losses: Floats, at: int, moves: Floats, w: float) -> float:
     """Return max over j of `losses[at + j] + w moves[j]`, as `kernels.netting.residual` to the last bit.
 
-    The curve is finite or NaN throughout, as `reduce_curve` leaves it.
+    The curve is finite or NaN throughout, as `reduce_curves` leaves it.
     """
     width = moves.shape[0]
     largest = -math.inf
     if width >= LANES:
         hedge, most = vectors.splat(w), vectors.splat(-math.inf)
-        for group in range((width + LANES - 1) // LANES):
-            j = min(group * LANES, width - LANES)
+        for group in range(0, width, LANES):
+            j = min(group, width - LANES)
             hedged = vectors.add(vectors.load(losses, at + j), vectors.multiply(hedge, vectors.load(moves, j)))
             most = vectors.larger(hedged, most)
         largest = vectors.largest_of(most)

@@ -12,10 +12,9 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.blocks import check_segments
-from kernels.curves import VOL_CELLS, reduce_curve
+from kernels.curves import VOL_CELLS, reduce_curves
 from kernels.scenarios import ScenarioTable
-from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments, table_rows
+from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
 
 
 def extended_sides(table: ScenarioTable, buckets_each_side: int) -> Ints:
@@ -111,11 +110,11 @@ def evaluate(
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
         sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, flat, begin * width)
         for a in range(begin, end):
-            at = (a - begin) * stride
-            out_value[a] = sums[at + scenarios]
-            out_delta[a] = sums[at + scenarios + 1]
-            reduce_curve(sums, at, width, falls, side.shape[0] - falls, flat, a * width)
+            at = (a - begin) * stride + scenarios
+            out_value[a] = sums[at]
+            out_delta[a] = sums[at + 1]
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")

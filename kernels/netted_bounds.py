@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels import netting
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.curves import reduce_curve, residual_of
+from kernels.curves import reduce_curves, residual_of
 from kernels.move_losses import curve_table
 from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments
 
@@ -68,16 +68,16 @@ def sweep(
     sums = empty_table(CHUNK, stride)
     falls = int(np.sum(side < 0))
     moves = _moves(width)
-    flat = pool.reshape(pool.shape[0] * wide)
+    curves = np.empty(CHUNK * width)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
         sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
-        for a in range(begin, end):
-            at, account = (a - begin) * stride, accounts[a]
-            to = slot[account, column] * wide
-            reduce_curve(sums, at, width, falls, side.shape[0] - falls, flat, to)
-            residual[account, column] = residual_of(flat, to, moves, hedge[account, column])
-            value_usd[account, column] = sums[at + scenarios]
+        reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, curves, 0)
+        for a in range(end - begin):
+            account = accounts[begin + a]
+            pool[slot[account, column], :width] = curves[a * width : (a + 1) * width]
+            residual[account, column] = residual_of(curves, a * width, moves, hedge[account, column])
+            value_usd[account, column] = sums[a * stride + scenarios]
             exact[account] = False
 
 

@@ -15,8 +15,7 @@ import math
 
 from kernels import vectors
 from kernels._jit import Floats, Ints, inlined, kernel
-from kernels.blocks import check_segments
-from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments, table_rows
+from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
 from kernels.vectors import LANES
 
 NO_GROUP = -1  # of an instrument that has no expiry to roll, such as a coin

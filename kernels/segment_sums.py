@@ -25,7 +25,7 @@ from numba.core import cgutils
 from kernels._jit import Floats, Ints, inlined, kernel
 from kernels.vectors import LANES, VECTOR, broadcast, data_of, lanes_at, or_plain
 
-_INT = ir.IntType(64)
+_INT, _BIT = ir.IntType(64), ir.IntType(1)
 
 
 def _widest() -> int:
@@ -39,84 +39,104 @@ def _widest() -> int:
 WIDEST = _widest()
 
 
-def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, after: Any) -> None:
-    """Emit the loop over segments, each with `count` vectors of sums in registers until it ends."""
-    (table, indptr, row, quantity, out), (stride, column), (begin, end) = data, place, span
-    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    name = f"llvm.fmuladd.v{LANES}f64"
+def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, after: Any) -> Any:
+    """Emit the loop over segments, each with `count` vectors of sums in registers until it ends, then go to `after`.
+
+    Returns the block that goes there and whether any row was beyond the last.
+    """
+    (table, indptr, row, quantity, out), (stride, column, last), (begin, end) = data, place, span
+    name, kind = f"llvm.fmuladd.v{LANES}f64", ir.FunctionType(VECTOR, [VECTOR] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
-    zero, one = ir.Constant(VECTOR, None), ir.Constant(_INT, 1)
+    zero, one, no = ir.Constant(VECTOR, None), ir.Constant(_INT, 1), ir.Constant(_BIT, 0)
     before_all, segment, position, done = builder.block, *(builder.append_basic_block() for _ in range(3))
-    builder.cbranch(builder.icmp_signed("<", begin, end), segment, after)
+    builder.branch(segment)
 
     builder.position_at_end(segment)
-    a = builder.phi(_INT)
+    a, beyond_so_far = builder.phi(_INT), builder.phi(_BIT)
     next_a = builder.add(a, one)
     start, stop = (builder.load(builder.gep(indptr, [at])) for at in (a, next_a))
     builder.cbranch(builder.icmp_signed("<", start, stop), position, done)
 
     builder.position_at_end(position)
-    k = builder.phi(_INT)
+    k, beyond_before = builder.phi(_INT), builder.phi(_BIT)
     before = [builder.phi(VECTOR) for _ in range(count)]
-    unit = lanes_at(builder, table, builder.add(builder.mul(builder.load(builder.gep(row, [k])), stride), column))
+    named = builder.load(builder.gep(row, [k]))
+    beyond = builder.icmp_unsigned(">", named, last)
+    unit = builder.mul(builder.select(beyond, last, named), stride)
+    units = lanes_at(builder, table, builder.add(unit, column))
     held = broadcast(builder, builder.load(builder.gep(quantity, [k])))
-    loads = [builder.load(builder.gep(unit, [ir.Constant(_INT, i)]), align=8) for i in range(count)]
+    loads = [builder.load(builder.gep(units, [ir.Constant(_INT, i)]), align=8) for i in range(count)]
     sums = [builder.call(fused, [held, x, total]) for x, total in zip(loads, before, strict=True)]
-    next_k = builder.add(k, one)
+    next_k, beyond_now = builder.add(k, one), builder.or_(beyond_before, beyond)
     builder.cbranch(builder.icmp_signed("<", next_k, stop), position, done)
-    for phi, initial, later in zip((k, *before), (start, *[zero] * count), (next_k, *sums), strict=True):
-        phi.add_incoming(initial, segment)
-        phi.add_incoming(later, position)
+    initial, later = (start, beyond_so_far, *[zero] * count), (next_k, beyond_now, *sums)
+    for phi, first, following in zip((k, beyond_before, *before), initial, later, strict=True):
+        phi.add_incoming(first, segment)
+        phi.add_incoming(following, position)
 
     builder.position_at_end(done)
+    beyond_then = builder.phi(_BIT)
     totals = [builder.phi(VECTOR) for _ in range(count)]
+    for phi, first, following in zip((beyond_then, *totals), initial[1:], later[1:], strict=True):
+        phi.add_incoming(first, segment)
+        phi.add_incoming(following, position)
     target = lanes_at(builder, out, builder.add(builder.mul(builder.sub(a, begin), stride), column))
     for i, total in enumerate(totals):
-        total.add_incoming(zero, segment)
-        total.add_incoming(sums[i], position)
         builder.store(total, builder.gep(target, [ir.Constant(_INT, i)]), align=8)
-    a.add_incoming(begin, before_all)
-    a.add_incoming(next_a, done)
+    for phi, first, following in ((a, begin, next_a), (beyond_so_far, no, beyond_then)):
+        phi.add_incoming(first, before_all)
+        phi.add_incoming(following, done)
     builder.cbranch(builder.icmp_signed("<", next_a, end), segment, after)
+    return done, beyond_then
 
 
 def _plain_sums(
-    count: int, table: Floats, stride: int, column: int, indptr: Ints, row: Ints, quantity: Floats, begin: int,
-    end: int, out: Floats,
-) -> None:  # fmt: skip
+    count: int, table: Floats, stride: int, column: int, last: int, indptr: Ints, row: Ints, quantity: Floats,
+    begin: int, end: int, out: Floats,
+) -> bool:  # fmt: skip
+    beyond = False
     for a in range(begin, end):
         total = np.zeros(LANES * count)
         for k in range(indptr[a], indptr[a + 1]):
-            unit = row[k] * stride + column
+            beyond |= not 0 <= row[k] <= last
+            unit = min(row[k] % (last + 1), last) * stride + column
             total += quantity[k] * table[unit : unit + LANES * count]
         at = (a - begin) * stride + column
         out[at : at + LANES * count] = total
+    return beyond
 
 
 @or_plain(_plain_sums)
 def _sums(
-    _: Any, count: Any, table: Any, stride: Any, column: Any, indptr: Any, row: Any,  # noqa: ARG001
+    _: Any, count: Any, table: Any, stride: Any, column: Any, last: Any, indptr: Any, row: Any,  # noqa: ARG001
     quantity: Any, begin: Any, end: Any, out: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
-    """Write `8 count` columns of the sums of some segments, a table row's length for each; nothing beyond WIDEST."""
+    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, a table row's length for each.
+
+    A position whose row is beyond `last` is read as `last`: returns whether there was one. count: 1 to WIDEST.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = [data_of(context, builder, signature.args[i], values[i]) for i in (1, 4, 5, 6, 9)]
-        after = builder.append_basic_block()
+        data = [data_of(context, builder, signature.args[i], values[i]) for i in (1, 5, 6, 7, 10)]
+        start, after = builder.block, builder.append_basic_block()
         choice = builder.switch(values[0], after)
+        ways = [(start, ir.Constant(_BIT, 0))]
         for number in range(1, WIDEST + 1):
             block = builder.append_basic_block()
             choice.add_case(ir.Constant(_INT, number), block)
             builder.position_at_end(block)
-            _emit_segments(builder, number, data, (values[2], values[3]), (values[7], values[8]), after)
+            ways.append(_emit_segments(builder, number, data, values[2:5], values[8:10], after))
         builder.position_at_end(after)
-        return context.get_dummy_value()
+        beyond = builder.phi(_BIT)
+        for block, value in ways:
+            beyond.add_incoming(value, block)
+        return beyond
 
     i8 = types.int64
-    return types.void(i8, table, i8, i8, indptr, row, quantity, i8, i8, out), emit
+    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out), emit
 
 
-CHUNK = 16  # segments whose sums wait in the first-level cache for their reduction
+CHUNK = 64  # segments whose sums wait in the first-level cache for their reduction
 
 
 @inlined()
@@ -134,19 +154,40 @@ def empty_table(rows: int, columns: int) -> Floats:
     return raw[skipped : skipped + size]
 
 
+@kernel("i8[::1], i8[::1], f8[::1], i8")
+def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None:
+    """Raise ValueError unless the segments lie inside their positions and there are instruments for positions.
+
+    A compiled loop reads whatever lies behind an array's end. Rows are looked at when they are read (`sum_segments`).
+    """
+    m = indptr.shape[0] - 1
+    if m < 0 or indptr[0] < 0 or indptr[-1] > row.shape[0] or row.shape[0] != quantity.shape[0]:
+        raise ValueError("indptr, row and quantity do not fit each other")
+    signs = 0  # collected without a jump, so that LLVM finds vectors
+    for a in range(m):
+        signs |= indptr[a + 1] | (indptr[a + 1] - indptr[a])
+    if signs < 0:
+        raise ValueError("indptr must not decrease")
+    if rows == 0 and indptr[-1] > indptr[0]:
+        raise ValueError("a position names a row that does not exist")
+
+
 @kernel("i8[::1], i8[::1], i8")
 def table_rows(indptr: Ints, row: Ints, rows: int) -> tuple[Ints, Ints]:
     """Return which instrument each row of a table is to hold, and the table row of each position.
 
     All instruments in their order; but one row per position where there are fewer of these, as in a call for one
-    account. The sums are the same to the last bit.
+    account. The sums are the same to the last bit. Raises ValueError on rows that do not exist, where it reads them.
     """
     positions = indptr[-1]
-    if positions < rows:
-        held = row[:positions].copy()
-        held[: indptr[0]] = 0  # not part of any segment, and nobody looked at it
-        return held, np.arange(positions)
-    return np.arange(rows), row
+    if positions >= rows:
+        return np.arange(rows), row
+    held = np.zeros(positions, dtype=np.int64)
+    for k in range(indptr[0], positions):
+        if row[k] < 0 or row[k] >= rows:
+            raise ValueError("a position names a row that does not exist")
+        held[k] = row[k]
+    return held, np.arange(positions)
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, f8[::1]")
@@ -156,10 +197,15 @@ def sum_segments(
     """Write the sums of segments begin .. end - 1 (as in `kernels.blocks`), one table row's length for each.
 
     table: float64[rows * stride] from `empty_table`; sums: float64[>= (end - begin) stride]. An empty segment is 0.
-    Nothing is checked: `kernels.blocks.check_segments` comes first, once for all of them.
+    Raises ValueError on a row that does not exist; for the segments, `check_segments` comes first.
     """
-    vectors = stride // LANES
+    if begin >= end:
+        return
+    vectors, last = stride // LANES, table.shape[0] // max(stride, 1) - 1
     passes = (vectors + WIDEST - 1) // WIDEST
+    beyond = False
     for p in range(passes):
         left, right = vectors * p // passes, vectors * (p + 1) // passes
-        _sums(right - left, table, stride, left * LANES, indptr, row, quantity, begin, end, sums)
+        beyond |= _sums(right - left, table, stride, left * LANES, last, indptr, row, quantity, begin, end, sums)
+    if beyond:
+        raise ValueError("a position names a row that does not exist")

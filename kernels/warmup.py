@@ -80,7 +80,7 @@ def _portfolio() -> None:
     )  # fmt: skip
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    blocks.check_segments(indptr, row, one, 1)
+    segment_sums.check_segments(indptr, row, one, 1)
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
     risk_matrix.delta_shock(1.0, 1.0, 0.0, 0.0, 0.1)
     net_value, scan, roll, shock, net_delta = np.empty((5, 1))
