@@ -17,7 +17,6 @@ from benchmarks.sweep_book import ACCOUNTS, INDEX_USD, MOST_HELD, SIDE, WIDTH, I
 from kernels import accounts, move_losses, netted_accounts, netted_bounds, netting
 from kernels._jit import Floats, Ints
 
-COLUMNS = 16  # the engine's arrays double
 STEP = 5e-5
 THRESHOLDS = np.array([[0.90, 0.85, 1.0, 0.95, 1.0, 1.0]])
 BITS = 1 << np.arange(8, dtype=np.int64)
@@ -31,38 +30,38 @@ class Accounts:
     def __init__(self, held: list[Segments], instruments: list[Instruments], priced: list[Priced]) -> None:
         self._held, self._instruments, self._priced = held, instruments, priced
         self._allocate(len(held))
-        slots = 0
         for u, segments in enumerate(held):
-            self._slot[segments.accounts, u] = slots + np.arange(len(segments.accounts))
-            slots += len(segments.accounts)
-            self._active[segments.accounts, u] = True
+            places = self._count[segments.accounts]
+            self._column[segments.accounts, places] = u
+            self._count[segments.accounts] += 1
+            self._places.append(places)
         # As the engine hands them out: account by account.
-        self._slot[self._active] = np.arange(slots)
+        slots = int(self._count.sum())
+        self._slot[self._column >= 0] = np.arange(slots)
         self._pool = np.zeros((slots, WIDTH))
         for u in range(len(held)):
             self._sweep(u)
         self.solve(np.arange(ACCOUNTS))
         equity = self._im * (1.0 + np.random.default_rng(1).exponential(size=ACCOUNTS))
-        self._cash = equity - np.where(self._active, self._value, 0.0).sum(axis=1)
+        self._cash = equity - self._value.sum(axis=1)
         self.unsure = self.solves = self.ticks = 0
         self._refresh(np.arange(ACCOUNTS))
         self._up = [False] * len(held)
 
     def _allocate(self, underlyings: int) -> None:
         n = ACCOUNTS
-        self._value, self._hedge, self._mean, self._residual = (np.zeros((n, COLUMNS)) for _ in range(4))
-        self._active = np.zeros((n, COLUMNS), dtype=np.bool_)
-        self._slot = np.full((n, COLUMNS), -1, dtype=np.int64)
-        self._parts = np.zeros((n, COLUMNS))  # of requirements that are sums: none here
+        self._value, self._hedge, self._mean, self._residual = (np.zeros((n, MOST_HELD)) for _ in range(4))
+        self._count, self._places = np.zeros(n, dtype=np.int64), list[Ints]()
+        self._column, self._slot = (np.full((n, MOST_HELD), -1, dtype=np.int64) for _ in range(2))
+        self._parts = np.zeros((n, MOST_HELD))  # of requirements that are sums: none here
         self._norm, self._lower, self._equity, self._im, self._mm = (np.zeros(n) for _ in range(5))
         self._exact, self._degraded = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
         self._yes, self._set = np.ones(n, dtype=np.bool_), np.zeros(n, dtype=np.int64)
         self._flags = np.zeros(n, dtype=np.int64)
         self._changed, self._unsure = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._counts = np.zeros(2, dtype=np.int64)
-        self._no_column = np.zeros(COLUMNS, dtype=np.bool_)
-        self._order = np.arange(underlyings)
-        self._width, self._coin = np.full(COLUMNS, WIDTH), np.arange(COLUMNS)
+        self._no_column = np.zeros(underlyings, dtype=np.bool_)
+        self._width, self._coin = np.full(underlyings, WIDTH), np.arange(underlyings)
         equal = [np.full((underlyings, underlyings), rho) + (1.0 - rho) * np.eye(underlyings) for rho in (0.5, 0.85)]
         factor = np.random.default_rng(2).normal(0.0, 0.6, underlyings) + 1.0
         estimate = np.outer(factor, factor) + np.eye(underlyings)
@@ -82,14 +81,14 @@ class Accounts:
     def _sweep(self, u: int) -> None:
         s, p = self._held[u], self._priced[u]
         netted_bounds.sweep(
-            s.indptr, s.row, s.quantity, p.pnl, p.value, SIDE, s.accounts, self._slot, u, WIDTH, self._pool,
-            self._hedge, self._residual, self._value, self._exact,
+            s.indptr, s.row, s.quantity, p.pnl, p.value, SIDE, s.accounts, self._places[u], self._slot, WIDTH,
+            self._pool, self._hedge, self._residual, self._value, self._exact,
         )  # fmt: skip
 
     def solve(self, rows: Ints) -> None:
         """Solve some accounts exactly."""
         netted_accounts.solve_rows(
-            rows, self._active, self._order, self._slot, self._width, self._coin, self._set, self._matrices, STRESS,
+            rows, self._count, self._column, self._slot, self._width, self._coin, self._set, self._matrices, STRESS,
             self._pool, self._hedge, self._mean, self._residual, self._norm, self._im, self._exact,
         )  # fmt: skip
 
@@ -101,7 +100,7 @@ class Accounts:
             return
         rows = self._unsure[: self._counts[1]].copy()
         netted_bounds.lower_bounds(
-            rows, self._active, self._order, self._slot, self._width, self._pool, self._mean, self._lower
+            rows, self._count, self._column, self._slot, self._width, self._pool, self._mean, self._lower
         )
         self.unsure += len(rows)
         self._totals(rows, self._lower)
@@ -113,14 +112,14 @@ class Accounts:
 
     def _totals(self, rows: Ints, lower: Floats) -> None:
         accounts.refresh_totals(
-            rows, self._cash, self._value, self._parts, self._parts, self._active, self._no_column, self._order,
+            rows, self._cash, self._value, self._parts, self._parts, self._count, self._column, self._no_column,
             self._degraded, self._yes, self._yes, self._exact, self._norm, self._residual, lower, MM_FACTOR, self._set,
             THRESHOLDS, BITS, self._equity, self._im, self._mm, self._flags, self._changed, self._unsure, self._counts,
         )  # fmt: skip
 
     def solve_figures(self) -> dict[str, float]:
         """Return the time of a cold exact solve by number of underlyings, and of the closed-form screen by curve."""
-        held = self._active.sum(axis=1)
+        held = self._count
         figures = {}
         for count in range(1, MOST_HELD + 1):
             rows = np.flatnonzero(held == count)[:SOLVED]
@@ -141,7 +140,7 @@ class Accounts:
         for u, (s, p) in enumerate(zip(self._held, self._priced, strict=True)):
             curves = np.empty((len(s.accounts), WIDTH))
             move_losses.move_losses(s.indptr, s.row, s.quantity, p.pnl, SIDE, curves)
-            same &= np.array_equal(curves, self._pool[self._slot[s.accounts, u]])
+            same &= np.array_equal(curves, self._pool[self._slot[s.accounts, self._places[u]]])
         everyone = np.arange(ACCOUNTS)
         flags = self._flags.copy()
         self.solve(everyone)

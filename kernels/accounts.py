@@ -1,7 +1,9 @@
-"""Account totals and status conditions from per-underlying columns.
+"""Account totals and status conditions from what accounts have in their underlyings.
 
-Rows are accounts, columns underlyings. The conditions compare u = MM/equity and v = IM/equity with the thresholds
-of the account states by cross-multiplication, so that no division decides a status.
+Rows are accounts; each has `count[row]` places, one for every underlying that it holds, in the order of their names;
+`column[row, place]` says which. So the numbers of an account lie side by side: a tick waits for memory. The conditions
+compare u = MM/equity and v = IM/equity with the thresholds of the account states by cross-multiplication, so that no
+division decides a status.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ THRESHOLDS = 6
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
 
 
-@kernel("i8[::1], i8, f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+@kernel("i8[::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
 def scatter(
     account: Ints,
-    column: int,
+    place: Ints,
     value: Floats,
     requirement: Floats,
     mm_factor: float,
@@ -28,15 +30,15 @@ def scatter(
     im_usd: Floats,
     mm_usd: Floats,
 ) -> None:
-    """Write one underlying's segment results into the account columns.
+    """Write one underlying's segment results to the places that it has in its accounts.
 
-    account: int64[m] rows; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, columns].
+    account, place: int64[m]; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, places].
     """
     for k in range(account.shape[0]):
-        row = account[k]
-        value_usd[row, column] = value[k]
-        im_usd[row, column] = requirement[k]
-        mm_usd[row, column] = mm_factor * requirement[k]
+        row, p = account[k], place[k]
+        value_usd[row, p] = value[k]
+        im_usd[row, p] = requirement[k]
+        mm_usd[row, p] = mm_factor * requirement[k]
 
 
 @kernel("f8, f8, f8, f8[::1], i8[::1]")
@@ -86,7 +88,7 @@ def conditions(
 
 
 @kernel(
-    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[:, ::1], b1[::1], i8[::1], b1[::1], b1[::1],"
+    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], i8[:, ::1], b1[::1], b1[::1], b1[::1],"
     "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1],"
     "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1]"
 )
@@ -96,9 +98,9 @@ def refresh_totals(
     value_usd: Floats,
     im_usd: Floats,
     mm_usd: Floats,
-    active: Bools,
+    count: Ints,
+    column: Ints,
     held_column: Bools,
-    order: Ints,
     degraded: Bools,
     has_positions: Bools,
     netted: Bools,
@@ -121,12 +123,11 @@ def refresh_totals(
     """Recompute equity, IM, MM and condition bits of some accounts.
 
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
-    active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
-    sums do not depend on the order in which underlyings first appeared. A netted account whose `im` is not exact is
-    judged by its two bounds (`kernels.netted_bounds`), norm + sum of residuals and lower_usd: float64[accounts], or
-    0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
-    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits
-    as they were: solve them and come again. counts: int64[2], how many of each.
+    value_usd, im_usd, mm_usd, residual_usd: float64[accounts, places]; held_column: bool[columns]. A netted account
+    whose `im` is not exact is judged by its two bounds (`kernels.netted_bounds`): norm + sum of residuals, and
+    lower_usd, float64[accounts], or 0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
+    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits as
+    they were: solve them and come again. counts: int64[2], how many of each.
     """
     changes = 0
     open_cases = 0
@@ -136,15 +137,14 @@ def refresh_totals(
         total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0
         held = degraded[row]
-        for column in order:
-            if active[row, column]:
-                total_value += value_usd[row, column]
-                held |= held_column[column]
-                if netted[row]:
-                    total_im += residual_usd[row, column]
-                else:
-                    total_im += im_usd[row, column]
-                    total_mm += mm_usd[row, column]
+        for place in range(count[row]):
+            total_value += value_usd[row, place]
+            held |= held_column[column[row, place]]
+            if netted[row]:
+                total_im += residual_usd[row, place]
+            else:
+                total_im += im_usd[row, place]
+                total_mm += mm_usd[row, place]
         equity[row] = total_value
         limits = thresholds[threshold_set[row]]
         if netted[row]:

@@ -1,7 +1,8 @@
 """Two bounds of the netted requirements (model P) of many accounts, so that few have to be solved.
 
-Rows are accounts, columns underlyings; an active pair (row, column) owns one row of `pool`, its losses by move. An
-exact solve leaves hedges w and mean moves x behind (`kernels.netted_accounts`). When losses l_u move on,
+Rows are accounts with a place for each underlying that they hold (`kernels.accounts`); `slot[row, place]` is the row of
+`pool` with its losses by move. An exact solve leaves hedges w and mean moves x behind (`kernels.netted_accounts`). When
+losses l_u move on,
 
     sum_u e_u(x_u) <= M* <= L(w) + sum_u r_u(w_u),   r_u(w) = max_m (l_u(m) + w m),
 
@@ -34,8 +35,8 @@ def _moves(width: int) -> Floats:
 
 
 @kernel(
-    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[:, ::1], i8, i8, f8[:, ::1], f8[:, ::1],"
-    "f8[:, ::1], f8[:, ::1], b1[::1]"
+    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8, f8[:, ::1],"
+    "f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]"
 )
 def sweep(
     indptr: Ints,
@@ -45,8 +46,8 @@ def sweep(
     value: Floats,
     side: Ints,
     accounts: Ints,
+    places: Ints,
     slot: Ints,
-    column: int,
     width: int,
     pool: Floats,
     hedge: Floats,
@@ -56,13 +57,13 @@ def sweep(
 ) -> None:
     """Take one underlying's new prices: value, losses and the term of the upper bound of m accounts, in one pass.
 
-    Segments, pnl, value and side as in `kernels.move_losses`, accounts: int64[m], whose rows they are. Writes
-    `pool[slot[row, column], :width]`, `residual` and `value_usd`, float64[A, C], and clears `exact`: a solve of before
-    does not hold any more. hedge: float64[A, C], USD. Raises ValueError on shapes, rows and sides that do not fit.
+    Segments, pnl, value and side as in `kernels.move_losses`; accounts, places: int64[m], whose they are. Writes
+    `pool[slot[row, place], :width]`, `residual` and `value_usd`, float64[A, P], and clears `exact`: a solve of before
+    does not hold any more. hedge: float64[A, P], USD. Raises ValueError on shapes, rows and sides that do not fit.
     """
     m, scenarios, wide = accounts.shape[0], pnl.shape[1], pool.shape[1]
-    table, place = curve_table(indptr, row, quantity, pnl, value, value, side, width)
-    if indptr.shape[0] != m + 1 or width > wide:
+    table, unit = curve_table(indptr, row, quantity, pnl, value, value, side, width)
+    if indptr.shape[0] != m + 1 or places.shape[0] != m or width > wide:
         raise ValueError("accounts needs one row per segment, and the pool a place for every move")
     stride = stride_of(scenarios + 2)
     sums = empty_table(CHUNK, stride)
@@ -71,13 +72,13 @@ def sweep(
     curves = np.empty(CHUNK * width)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        sum_segments(indptr, unit, quantity, table, stride, begin, end, sums)
         reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, curves, 0)
         for a in range(end - begin):
-            account = accounts[begin + a]
-            pool[slot[account, column], :width] = curves[a * width : (a + 1) * width]
-            residual[account, column] = residual_of(curves, a * width, moves, hedge[account, column])
-            value_usd[account, column] = sums[a * stride + scenarios]
+            account, place = accounts[begin + a], places[begin + a]
+            pool[slot[account, place], :width] = curves[a * width : (a + 1) * width]
+            residual[account, place] = residual_of(curves, a * width, moves, hedge[account, place])
+            value_usd[account, place] = sums[a * stride + scenarios]
             exact[account] = False
 
 
@@ -105,42 +106,36 @@ def envelope(losses: Floats, count: int, mean: float) -> float:
     return best
 
 
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8, f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
+@kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
 def store_losses(
     accounts: Ints,
-    slots: Ints,
+    places: Ints,
     losses: Floats,
-    column: int,
+    slot: Ints,
     pool: Floats,
     hedge: Floats,
     residual: Floats,
     exact: Bools,
 ) -> None:
-    """Take one underlying's new losses, f8[m, width], of m accounts and update its term of their upper bounds.
-
-    accounts: int64[m] rows; slots: int64[m] rows of `pool`; hedge, residual: float64[A, C], USD. `exact` is cleared: a
-    solve of before does not hold any more.
-    """
+    """Take one underlying's new losses, float64[m, width], of m accounts and its terms of their bounds, as `sweep`."""
     width = losses.shape[1]
     for k in range(accounts.shape[0]):
-        row = accounts[k]
-        line = losses[k]
-        pool[slots[k], :width] = line
-        residual[row, column] = netting.residual(line, hedge[row, column])
+        row, place = accounts[k], places[k]
+        pool[slot[row, place], :width] = losses[k]
+        residual[row, place] = netting.residual(losses[k], hedge[row, place])
         exact[row] = False
 
 
-@kernel("i8[::1], b1[:, ::1], i8[::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("i8[::1], i8[::1], i8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
 def lower_bounds(
-    rows: Ints, active: Bools, order: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
+    rows: Ints, count: Ints, column: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
 ) -> None:
     """Write the lower bound of some accounts, float64[A], USD: the losses of a mixture with the stored mean moves.
 
-    slot: int64[A, C] rows of `pool`; width: int64[C].
+    slot: int64[A, P] rows of `pool`; width: int64[C]; mean: float64[A, P].
     """
     for row in rows:
         total = 0.0
-        for c in order:
-            if active[row, c]:
-                total += envelope(pool[slot[row, c]], width[c], mean[row, c])
+        for place in range(count[row]):
+            total += envelope(pool[slot[row, place]], width[column[row, place]], mean[row, place])
         lower[row] = total

@@ -93,28 +93,28 @@ def _portfolio() -> None:
 def _accounts() -> None:
     no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
     money, part = np.zeros(1), np.zeros((1, 1))
-    yes, active = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.bool_)
+    yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
     thresholds, bits = np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64)
-    accounts.scatter(no_rows, 0, money, money, 0.8, part, part, part)
+    accounts.scatter(no_rows, no_rows, money, money, 0.8, part, part, part)
     accounts.ratio_conditions(1.0, 0.0, 0.0, thresholds[0], bits)
     accounts.conditions(1.0, 0.0, 0.0, False, False, thresholds[0], bits)
     accounts.refresh_totals(
-        no_rows, money, part, part, part, active, yes, one_row, yes, yes, yes, yes, money, part, money, money,
+        no_rows, money, part, part, part, one_row, places, yes, yes, yes, yes, yes, money, part, money, money,
         one_row, thresholds, bits, money, money, money, one_row, one_row, one_row, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
-    slots, matrices = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, 1, 1))
+    matrices = np.ones((1, 1, 1, 1))
     netted_bounds.envelope(np.zeros(3), 3, 0.0)
-    netted_bounds.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, yes)
-    netted_bounds.lower_bounds(no_rows, active, one_row, slots, one_row, part, part, money)
+    netted_bounds.store_losses(no_rows, no_rows, np.zeros((0, 3)), places, part, part, part, yes)
+    netted_bounds.lower_bounds(no_rows, one_row, places, places, one_row, part, part, money)
     netted_bounds.sweep(
-        one_row, no_rows, np.zeros(0), np.zeros((0, 9)), np.zeros(0), no_rows, no_rows, slots, 0, 3, np.zeros((1, 3)),
-        part, part, part, yes,
+        one_row, no_rows, np.zeros(0), np.zeros((0, 9)), np.zeros(0), no_rows, no_rows, no_rows, places, 3,
+        np.zeros((1, 3)), part, part, part, yes,
     )  # fmt: skip
     netted_accounts.take_matrices(
-        no_rows, yes, active, one_row, one_row, one_row, matrices, money, part, part, money, yes
+        no_rows, yes, one_row, places, one_row, one_row, matrices, money, part, part, money, yes
     )
     netted_accounts.solve_rows(
-        no_rows, active, one_row, slots, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
+        no_rows, one_row, places, places, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
         money, yes,
     )  # fmt: skip
 

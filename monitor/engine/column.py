@@ -34,6 +34,7 @@ class Column:
         self.index = index
         self.pricing = Pricing(underlying)
         self._exposures: dict[int, Exposure] = {}
+        self._place: dict[int, int] = {}
         self._segment_of: dict[int, int] = {}
         self._segments_stale = True
         self._rows_stale = True
@@ -44,13 +45,16 @@ class Column:
 
     # --- what the accounts hold -----------------------------------------------------------------
 
-    def set_exposure(self, account_row: int, exposure: Exposure) -> None:
-        """Replace one account's exposure (empty: none)."""
-        if not exposure:
-            if self._exposures.pop(account_row, None) is not None:
-                self._segments_stale = True
-            return
+    def remove(self, account_row: int) -> None:
+        """Forget one account's exposure."""
+        if self._exposures.pop(account_row, None) is not None:
+            del self._place[account_row]
+            self._segments_stale = True
+
+    def set_exposure(self, account_row: int, place: int, exposure: Exposure) -> None:
+        """Replace one account's exposure, which has that place among the account's underlyings."""
         self._exposures[account_row] = exposure
+        self._place[account_row] = place
         row_of = self.pricing.row_of
         if any(name not in row_of for name, _ in exposure):
             self._rows_stale = True
@@ -59,6 +63,7 @@ class Column:
             self._segments_stale = True
             return
         held = self._segments
+        held.places[segment] = place
         start, stop = held.indptr[segment], held.indptr[segment + 1]
         rows = [row_of[name] for name, _ in exposure]
         if list(held.row[start:stop]) != rows:
@@ -169,6 +174,7 @@ class Column:
         row_of = self.pricing.row_of
         self._segments = Segments(
             accounts=np.array(rows, dtype=np.int64),
+            places=np.array([self._place[row] for row in rows], dtype=np.int64),
             indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             row=np.array([row_of[name] for row in rows for name, _ in self._exposures[row]], dtype=np.int64),
             quantity=np.array([quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64),
@@ -177,9 +183,13 @@ class Column:
 
 
 class Segments(NamedTuple):
-    """Sparse rows as in `kernels.blocks`, one for each account row in `accounts`, in the order of these."""
+    """Sparse rows as in `kernels.blocks`, one for each account row in `accounts`, in the order of these.
+
+    `places[k]` is this column's place among the underlyings of account `accounts[k]`.
+    """
 
     accounts: Ints
+    places: Ints
     indptr: Ints
     row: Ints
     quantity: Floats
