@@ -31,7 +31,7 @@ from benchmarks.sweep_accounts import Accounts
 from benchmarks.sweep_book import INSTRUMENTS, LINEARS, SCENARIOS, SIDE, WIDTH, Instruments, Priced, Segments
 from kernels import move_losses, scenarios
 from kernels._jit import Floats, Ints
-from kernels.segment_sums import empty_table
+from kernels.segment_tables import empty_table
 
 SAMPLE = 500  # accounts that the naive form prices
 CELLS = SCENARIOS // WIDTH

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kernels._jit import Bools, Floats, Ints, kernel
+from kernels._jit import Bools, Floats, Ints, inlined, kernel
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
@@ -41,22 +41,28 @@ def scatter(
         mm_usd[row, p] = mm_factor * requirement[k]
 
 
-@kernel("f8, f8, f8, f8[::1], i8[::1]")
-def ratio_conditions(equity: float, im: float, mm: float, thresholds: Floats, bits: Ints) -> int:
-    """Return the bits that compare a positive equity with its requirements."""
-    flags: int = 0
-    if im >= thresholds[WARN_ENTER_V] * equity:
-        flags |= bits[0]
-    if im < thresholds[WARN_LEAVE_V] * equity:
-        flags |= bits[1]
-    if im >= thresholds[CALL_ENTER_V] * equity:
-        flags |= bits[2]
-    if im < thresholds[CALL_LEAVE_V] * equity:
-        flags |= bits[3]
-    if mm >= thresholds[LIQ_ENTER_U] * equity:
-        flags |= bits[4]
-    if im <= thresholds[LIQ_LEAVE_V] * equity:
-        flags |= bits[5]
+@inlined()
+def _conditions(
+    equity: float, im: float, mm: float, has_positions: bool, held: bool, limits: Floats, of: int, bits: Ints
+) -> int:
+    """As `conditions`, with the thresholds in row `of` of `limits`."""
+    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
+        unvalued: int = bits[7]
+        return unvalued
+    flags: int = bits[7] if held else 0
+    if equity > 0.0:
+        flags |= bits[0] if im >= limits[of, WARN_ENTER_V] * equity else 0
+        flags |= bits[1] if im < limits[of, WARN_LEAVE_V] * equity else 0
+        flags |= bits[2] if im >= limits[of, CALL_ENTER_V] * equity else 0
+        flags |= bits[3] if im < limits[of, CALL_LEAVE_V] * equity else 0
+        flags |= bits[4] if mm >= limits[of, LIQ_ENTER_U] * equity else 0
+        flags |= bits[5] if im <= limits[of, LIQ_LEAVE_V] * equity else 0
+    elif equity < 0.0 or has_positions:
+        flags |= bits[0] | bits[2] | bits[4] | bits[6]
+    elif im > 0.0 or mm > 0.0:
+        flags |= bits[0] | bits[2] | bits[4]
+    else:
+        flags |= bits[1] | bits[3] | bits[5]
     return flags
 
 
@@ -71,20 +77,8 @@ def conditions(
     requirement, set held and nothing else. Without equity every ratio is infinite, except that an account with
     neither equity, requirement nor positions is healthy.
     """
-    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
-        held_only: int = bits[7]
-        return held_only
-    flags: int = bits[7] if held else 0
-    if equity < 0.0 or (equity == 0.0 and has_positions):
-        flags |= bits[0] | bits[2] | bits[4] | bits[6]
-        return flags
-    if equity == 0.0:
-        if im > 0.0 or mm > 0.0:
-            flags |= bits[0] | bits[2] | bits[4]
-        else:
-            flags |= bits[1] | bits[3] | bits[5]
-        return flags
-    return flags | ratio_conditions(equity, im, mm, thresholds, bits)
+    flags: int = _conditions(equity, im, mm, has_positions, held, thresholds.reshape(1, THRESHOLDS), 0, bits)
+    return flags
 
 
 @kernel(
@@ -146,26 +140,26 @@ def refresh_totals(
                 total_im += im_usd[row, place]
                 total_mm += mm_usd[row, place]
         equity[row] = total_value
-        limits = thresholds[threshold_set[row]]
+        of, some = threshold_set[row], has_positions[row]
         if netted[row]:
-            factor = mm_factor[threshold_set[row]]
+            factor = mm_factor[of]
             if exact[row]:
                 mm[row] = factor * im[row]
-                now = conditions(total_value, im[row], mm[row], has_positions[row], held, limits, bits)
+                now = _conditions(total_value, im[row], mm[row], some, held, thresholds, of, bits)
             else:
                 upper = total_im * (1.0 + SLACK)
                 lower = max(0.0, lower_usd[row]) * (1.0 - SLACK) if lower_usd.shape[0] else 0.0
                 if not math.isfinite(total_im):
                     lower = total_im
-                now = conditions(total_value, upper, factor * upper, has_positions[row], held, limits, bits)
-                if now != conditions(total_value, lower, factor * lower, has_positions[row], held, limits, bits):
+                now = _conditions(total_value, upper, factor * upper, some, held, thresholds, of, bits)
+                if now != _conditions(total_value, lower, factor * lower, some, held, thresholds, of, bits):
                     unsure[open_cases] = row
                     open_cases += 1
                     continue
         else:
             im[row] = total_im
             mm[row] = total_mm
-            now = conditions(total_value, total_im, total_mm, has_positions[row], held, limits, bits)
+            now = _conditions(total_value, total_im, total_mm, some, held, thresholds, of, bits)
         if now != flags[row]:
             flags[row] = now
             changed[changes] = row

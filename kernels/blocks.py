@@ -8,7 +8,8 @@ Sums run in the order of the positions, so equal inputs give equal bits, whichev
 from __future__ import annotations
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
+from kernels.segment_sums import CHUNK, sum_segments
+from kernels.segment_tables import check_segments, empty_table, stride_of, table_rows
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[:, ::1]")

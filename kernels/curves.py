@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from kernels import vectors
-from kernels._jit import Floats, kernel
+from kernels._jit import Floats, inlined, kernel
 from kernels.vectors import LANES
 
 VOL_CELLS = 3  # volatility up, same, down: the layout of `scenarios.scenario_table`
@@ -91,11 +91,12 @@ def reduce_curves(
         _extend(sums, stride, segments, width, falls, rises, losses, first)
 
 
-@kernel("f8[::1], i8, f8[::1], f8")
-def residual_of(losses: Floats, at: int, moves: Floats, w: float) -> float:
-    """Return max over j of `losses[at + j] + w moves[j]`, as `kernels.netting.residual` to the last bit.
+@inlined()
+def keep_curve(losses: Floats, at: int, moves: Floats, w: float, pool: Floats, to: int) -> float:
+    """Copy a curve to `pool[to : to + width]`, and return the max over j of `losses[at + j] + w moves[j]`.
 
-    The curve is finite or NaN throughout, as `reduce_curves` leaves it.
+    The same as `kernels.netting.residual` to the last bit. The curve is finite or NaN throughout, as `reduce_curves`
+    leaves it.
     """
     width = moves.shape[0]
     largest = -math.inf
@@ -103,10 +104,12 @@ def residual_of(losses: Floats, at: int, moves: Floats, w: float) -> float:
         hedge, most = vectors.splat(w), vectors.splat(-math.inf)
         for group in range(0, width, LANES):
             j = min(group, width - LANES)
-            hedged = vectors.add(vectors.load(losses, at + j), vectors.multiply(hedge, vectors.load(moves, j)))
-            most = vectors.larger(hedged, most)
+            curve = vectors.load(losses, at + j)
+            vectors.store(pool, to + j, curve)
+            most = vectors.larger(vectors.add(curve, vectors.multiply(hedge, vectors.load(moves, j))), most)
         largest = vectors.largest_of(most)
     else:
         for j in range(width):
+            pool[to + j] = losses[at + j]
             largest = max(largest, losses[at + j] + w * moves[j])
     return math.nan if math.isnan(losses[at] + w) else largest

@@ -14,7 +14,8 @@ import numpy as np
 from kernels._jit import Floats, Ints, kernel
 from kernels.curves import VOL_CELLS, reduce_curves
 from kernels.scenarios import ScenarioTable
-from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
+from kernels.segment_sums import CHUNK, sum_segments
+from kernels.segment_tables import check_segments, empty_table, stride_of, table_rows
 
 
 def extended_sides(table: ScenarioTable, buckets_each_side: int) -> Ints:
@@ -56,7 +57,7 @@ def _columns(width: int, side: Ints) -> Ints:
 def curve_table(
     indptr: Ints, row: Ints, quantity: Floats, pnl: Floats, value: Floats, delta: Floats, side: Ints, width: int
 ) -> tuple[Floats, Ints]:
-    """Return the table of `kernels.segment_sums` for curves, then value and delta, and each position's row in it.
+    """Return the table of `kernels.segment_tables` for curves, then value and delta, and each position's row in it.
 
     Raises ValueError on segments, shapes and sides that do not fit.
     """

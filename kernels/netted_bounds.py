@@ -19,9 +19,10 @@ import numpy as np
 
 from kernels import netting
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.curves import reduce_curves, residual_of
+from kernels.curves import keep_curve, reduce_curves
 from kernels.move_losses import curve_table
-from kernels.segment_sums import CHUNK, empty_table, stride_of, sum_segments
+from kernels.segment_sums import CHUNK, sum_segments
+from kernels.segment_tables import empty_table, stride_of
 
 
 @inlined()
@@ -70,16 +71,53 @@ def sweep(
     falls = int(np.sum(side < 0))
     moves = _moves(width)
     curves = np.empty(CHUNK * width)
+    flat = pool.reshape(pool.shape[0] * wide)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
         sum_segments(indptr, unit, quantity, table, stride, begin, end, sums)
         reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, curves, 0)
         for a in range(end - begin):
             account, place = accounts[begin + a], places[begin + a]
-            pool[slot[account, place], :width] = curves[a * width : (a + 1) * width]
-            residual[account, place] = residual_of(curves, a * width, moves, hedge[account, place])
+            to = slot[account, place] * wide
+            residual[account, place] = keep_curve(curves, a * width, moves, hedge[account, place], flat, to)
             value_usd[account, place] = sums[a * stride + scenarios]
             exact[account] = False
+
+
+@inlined()
+def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
+    """As `envelope`, of the curve from element `at` on.
+
+    Of the lines through a left and a right point the highest at the mean is the one above which no point lies. For a
+    fixed right end the best left one is where the slope is least, and the other way round; taking turns ends there,
+    since a line that neither turn can raise has no point above it.
+    """
+    position = min(max(0.5 * (mean + 1.0) * (count - 1), 0.0), count - 1.0)
+    below = int(position)
+    at_move = position == below
+    best: float = losses[at + below] if at_move else -math.inf
+    first_right = below + 1
+    last_left = below - 1 if at_move else below
+    if last_left >= 0 and first_right < count:
+        left, right, before = last_left, first_right, -1
+        while before != right:
+            before = right
+            for i in range(last_left + 1):
+                if (losses[at + right] - losses[at + i]) * (right - left) < (losses[at + right] - losses[at + left]) * (
+                    right - i
+                ):
+                    left = i
+            for j in range(first_right, count):
+                if (losses[at + j] - losses[at + left]) * (right - left) > (losses[at + right] - losses[at + left]) * (
+                    j - left
+                ):
+                    right = j
+        share = (position - left) / (right - left)
+        best = max(best, losses[at + left] + share * (losses[at + right] - losses[at + left]))
+    check = 0.0
+    for i in range(at, at + count):
+        check += losses[i]
+    return math.nan if math.isnan(check) else best
 
 
 @kernel("f8[::1], i8, f8")
@@ -88,22 +126,8 @@ def envelope(losses: Floats, count: int, mean: float) -> float:
 
     It is the largest mean loss of a mixture of moves with this mean. NaN losses give NaN.
     """
-    step = 2.0 / (count - 1)
-    best = -math.inf
-    for i in range(count):
-        if math.isnan(losses[i]):
-            return math.nan
-        left = -1.0 + i * step
-        if left > mean:
-            break
-        for j in range(count - 1, i - 1, -1):
-            right = -1.0 + j * step
-            if right < mean:
-                break
-            # Both ends may be the mean itself: then the mixture is this move alone.
-            share = (mean - left) / (right - left) if right > left else 0.0
-            best = max(best, losses[i] + share * (losses[j] - losses[i]))
-    return best
+    found: float = _envelope(losses, 0, count, mean)
+    return found
 
 
 @kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
@@ -134,8 +158,10 @@ def lower_bounds(
 
     slot: int64[A, P] rows of `pool`; width: int64[C]; mean: float64[A, P].
     """
+    wide = pool.shape[1]
+    flat = pool.reshape(pool.shape[0] * wide)
     for row in rows:
         total = 0.0
         for place in range(count[row]):
-            total += envelope(pool[slot[row, place]], width[column[row, place]], mean[row, place])
+            total += _envelope(flat, slot[row, place] * wide, width[column[row, place]], mean[row, place])
         lower[row] = total

@@ -15,7 +15,8 @@ import math
 
 from kernels import vectors
 from kernels._jit import Floats, Ints, inlined, kernel
-from kernels.segment_sums import CHUNK, check_segments, empty_table, stride_of, sum_segments, table_rows
+from kernels.segment_sums import CHUNK, sum_segments
+from kernels.segment_tables import check_segments, empty_table, stride_of, table_rows
 from kernels.vectors import LANES
 
 NO_GROUP = -1  # of an instrument that has no expiry to roll, such as a coin
@@ -77,7 +78,7 @@ def _worst(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
 def _table(
     held: Ints, pnl: Floats, value: Floats, delta: Floats, market_delta: Floats, expiry_group: Ints, groups: int
 ) -> Floats:
-    """Return the table of `kernels.segment_sums`: P&L by scenario, value, delta, market delta in its group's column."""
+    """Return the table of a segment's sums: P&L by scenario, value, delta, market delta in its group's column."""
     scenarios = pnl.shape[1]
     stride = stride_of(scenarios + 2 + groups)
     table = empty_table(held.shape[0], stride)

@@ -16,6 +16,7 @@ from kernels import (
     blocks,
     contracts,
     correlation,
+    curves,
     move_losses,
     netted_accounts,
     netted_bounds,
@@ -28,6 +29,7 @@ from kernels import (
     risk_matrix,
     scenarios,
     segment_sums,
+    segment_tables,
     surface,
 )
 
@@ -80,7 +82,7 @@ def _portfolio() -> None:
     )  # fmt: skip
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    segment_sums.check_segments(indptr, row, one, 1)
+    segment_tables.check_segments(indptr, row, one, 1)
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
     risk_matrix.delta_shock(1.0, 1.0, 0.0, 0.0, 0.1)
     net_value, scan, roll, shock, net_delta = np.empty((5, 1))
@@ -96,7 +98,6 @@ def _accounts() -> None:
     yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
     thresholds, bits = np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64)
     accounts.scatter(no_rows, no_rows, money, money, 0.8, part, part, part)
-    accounts.ratio_conditions(1.0, 0.0, 0.0, thresholds[0], bits)
     accounts.conditions(1.0, 0.0, 0.0, False, False, thresholds[0], bits)
     accounts.refresh_totals(
         no_rows, money, part, part, part, one_row, places, yes, yes, yes, yes, yes, money, part, money, money,
@@ -132,10 +133,13 @@ def _netting() -> None:
     block, scenario, curve = np.zeros((1, 11)), np.empty(3, dtype=np.int64), np.array([[1.0, 0.0, -1.0]] * 2)
     move_losses.move_losses(np.array([0, 1]), np.array([0]), np.ones(1), block, side, np.empty((1, 3)))
     move_losses.worst_scenarios(block[0], side, scenario)
-    place, positions = segment_sums.table_rows(np.array([0, 1]), np.array([0]), 1)
+    place, positions = segment_tables.table_rows(np.array([0, 1]), np.array([0]), 1)
     table, _ = move_losses.curve_table(np.array([0, 1]), place, np.ones(1), block, np.ones(1), np.ones(1), side, 3)
-    segment_sums.sum_segments(np.array([0, 1]), positions, np.ones(1), table, 16, 0, 1, segment_sums.empty_table(1, 16))
+    segment_sums.sum_segments(
+        np.array([0, 1]), positions, np.ones(1), table, 16, 0, 1, segment_tables.empty_table(1, 16)
+    )
     unit, curve_out = np.ones(1), np.empty((1, 3))
+    curves.reduce_curves(np.zeros(16), 16, 1, 3, 1, 1, np.empty(3), 0)
     move_losses.evaluate(np.array([0, 1]), place, unit, block, unit, unit, side, np.empty(1), np.empty(1), curve_out)
     w, mean, weight, duals, matrices = np.zeros(2), np.zeros(2), np.zeros(1), np.zeros((2, 3)), np.eye(2)[np.newaxis]
     netting.norm(w, matrices, 0.1)
