@@ -42,7 +42,7 @@ class Floor:
 
 
 FLOORS = [
-    Floor("kernels", ("kernels",), frozenset({"numpy", "numba"})),
+    Floor("kernels", ("kernels",), frozenset({"numpy", "numba", "llvmlite"})),
     Floor("schemas", ("schemas",), frozenset({"msgspec", "orjson"}), outside=True),
     Floor("monitor/engine", ("kernels", "schemas", "monitor.engine"), frozenset({"numpy", "msgspec"})),
 ]
