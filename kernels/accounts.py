@@ -1,14 +1,16 @@
-"""Account totals and status conditions from per-underlying columns.
+"""Account totals and status conditions from what accounts have in their underlyings.
 
-Rows are accounts, columns underlyings. The conditions compare u = MM/equity and v = IM/equity with the thresholds
-of the account states by cross-multiplication, so that no division decides a status.
+Rows are accounts; each has `count[row]` places, one for every underlying that it holds, in the order of their names;
+`column[row, place]` says which. So the numbers of an account lie side by side: a tick waits for memory. The conditions
+compare u = MM/equity and v = IM/equity with the thresholds of the account states by cross-multiplication, so that no
+division decides a status.
 """
 
 from __future__ import annotations
 
 import math
 
-from kernels._jit import Bools, Floats, Ints, kernel
+from kernels._jit import Bools, Floats, Ints, inlined, kernel
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
@@ -17,10 +19,10 @@ THRESHOLDS = 6
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
 
 
-@kernel("i8[::1], i8, f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+@kernel("i8[::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
 def scatter(
     account: Ints,
-    column: int,
+    place: Ints,
     value: Floats,
     requirement: Floats,
     mm_factor: float,
@@ -28,33 +30,39 @@ def scatter(
     im_usd: Floats,
     mm_usd: Floats,
 ) -> None:
-    """Write one underlying's segment results into the account columns.
+    """Write one underlying's segment results to the places that it has in its accounts.
 
-    account: int64[m] rows; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, columns].
+    account, place: int64[m]; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, places].
     """
     for k in range(account.shape[0]):
-        row = account[k]
-        value_usd[row, column] = value[k]
-        im_usd[row, column] = requirement[k]
-        mm_usd[row, column] = mm_factor * requirement[k]
+        row, p = account[k], place[k]
+        value_usd[row, p] = value[k]
+        im_usd[row, p] = requirement[k]
+        mm_usd[row, p] = mm_factor * requirement[k]
 
 
-@kernel("f8, f8, f8, f8[::1], i8[::1]")
-def ratio_conditions(equity: float, im: float, mm: float, thresholds: Floats, bits: Ints) -> int:
-    """Return the bits that compare a positive equity with its requirements."""
-    flags: int = 0
-    if im >= thresholds[WARN_ENTER_V] * equity:
-        flags |= bits[0]
-    if im < thresholds[WARN_LEAVE_V] * equity:
-        flags |= bits[1]
-    if im >= thresholds[CALL_ENTER_V] * equity:
-        flags |= bits[2]
-    if im < thresholds[CALL_LEAVE_V] * equity:
-        flags |= bits[3]
-    if mm >= thresholds[LIQ_ENTER_U] * equity:
-        flags |= bits[4]
-    if im <= thresholds[LIQ_LEAVE_V] * equity:
-        flags |= bits[5]
+@inlined()
+def _conditions(
+    equity: float, im: float, mm: float, has_positions: bool, held: bool, limits: Floats, of: int, bits: Ints
+) -> int:
+    """As `conditions`, with the thresholds in row `of` of `limits`."""
+    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
+        unvalued: int = bits[7]
+        return unvalued
+    flags: int = bits[7] if held else 0
+    if equity > 0.0:
+        flags |= bits[0] if im >= limits[of, WARN_ENTER_V] * equity else 0
+        flags |= bits[1] if im < limits[of, WARN_LEAVE_V] * equity else 0
+        flags |= bits[2] if im >= limits[of, CALL_ENTER_V] * equity else 0
+        flags |= bits[3] if im < limits[of, CALL_LEAVE_V] * equity else 0
+        flags |= bits[4] if mm >= limits[of, LIQ_ENTER_U] * equity else 0
+        flags |= bits[5] if im <= limits[of, LIQ_LEAVE_V] * equity else 0
+    elif equity < 0.0 or has_positions:
+        flags |= bits[0] | bits[2] | bits[4] | bits[6]
+    elif im > 0.0 or mm > 0.0:
+        flags |= bits[0] | bits[2] | bits[4]
+    else:
+        flags |= bits[1] | bits[3] | bits[5]
     return flags
 
 
@@ -69,24 +77,12 @@ def conditions(
     requirement, set held and nothing else. Without equity every ratio is infinite, except that an account with
     neither equity, requirement nor positions is healthy.
     """
-    if not (math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm) and im >= 0.0 and mm >= 0.0):
-        held_only: int = bits[7]
-        return held_only
-    flags: int = bits[7] if held else 0
-    if equity < 0.0 or (equity == 0.0 and has_positions):
-        flags |= bits[0] | bits[2] | bits[4] | bits[6]
-        return flags
-    if equity == 0.0:
-        if im > 0.0 or mm > 0.0:
-            flags |= bits[0] | bits[2] | bits[4]
-        else:
-            flags |= bits[1] | bits[3] | bits[5]
-        return flags
-    return flags | ratio_conditions(equity, im, mm, thresholds, bits)
+    flags: int = _conditions(equity, im, mm, has_positions, held, thresholds.reshape(1, THRESHOLDS), 0, bits)
+    return flags
 
 
 @kernel(
-    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[:, ::1], b1[::1], i8[::1], b1[::1], b1[::1],"
+    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], i8[:, ::1], b1[::1], b1[::1], b1[::1],"
     "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1],"
     "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1]"
 )
@@ -96,9 +92,9 @@ def refresh_totals(
     value_usd: Floats,
     im_usd: Floats,
     mm_usd: Floats,
-    active: Bools,
+    count: Ints,
+    column: Ints,
     held_column: Bools,
-    order: Ints,
     degraded: Bools,
     has_positions: Bools,
     netted: Bools,
@@ -121,12 +117,11 @@ def refresh_totals(
     """Recompute equity, IM, MM and condition bits of some accounts.
 
     rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
-    active: bool[accounts, columns]; held_column: bool[columns]; order: int64[columns], the columns by name, so that
-    sums do not depend on the order in which underlyings first appeared. A netted account whose `im` is not exact is
-    judged by its two bounds (`kernels.netted_accounts`), norm + sum of residuals and lower_usd: float64[accounts], or
-    0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
-    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits
-    as they were: solve them and come again. counts: int64[2], how many of each.
+    value_usd, im_usd, mm_usd, residual_usd: float64[accounts, places]; held_column: bool[columns]. A netted account
+    whose `im` is not exact is judged by its two bounds (`kernels.netted_bounds`): norm + sum of residuals, and
+    lower_usd, float64[accounts], or 0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
+    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits as
+    they were: solve them and come again. counts: int64[2], how many of each.
     """
     changes = 0
     open_cases = 0
@@ -136,36 +131,35 @@ def refresh_totals(
         total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0
         held = degraded[row]
-        for column in order:
-            if active[row, column]:
-                total_value += value_usd[row, column]
-                held |= held_column[column]
-                if netted[row]:
-                    total_im += residual_usd[row, column]
-                else:
-                    total_im += im_usd[row, column]
-                    total_mm += mm_usd[row, column]
+        for place in range(count[row]):
+            total_value += value_usd[row, place]
+            held |= held_column[column[row, place]]
+            if netted[row]:
+                total_im += residual_usd[row, place]
+            else:
+                total_im += im_usd[row, place]
+                total_mm += mm_usd[row, place]
         equity[row] = total_value
-        limits = thresholds[threshold_set[row]]
+        of, some = threshold_set[row], has_positions[row]
         if netted[row]:
-            factor = mm_factor[threshold_set[row]]
+            factor = mm_factor[of]
             if exact[row]:
                 mm[row] = factor * im[row]
-                now = conditions(total_value, im[row], mm[row], has_positions[row], held, limits, bits)
+                now = _conditions(total_value, im[row], mm[row], some, held, thresholds, of, bits)
             else:
                 upper = total_im * (1.0 + SLACK)
                 lower = max(0.0, lower_usd[row]) * (1.0 - SLACK) if lower_usd.shape[0] else 0.0
                 if not math.isfinite(total_im):
                     lower = total_im
-                now = conditions(total_value, upper, factor * upper, has_positions[row], held, limits, bits)
-                if now != conditions(total_value, lower, factor * lower, has_positions[row], held, limits, bits):
+                now = _conditions(total_value, upper, factor * upper, some, held, thresholds, of, bits)
+                if now != _conditions(total_value, lower, factor * lower, some, held, thresholds, of, bits):
                     unsure[open_cases] = row
                     open_cases += 1
                     continue
         else:
             im[row] = total_im
             mm[row] = total_mm
-            now = conditions(total_value, total_im, total_mm, has_positions[row], held, limits, bits)
+            now = _conditions(total_value, total_im, total_mm, some, held, thresholds, of, bits)
         if now != flags[row]:
             flags[row] = now
             changed[changes] = row

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from kernels._jit import Floats, Ints, kernel
-from kernels.blocks import check_segments
+from kernels import vectors
+from kernels._jit import Floats, Ints, inlined, kernel
+from kernels.segment_sums import CHUNK, sum_segments
+from kernels.segment_tables import check_segments, empty_table, stride_of, table_rows
+from kernels.vectors import LANES
 
 NO_GROUP = -1  # of an instrument that has no expiry to roll, such as a coin
 NO_SCENARIO = -1  # worst scenario of a segment whose P&L is not a number
@@ -34,30 +35,61 @@ def delta_shock(delta_coins: float, index_price: float, slope: float, threshold_
     return min(max_shock, slope * excess / index_price) * excess
 
 
-@kernel("f8[::1]")
-def _worst(block: Floats) -> tuple[float, int]:
-    """Return the smallest P&L and its scenario, the lowest of equals; NaN and -1 if any is NaN."""
-    worst = block[0]
-    at = 0
-    for s in range(block.shape[0]):
-        if math.isnan(block[s]):
-            return math.nan, NO_SCENARIO
-        if block[s] < worst:
-            worst = block[s]
-            at = s
-    return worst, at
+@inlined()
+def _worst_narrow(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
+    worst, scenario, total = sums[at], 0, 0.0
+    for s in range(scenarios):
+        pnl = sums[at + s]
+        total += pnl - pnl
+        if pnl < worst:
+            worst, scenario = pnl, s
+    return worst + total, scenario
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1]")
-def _carried(row: Ints, expiry_group: Ints, group_rate: Floats, net: Floats) -> float:
-    """Return sum |net| rate over the groups of one segment's rows, and clear net for the next segment."""
-    total = 0.0
-    for k in range(row.shape[0]):
-        group = expiry_group[row[k]]
-        if group >= 0:
-            total += abs(net[group]) * group_rate[group]
-            net[group] = 0.0
-    return total
+@inlined()
+def _worst_wide(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
+    """As `_worst_narrow`, eight scenarios at a time; the last eight overlap those before."""
+    worst = vectors.load(sums, at)
+    scenario = vectors.numbers()
+    total = worst
+    for group in range(1, (scenarios + LANES - 1) // LANES):
+        s = min(group * LANES, scenarios - LANES)
+        pnl = vectors.load(sums, at + s)
+        scenario = vectors.where_smaller(pnl, worst, vectors.add(vectors.numbers(), vectors.splat(s)), scenario)
+        worst = vectors.smaller(pnl, worst)
+        total = vectors.add(total, pnl)
+    least = vectors.smallest_of(worst)
+    # Of the lanes that share the least, the lowest scenario.
+    scenario = vectors.where_smaller(vectors.splat(least), worst, vectors.splat(math.inf), scenario)
+    return least + vectors.sum_of(vectors.subtract(total, total)), int(vectors.smallest_of(scenario))
+
+
+@inlined()
+def _worst(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
+    """Return the smallest P&L and its scenario, the lowest of equals; NaN and -1 if any is not finite."""
+    if scenarios >= LANES:
+        worst, scenario = _worst_wide(sums, at, scenarios)
+    else:
+        worst, scenario = _worst_narrow(sums, at, scenarios)
+    return worst, NO_SCENARIO if math.isnan(worst) else scenario
+
+
+@kernel("i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], i8[::1], i8")
+def _table(
+    held: Ints, pnl: Floats, value: Floats, delta: Floats, market_delta: Floats, expiry_group: Ints, groups: int
+) -> Floats:
+    """Return the table of a segment's sums: P&L by scenario, value, delta, market delta in its group's column."""
+    scenarios = pnl.shape[1]
+    stride = stride_of(scenarios + 2 + groups)
+    table = empty_table(held.shape[0], stride)
+    for i in range(held.shape[0]):
+        at, unit = i * stride, held[i]
+        table[at : at + scenarios] = pnl[unit]
+        table[at + scenarios] = value[unit]
+        table[at + scenarios + 1] = delta[unit]
+        if expiry_group[unit] != NO_GROUP:
+            table[at + scenarios + 2 + expiry_group[unit]] = market_delta[unit]
+    return table
 
 
 @kernel("i8[::1], i8")
@@ -110,25 +142,23 @@ def evaluate(
         raise ValueError("outputs need one element per segment")
     if not (out_delta_shock.shape[0] == out_delta.shape[0] == m and scenarios > 0):
         raise ValueError("outputs need one element per segment, and pnl at least one scenario")
-    block = np.empty(scenarios)
-    net = np.zeros(group_rate.shape[0])
-    for a in range(m):
-        total_value = 0.0
-        total_delta = 0.0
-        block[:] = 0.0
-        for k in range(indptr[a], indptr[a + 1]):
-            i = row[k]
-            q = quantity[k]
-            total_value += q * value[i]
-            total_delta += q * delta[i]
-            if expiry_group[i] >= 0:
-                net[expiry_group[i]] += q * market_delta[i]
-            unit = pnl[i]
-            for s in range(scenarios):
-                block[s] += q * unit[s]
-        worst, out_argmin[a] = _worst(block)
-        out_value[a] = total_value
-        out_delta[a] = total_delta
-        out_scan[a] = 0.0 if worst >= 0.0 else -worst
-        out_roll[a] = index_price * _carried(row[indptr[a] : indptr[a + 1]], expiry_group, group_rate, net)
-        out_delta_shock[a] = delta_shock(total_delta, index_price, delta_slope, delta_threshold_usd, max_delta_shock)
+    held, place = table_rows(indptr, row, n)
+    table = _table(held, pnl, value, delta, market_delta, expiry_group, group_rate.shape[0])
+    stride = stride_of(scenarios + 2 + group_rate.shape[0])
+    sums = empty_table(CHUNK, stride)
+    for begin in range(0, m, CHUNK):
+        end = min(begin + CHUNK, m)
+        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        for a in range(begin, end):
+            at = (a - begin) * stride
+            worst, out_argmin[a] = _worst(sums, at, scenarios)
+            out_value[a] = sums[at + scenarios]
+            out_delta[a] = sums[at + scenarios + 1]
+            out_scan[a] = 0.0 if worst >= 0.0 else -worst
+            carried = 0.0
+            for group in range(group_rate.shape[0]):
+                carried += abs(sums[at + scenarios + 2 + group]) * group_rate[group]
+            out_roll[a] = index_price * carried
+            out_delta_shock[a] = delta_shock(
+                out_delta[a], index_price, delta_slope, delta_threshold_usd, max_delta_shock
+            )

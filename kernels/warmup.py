@@ -20,6 +20,7 @@ from kernels import (
     correlation,
     move_losses,
     netted_accounts,
+    netted_bounds,
     netting_solve,
     risk_matrix,
     scenarios,
@@ -80,7 +81,6 @@ def _portfolio() -> None:
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
-    blocks.linear_sum(indptr, row, one, value, np.empty(1))
     net_value, scan, roll, shock, net_delta = np.empty((5, 1))
     risk_matrix.evaluate(
         indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
@@ -91,11 +91,11 @@ def _portfolio() -> None:
 def _accounts() -> None:
     no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
     money, part = np.zeros(1), np.zeros((1, 1))
-    yes, active = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.bool_)
+    yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
     thresholds, bits = np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64)
-    accounts.scatter(no_rows, 0, money, money, 0.8, part, part, part)
+    accounts.scatter(no_rows, no_rows, money, money, 0.8, part, part, part)
     accounts.refresh_totals(
-        no_rows, money, part, part, part, active, yes, one_row, yes, yes, yes, yes, money, part, money, money,
+        no_rows, money, part, part, part, one_row, places, yes, yes, yes, yes, yes, money, part, money, money,
         one_row, thresholds, bits, money, money, money, one_row, one_row, one_row, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
 
@@ -103,22 +103,29 @@ def _accounts() -> None:
 def _netted_accounts() -> None:
     no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
     money, part = np.zeros(1), np.zeros((1, 1))
-    yes, active = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.bool_)
-    slots, matrices = np.zeros((1, 1), dtype=np.int64), np.ones((1, 1, 1, 1))
-    netted_accounts.store_losses(no_rows, no_rows, np.zeros((0, 3)), 0, part, part, part, yes)
-    netted_accounts.lower_bounds(no_rows, active, one_row, slots, one_row, part, part, money)
+    yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
+    matrices = np.ones((1, 1, 1, 1))
+    netted_bounds.store_losses(no_rows, no_rows, np.zeros((0, 3)), places, part, part, part, yes)
+    netted_bounds.lower_bounds(no_rows, one_row, places, places, one_row, part, part, money)
+    netted_bounds.sweep(
+        one_row, no_rows, np.zeros(0), np.zeros((0, 9)), np.zeros(0), no_rows, no_rows, no_rows, places, 3,
+        np.zeros((1, 3)), part, part, part, yes,
+    )  # fmt: skip
     netted_accounts.take_matrices(
-        no_rows, yes, active, one_row, one_row, one_row, matrices, money, part, part, money, yes
+        no_rows, yes, one_row, places, one_row, one_row, matrices, money, part, part, money, yes
     )
     netted_accounts.solve_rows(
-        no_rows, active, one_row, slots, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
+        no_rows, one_row, places, places, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
         money, yes,
     )  # fmt: skip
     curves, moves, w = np.array([[1.0, 0.0, -1.0]] * 2), np.array([3, 3]), np.zeros(2)
     netting_solve.solve(curves, moves, np.eye(2)[np.newaxis], 0.1, 1e-9, w, np.zeros((2, 3)), np.zeros(1))
     side = np.array([-1, 1], dtype=np.int64)
     block, scenario = np.zeros((1, 11)), np.empty(3, dtype=np.int64)
-    move_losses.move_losses(np.array([0, 1]), np.array([0]), np.ones(1), block, side, np.empty((1, 3)))
+    unit = np.ones(1)
+    move_losses.evaluate(
+        np.array([0, 1]), np.array([0]), unit, block, unit, unit, side, np.empty(1), np.empty(1), np.empty((1, 3))
+    )
     move_losses.worst_scenarios(block[0], side, scenario)
 
 

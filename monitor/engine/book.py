@@ -41,14 +41,13 @@ class Book:
         self._columns: list[Column] = []
         self._column_of: dict[tuple[str, str, MarginModel], Column] = {}
         self._of_underlying: dict[str, list[Column]] = {}
-        self._order = np.zeros(0, dtype=np.int64)
         self._sets: dict[str, int] = {}
         self._thresholds = np.zeros((0, kernel.THRESHOLDS))
         self._bits = np.array([int(flag) for flag in ALL_CONDITIONS], dtype=np.int64)
         self._changed_rows = np.zeros(0, dtype=np.int64)
         self._unsure_rows = np.zeros(0, dtype=np.int64)
         self._counts = np.zeros(2, dtype=np.int64)
-        self._figures = Figures(64, 8)
+        self._figures = Figures(64, 4, 8)
         self._netting = Netting()
 
     # --- accounts -------------------------------------------------------------------------------
@@ -58,30 +57,25 @@ class Book:
         row = self._row_of.get(account.name)
         if row is None:
             row = self._new_row(account.name)
-        f = self._figures
-        f.threshold_set[row] = self._set_index(account.config.parameter_set, market)
-        f.netted[row] = account.config.margin_model == "P"
+        threshold_set = self._set_index(account.config.parameter_set, market)
         portfolio = exposures(account, market.instruments)
+        columns = [self._column(underlying, account, market) for underlying in sorted(portfolio.rows)]
+        self._set_columns(row, columns)
+        f = self._figures
+        f.threshold_set[row] = threshold_set
+        f.netted[row] = account.config.margin_model == "P"
         f.cash[row] = portfolio.usd
         f.has_positions[row] = bool(account.holdings)
         f.degraded[row] = bool(portfolio.unlisted or unsettled(account, market))
-        wanted = {self._column(underlying, account, market).index for underlying in portfolio.rows}
-        for index in np.flatnonzero(self._figures.active[row]):
-            if int(index) not in wanted:
-                self._leave(row, int(index))
         rows = np.array([row], dtype=np.int64)
-        for underlying, exposure in portfolio.rows.items():
-            column = self._column(underlying, account, market)
+        for place, column in enumerate(columns):
             asleep = not column.has_accounts  # nobody held it, so nobody priced it
-            column.set_exposure(row, exposure)
-            self._figures.active[row, column.index] = True
-            if column.netted:
-                self._netting.take_slot(self._figures, row, column.index)
+            column.set_exposure(row, place, portfolio.rows[column.underlying])
             if asleep or column.rows_stale:
                 self._price(column, market)
-            self._store(column, rows, column.evaluate_one(row))
-        if self._figures.netted[row]:
-            self._netting.solve(rows, self._order, self._figures)
+            self._store(column, rows, np.array([place], dtype=np.int64), column.evaluate_one(row))
+        if f.netted[row]:
+            self._netting.solve(rows, f)
         return self._refresh(rows) > 0
 
     def remove(self, name: str) -> None:
@@ -89,8 +83,7 @@ class Book:
         row = self._row_of.pop(name, None)
         if row is None:
             return
-        for index in np.flatnonzero(self._figures.active[row]):
-            self._leave(row, int(index))
+        self._set_columns(row, [])
         self._figures.clear_row(row)
         self._name_of[row] = None
         self._free.append(row)
@@ -113,10 +106,7 @@ class Book:
                     column.set_surface_stale()
                 if column.has_accounts:
                     self._price(column, market)
-                    column.evaluate_all()
-                    accounts = column.accounts()
-                    self._store(column, accounts, column.results)
-                    touched.append(accounts)
+                    touched.append(self._evaluate(column))
         return self._changed(touched)
 
     def refresh_all(self, market: Market) -> list[str]:
@@ -126,7 +116,7 @@ class Book:
     def refresh_correlations(self, market: Market) -> list[str]:
         """Take newly published correlations; returns the names whose conditions changed, sorted."""
         rows = self._all_rows()
-        self._netting.take_correlations(rows, self._order, self._figures, market)
+        self._netting.take_correlations(rows, self._figures, market)
         return self._changed([rows])
 
     def refresh_parameters(self, names: Iterable[str], market: Market) -> list[str]:
@@ -155,13 +145,13 @@ class Book:
         row = self._row_of[name]
         if self._figures.netted[row] and not self._figures.exact[row]:
             rows = np.array([row], dtype=np.int64)
-            self._netting.solve(rows, self._order, self._figures)  # conditions stay: only a refresh may change them
+            self._netting.solve(rows, self._figures)  # conditions stay: only a refresh may change them
         return float(self._figures.equity[row]), float(self._figures.im[row]), float(self._figures.mm[row])
 
     def basis_of(self, name: str) -> tuple[dict[str, Pricing], Floats | None]:
         """Return what a requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
         row = self._row_of[name]
-        columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
+        columns = [self._columns[index] for index in self._figures.columns_of(row)]
         pricings = {column.underlying: column.pricing for column in columns}
         if not self._figures.netted[row] or len(columns) < 2:
             return pricings, None
@@ -175,7 +165,7 @@ class Book:
         """
         row = self._row_of[account.name]
         entries = entries_usd(account, market)
-        columns = [self._columns[index] for index in self._order if self._figures.active[row, index]]
+        columns = [self._columns[index] for index in self._figures.columns_of(row)]
         flags = sorted(
             [f"unsettled:{name}" for name in unsettled(account, market)]
             + [flag for column in columns for flag in column.pricing.flags]
@@ -183,7 +173,7 @@ class Book:
         equity, im, mm = self.figures(account.name)
         correlation = None
         if self._figures.netted[row]:
-            solution = self._netting.solution(row, self._order, self._figures)
+            solution = self._netting.solution(row, self._figures)
             parts = [
                 netted_risk(solution, u, row, entries.get(column.underlying, 0.0)) for u, column in enumerate(columns)
             ]
@@ -202,20 +192,42 @@ class Book:
         column.price(market)
         self._figures.held[column.index] = column.pricing.held
 
-    def _store(self, column: Column, accounts: Ints, results: Results) -> None:
+    def _evaluate(self, column: Column) -> Ints:
+        """Evaluate every account that holds a column; return their rows."""
+        if column.netted:
+            return self._netting.sweep(column, self._figures)
+        results = column.evaluate_all()
+        held = column.segments()
+        self._store(column, held.accounts, held.places, results)
+        return held.accounts
+
+    def _store(self, column: Column, accounts: Ints, places: Ints, results: Results) -> None:
         f = self._figures
         factor = column.parameters.mm_factor
-        kernel.scatter(
-            accounts, column.index, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part
-        )
+        kernel.scatter(accounts, places, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part)
         if column.netted:
-            self._netting.store(column, accounts, results.losses, f)
+            self._netting.store(column, accounts, places, results.losses, f)
 
-    def _leave(self, row: int, index: int) -> None:
-        """Forget what an account held in a column."""
-        self._columns[index].set_exposure(row, [])
-        self._figures.active[row, index] = False
-        self._netting.free_slot(self._figures, row, index)
+    def _set_columns(self, row: int, columns: list[Column]) -> None:
+        """Give an account a place for each of its columns, and forget what it held in others."""
+        if len(columns) > self._figures.places:
+            self._figures = self._figures.grown(self._figures.rows, GROWTH * len(columns), self._figures.columns)
+        f = self._figures
+        wanted = [column.index for column in columns]
+        before = f.columns_of(row)
+        for index in before:
+            if index not in wanted:
+                self._columns[index].remove(row)
+        for place in range(len(wanted), len(before)):
+            self._netting.free_slot(f, row, place)
+        f.column[row] = -1
+        f.column[row, : len(wanted)] = wanted
+        f.count[row] = len(wanted)
+        for place, column in enumerate(columns):
+            if column.netted:
+                self._netting.take_slot(f, row, place)
+            else:
+                self._netting.free_slot(f, row, place)
 
     def _refresh(self, rows: Ints) -> int:
         """Refresh totals and conditions; return how many changed, whose rows are in `_changed_rows`.
@@ -228,12 +240,12 @@ class Book:
             return changed
         decided = [self._changed_rows[:changed].copy()]
         rows = self._unsure_rows[: self._counts[1]].copy()
-        self._netting.bound(rows, self._order, self._figures)
+        self._netting.bound(rows, self._figures)
         changed = self._refresh_once(rows, self._figures.lower)
         if self._counts[1]:
             decided.append(self._changed_rows[:changed].copy())
             rows = self._unsure_rows[: self._counts[1]].copy()
-            self._netting.solve(rows, self._order, self._figures)
+            self._netting.solve(rows, self._figures)
             changed = self._refresh_once(rows, _NO_BOUNDS)
         for earlier in decided:
             self._changed_rows[changed : changed + len(earlier)] = earlier
@@ -246,7 +258,7 @@ class Book:
             self._unsure_rows = np.zeros(GROWTH * len(rows), dtype=np.int64)
         f = self._figures
         kernel.refresh_totals(
-            rows, f.cash, f.value, f.im_part, f.mm_part, f.active, f.held, self._order, f.degraded, f.has_positions,
+            rows, f.cash, f.value, f.im_part, f.mm_part, f.count, f.column, f.held, f.degraded, f.has_positions,
             f.netted, f.exact, f.norm, f.residual, lower, self._netting.mm_factor,
             f.threshold_set, self._thresholds, self._bits, f.equity, f.im, f.mm, f.flags,
             self._changed_rows, self._unsure_rows, self._counts,
@@ -278,9 +290,8 @@ class Book:
             self._of_underlying.setdefault(underlying, []).append(column)
             self._netting.add_column(column, market)
             if len(self._columns) > self._figures.columns:
-                self._figures = self._figures.grown(self._figures.rows, GROWTH * self._figures.columns)
-            names = sorted(self._column_of)
-            self._order = np.array([self._column_of[name].index for name in names], dtype=np.int64)
+                f = self._figures
+                self._figures = f.grown(f.rows, f.places, GROWTH * f.columns)
         return column
 
     def _set_index(self, name: str, market: Market) -> int:
@@ -298,7 +309,8 @@ class Book:
         else:
             row = len(self._name_of)
             if row == self._figures.rows:
-                self._figures = self._figures.grown(GROWTH * self._figures.rows, self._figures.columns)
+                f = self._figures
+                self._figures = f.grown(GROWTH * f.rows, f.places, f.columns)
             self._name_of.append(name)
         self._row_of[name] = row
         return row

@@ -6,7 +6,7 @@ by row, so the path that led there leaves no trace.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Column:
         self.index = index
         self.pricing = Pricing(underlying)
         self._exposures: dict[int, Exposure] = {}
+        self._place: dict[int, int] = {}
         self._segment_of: dict[int, int] = {}
         self._segments_stale = True
         self._rows_stale = True
@@ -44,13 +45,16 @@ class Column:
 
     # --- what the accounts hold -----------------------------------------------------------------
 
-    def set_exposure(self, account_row: int, exposure: Exposure) -> None:
-        """Replace one account's exposure (empty: none)."""
-        if not exposure:
-            if self._exposures.pop(account_row, None) is not None:
-                self._segments_stale = True
-            return
+    def remove(self, account_row: int) -> None:
+        """Forget one account's exposure."""
+        if self._exposures.pop(account_row, None) is not None:
+            del self._place[account_row]
+            self._segments_stale = True
+
+    def set_exposure(self, account_row: int, place: int, exposure: Exposure) -> None:
+        """Replace one account's exposure, which has that place among the account's underlyings."""
         self._exposures[account_row] = exposure
+        self._place[account_row] = place
         row_of = self.pricing.row_of
         if any(name not in row_of for name, _ in exposure):
             self._rows_stale = True
@@ -58,22 +62,24 @@ class Column:
         if self._segments_stale or self._rows_stale or segment is None:
             self._segments_stale = True
             return
-        start, stop = self._indptr[segment], self._indptr[segment + 1]
+        held = self._segments
+        held.places[segment] = place
+        start, stop = held.indptr[segment], held.indptr[segment + 1]
         rows = [row_of[name] for name, _ in exposure]
-        if list(self._row[start:stop]) != rows:
+        if list(held.row[start:stop]) != rows:
             self._segments_stale = True
             return
-        self._quantity[start:stop] = [quantity for _, quantity in exposure]
+        held.quantity[start:stop] = [quantity for _, quantity in exposure]
 
     @property
     def has_accounts(self) -> bool:
         """Whether any account holds something of this underlying."""
         return bool(self._exposures)
 
-    def accounts(self) -> Ints:
-        """Account rows of the segments, in segment order."""
+    def segments(self) -> Segments:
+        """Return what the accounts hold, sorted by account row."""
         self._rebuild_segments()
-        return self._account
+        return self._segments
 
     # --- what the market says -------------------------------------------------------------------
 
@@ -120,10 +126,12 @@ class Column:
 
     # --- what follows ---------------------------------------------------------------------------
 
-    def evaluate_all(self) -> None:
-        """Evaluate every segment; the figures are in `results`."""
-        self._rebuild_segments()
-        evaluate(self.pricing, self.netted, self._indptr, self._row, self._quantity, self.results)
+    def evaluate_all(self) -> Results:
+        """Evaluate every segment at present prices."""
+        segments = self.segments()
+        results = Results(len(segments.accounts), 2 * self.pricing.buckets + 1)
+        evaluate(self.pricing, self.netted, segments.indptr, segments.row, segments.quantity, results)
+        return results
 
     def evaluate_one(self, account_row: int) -> Results:
         """Evaluate one account's exposure at present prices."""
@@ -161,15 +169,30 @@ class Column:
         if not self._segments_stale:
             return
         rows = sorted(self._exposures)
-        self._account = np.array(rows, dtype=np.int64)
         self._segment_of = {row: k for k, row in enumerate(rows)}
         lengths = [len(self._exposures[row]) for row in rows]
-        self._indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         row_of = self.pricing.row_of
-        self._row = np.array([row_of[name] for row in rows for name, _ in self._exposures[row]], dtype=np.int64)
-        self._quantity = np.array([quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64)
-        self.results = Results(len(rows), 2 * self.pricing.buckets + 1)
+        self._segments = Segments(
+            accounts=np.array(rows, dtype=np.int64),
+            places=np.array([self._place[row] for row in rows], dtype=np.int64),
+            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            row=np.array([row_of[name] for row in rows for name, _ in self._exposures[row]], dtype=np.int64),
+            quantity=np.array([quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64),
+        )
         self._segments_stale = False
+
+
+class Segments(NamedTuple):
+    """Sparse rows as in `kernels.blocks`, one for each account row in `accounts`, in the order of these.
+
+    `places[k]` is this column's place among the underlyings of account `accounts[k]`.
+    """
+
+    accounts: Ints
+    places: Ints
+    indptr: Ints
+    row: Ints
+    quantity: Floats
 
 
 class Results:
@@ -204,9 +227,9 @@ def evaluate(pricing: Pricing, netted: bool, indptr: Ints, row: Ints, quantity: 
     """Evaluate segments (as in `kernels.blocks`) over priced rows into `results`."""
     p = pricing
     if netted:
-        blocks.linear_sum(indptr, row, quantity, p.value, results.value)
-        blocks.linear_sum(indptr, row, quantity, p.delta, results.delta)
-        move_losses.move_losses(indptr, row, quantity, p.pnl, p.side, results.losses)
+        move_losses.evaluate(
+            indptr, row, quantity, p.pnl, p.value, p.delta, p.side, results.value, results.delta, results.losses
+        )
         return
     shock = p.parameters
     risk_matrix.evaluate(

@@ -11,18 +11,19 @@ Bools = NDArray[np.bool_]
 
 
 class Figures:
-    """Figures of up to `rows` accounts over up to `columns` underlyings; USD, unused elements are zero.
+    """Figures of up to `rows` accounts in up to `places` underlyings each; USD, unused elements are zero.
 
     Per account: `cash` that no index moves, `equity`, `im` and `mm` requirements, condition `flags`, whether it is
-    `degraded` or has positions, its threshold set. Per account and underlying: `value`, `im_part`, `mm_part`, and
-    whether it is `active` there. Per underlying: whether it is `held`.
+    `degraded` or has positions, its threshold set, and `count`, in how many underlyings it is. Per account and place,
+    in the order of the underlyings' names: which `column` it is (-1: none), `value`, `im_part`, `mm_part`. Per column:
+    whether it is `held`.
 
     Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges,
-    the `lower` bound if it was asked for; per underlying their `hedge`, its `residual`, the `mean` move, the `slot` of
+    the `lower` bound if it was asked for; per place their `hedge`, its `residual`, the `mean` move, the `slot` of
     their losses in the pool (-1: none).
     """
 
-    def __init__(self, rows: int, columns: int) -> None:
+    def __init__(self, rows: int, places: int, columns: int) -> None:
         self.cash: Floats = np.zeros(rows)
         self.equity: Floats = np.zeros(rows)
         self.im: Floats = np.zeros(rows)
@@ -31,33 +32,43 @@ class Figures:
         self.degraded: Bools = np.zeros(rows, dtype=np.bool_)
         self.has_positions: Bools = np.zeros(rows, dtype=np.bool_)
         self.threshold_set: Ints = np.zeros(rows, dtype=np.int64)
-        self.value: Floats = np.zeros((rows, columns))
-        self.im_part: Floats = np.zeros((rows, columns))
-        self.mm_part: Floats = np.zeros((rows, columns))
-        self.active: Bools = np.zeros((rows, columns), dtype=np.bool_)
+        self.count: Ints = np.zeros(rows, dtype=np.int64)
+        self.column: Ints = np.full((rows, places), -1, dtype=np.int64)
+        self.value: Floats = np.zeros((rows, places))
+        self.im_part: Floats = np.zeros((rows, places))
+        self.mm_part: Floats = np.zeros((rows, places))
         self.netted: Bools = np.zeros(rows, dtype=np.bool_)
         self.exact: Bools = np.zeros(rows, dtype=np.bool_)
         self.norm: Floats = np.zeros(rows)
         self.lower: Floats = np.zeros(rows)
-        self.hedge: Floats = np.zeros((rows, columns))
-        self.mean: Floats = np.zeros((rows, columns))
-        self.residual: Floats = np.zeros((rows, columns))
-        self.slot: Ints = np.full((rows, columns), -1, dtype=np.int64)
+        self.hedge: Floats = np.zeros((rows, places))
+        self.mean: Floats = np.zeros((rows, places))
+        self.residual: Floats = np.zeros((rows, places))
+        self.slot: Ints = np.full((rows, places), -1, dtype=np.int64)
         self.held: Bools = np.zeros(columns, dtype=np.bool_)
 
     @property
     def rows(self) -> int:
         """How many accounts fit."""
-        return len(self.active)
+        return len(self.cash)
+
+    @property
+    def places(self) -> int:
+        """In how many underlyings an account can be."""
+        return int(self.column.shape[1])
 
     @property
     def columns(self) -> int:
         """How many underlyings fit."""
         return len(self.held)
 
-    def grown(self, rows: int, columns: int) -> Figures:
+    def columns_of(self, row: int) -> list[int]:
+        """Return the columns of one account, in the order of its places."""
+        return [int(index) for index in self.column[row, : self.count[row]]]
+
+    def grown(self, rows: int, places: int, columns: int) -> Figures:
         """Return larger arrays with the same content."""
-        larger = Figures(rows, columns)
+        larger = Figures(rows, places, columns)
         for name, array in vars(self).items():
             getattr(larger, name)[tuple(slice(size) for size in array.shape)] = array
         return larger
@@ -66,4 +77,4 @@ class Figures:
         """Forget one account."""
         for name, array in vars(self).items():
             if name != "held":
-                array[row] = -1 if name == "slot" else 0
+                array[row] = -1 if name in {"column", "slot"} else 0

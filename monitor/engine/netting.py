@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import netted_accounts, netting_solve
+from kernels import netted_accounts, netted_bounds, netting_solve
 from monitor.engine.correlation import gather
 from monitor.engine.figures import Figures, Floats, Ints
 
@@ -79,54 +79,63 @@ class Netting:
         stacks = [matrices_of(market, coins, p.floor_correlation) for p in self._sets]
         self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
 
-    def take_slot(self, figures: Figures, row: int, index: int) -> None:
-        """Give an account a place for its losses in a column."""
-        if figures.slot[row, index] >= 0:
+    def take_slot(self, figures: Figures, row: int, place: int) -> None:
+        """Give an account room in the pool for its losses in an underlying."""
+        if figures.slot[row, place] >= 0:
             return
         if not self._free:
             size = len(self._pool)
             self._pool = np.vstack([self._pool, np.zeros_like(self._pool)])
             self._free = list(range(2 * size - 1, size - 1, -1))
-        figures.slot[row, index] = self._free.pop()
+        figures.slot[row, place] = self._free.pop()
 
-    def free_slot(self, figures: Figures, row: int, index: int) -> None:
-        """Take the place back; the account holds nothing there any more."""
-        if figures.slot[row, index] >= 0:
-            self._free.append(int(figures.slot[row, index]))
-            figures.slot[row, index] = -1
-            for array in (figures.hedge, figures.mean, figures.residual):
-                array[row, index] = 0.0
+    def free_slot(self, figures: Figures, row: int, place: int) -> None:
+        """Take the room back; the account has no underlying at this place any more."""
+        if figures.slot[row, place] >= 0:
+            self._free.append(int(figures.slot[row, place]))
+            figures.slot[row, place] = -1
 
     # --- figures ----------------------------------------------------------------------------------
 
-    def store(self, column: Column, accounts: Ints, losses: Floats, f: Figures) -> None:
-        """Take a column's new losses of some accounts."""
-        width = losses.shape[1]
+    def sweep(self, column: Column, f: Figures) -> Ints:
+        """Take a column's new prices for all accounts that hold it; return their rows."""
+        p, segments = column.pricing, column.segments()
+        width = 2 * p.buckets + 1
+        self._make_room(column, width)
+        netted_bounds.sweep(
+            segments.indptr, segments.row, segments.quantity, p.pnl, p.value, p.side, segments.accounts,
+            segments.places, f.slot, width, self._pool, f.hedge, f.residual, f.value, f.exact,
+        )  # fmt: skip
+        return segments.accounts
+
+    def store(self, column: Column, accounts: Ints, places: Ints, losses: Floats, f: Figures) -> None:
+        """Take a column's new losses of some accounts, in which it has those places."""
+        self._make_room(column, losses.shape[1])
+        netted_bounds.store_losses(accounts, places, losses, f.slot, self._pool, f.hedge, f.residual, f.exact)
+
+    def _make_room(self, column: Column, width: int) -> None:
         self._width[column.index] = width
         if width > self._pool.shape[1]:
             wider = np.zeros((len(self._pool), width))
             wider[:, : self._pool.shape[1]] = self._pool
             self._pool = wider
-        netted_accounts.store_losses(
-            accounts, f.slot[accounts, column.index], losses, column.index, self._pool, f.hedge, f.residual, f.exact
-        )
 
-    def take_correlations(self, rows: Ints, order: Ints, f: Figures, market: Market) -> None:
+    def take_correlations(self, rows: Ints, f: Figures, market: Market) -> None:
         """Put newly published correlations in force for some accounts."""
         self.build_matrices(market)
         netted_accounts.take_matrices(
-            rows, f.netted, f.active, order, self._coin, f.threshold_set, self._matrices, self._stress, f.hedge, f.mean,
-            f.norm, f.exact,
+            rows, f.netted, f.count, f.column, self._coin, f.threshold_set, self._matrices, self._stress, f.hedge,
+            f.mean, f.norm, f.exact,
         )  # fmt: skip
 
-    def bound(self, rows: Ints, order: Ints, f: Figures) -> None:
+    def bound(self, rows: Ints, f: Figures) -> None:
         """Compute the lower bounds of some netted accounts."""
-        netted_accounts.lower_bounds(rows, f.active, order, f.slot, self._width, self._pool, f.mean, f.lower)
+        netted_bounds.lower_bounds(rows, f.count, f.column, f.slot, self._width, self._pool, f.mean, f.lower)
 
-    def solve(self, rows: Ints, order: Ints, f: Figures) -> None:
+    def solve(self, rows: Ints, f: Figures) -> None:
         """Make the requirement of some netted accounts exact."""
         netted_accounts.solve_rows(
-            rows, f.active, order, f.slot, self._width, self._coin, f.threshold_set, self._matrices, self._stress,
+            rows, f.count, f.column, f.slot, self._width, self._coin, f.threshold_set, self._matrices, self._stress,
             self._pool, f.hedge, f.mean, f.residual, f.norm, f.im, f.exact,
         )  # fmt: skip
         f.mm[rows] = self.mm_factor[f.threshold_set[rows]] * f.im[rows]
@@ -140,11 +149,11 @@ class Netting:
         places = np.array([self._coin[column.index] for column in columns], dtype=np.int64)
         return np.ascontiguousarray(self._matrices[f.threshold_set[row]][:, places[:, None], places[None, :]])
 
-    def solution(self, row: int, order: Ints, f: Figures) -> Solution:
+    def solution(self, row: int, f: Figures) -> Solution:
         """Solve one account and keep everything that says why."""
-        columns = [self._columns[index] for index in order if f.active[row, index]]
+        columns = [self._columns[index] for index in f.columns_of(row)]
         matrices = self.matrices_for(columns, row, f)
-        losses = [self._pool[f.slot[row, c.index], : self._width[c.index]] for c in columns]
+        losses = [self._pool[f.slot[row, place], : self._width[c.index]] for place, c in enumerate(columns)]
         return solve(columns, losses, matrices, float(self._stress[f.threshold_set[row]]))
 
 

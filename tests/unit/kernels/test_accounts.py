@@ -31,14 +31,13 @@ def test_the_kernel_agrees_with_the_reference(
     assert found == conditions(equity, im, mm, positions, held, PARAMETERS)
 
 
-@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
-def test_totals_add_active_underlyings_and_report_changed_conditions(order: list[int]) -> None:
-    """Totals are cash plus the active columns; rows are reported when their bits differ from before."""
-    rows, columns = 4, 3
+def test_totals_add_the_underlyings_held_and_report_changed_conditions() -> None:
+    """Totals are cash plus the places in use; rows are reported when their bits differ from before."""
+    rows, places = 4, 3
     rng = np.random.default_rng(1)
-    value = rng.normal(0.0, 100.0, (rows, columns))
-    im = rng.uniform(0.0, 50.0, (rows, columns))
-    active = rng.random((rows, columns)) < 0.6
+    value = rng.normal(0.0, 100.0, (rows, places))
+    im = rng.uniform(0.0, 50.0, (rows, places))
+    count = np.array([2, 3, 1, 0])
     cash = np.full(rows, 1_000.0)
     equity, im_total, mm_total = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     flags = np.zeros(rows, dtype=np.int64)
@@ -48,8 +47,8 @@ def test_totals_add_active_underlyings_and_report_changed_conditions(order: list
 
     def refresh(which: list[int]) -> int:
         accounts.refresh_totals(
-            np.array(which, dtype=np.int64), cash, value, im, 0.8 * im, active, np.zeros(columns, dtype=np.bool_),
-            np.array(order, dtype=np.int64), nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im,
+            np.array(which, dtype=np.int64), cash, value, im, 0.8 * im, count, np.zeros((rows, places), dtype=np.int64),
+            nothing[:1], nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im,
             np.zeros(rows), np.ones(1), np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :], BITS, equity, im_total,
             mm_total, flags, changed, changed.copy(), counts,
         )  # fmt: skip
@@ -59,19 +58,19 @@ def test_totals_add_active_underlyings_and_report_changed_conditions(order: list
     assert refresh([2, 0]) == 2
     assert changed[:2].tolist() == [2, 0]
     assert refresh([2, 0]) == 0
-    assert equity[2] == pytest.approx(1_000.0 + (value[2] * active[2]).sum())
-    assert mm_total[0] == pytest.approx(0.8 * (im[0] * active[0]).sum())
+    assert equity[2] == pytest.approx(1_000.0 + value[2, 0])
+    assert mm_total[0] == pytest.approx(0.8 * im[0, :2].sum())
     assert equity[1] == 0.0
 
 
 def test_a_held_underlying_holds_only_the_accounts_that_are_active_there() -> None:
     """Accounts without exposure to a stale index are not held."""
-    active = np.array([[True, False], [False, True]])
+    count, column = np.ones(2, dtype=np.int64), np.array([[0, -1], [1, -1]])
     flags, changed = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
     zeros, grid = np.zeros(2), np.ones((2, 2))
     nothing = np.zeros(2, dtype=np.bool_)
     accounts.refresh_totals(
-        np.arange(2), np.full(2, 100.0), grid, grid, grid, active, np.array([True, False]), np.arange(2), nothing,
+        np.arange(2), np.full(2, 100.0), grid, grid, grid, count, column, np.array([True, False]), nothing,
         ~nothing, nothing, nothing, zeros, grid, zeros, np.ones(1), np.zeros(2, dtype=np.int64), THRESHOLDS[None, :],
         BITS, zeros.copy(), zeros.copy(), zeros.copy(), flags, changed, changed.copy(), changed.copy(),
     )  # fmt: skip
@@ -96,7 +95,7 @@ def test_a_netted_account_is_decided_by_its_bounds_or_named_as_unsure(
 
     def refresh() -> None:
         accounts.refresh_totals(
-            rows, np.array([1_000.0]), zero, zero, zero, np.ones((1, 1), dtype=np.bool_), ~one, rows, ~one, one, one,
+            rows, np.array([1_000.0]), zero, zero, zero, rows + 1, rows[None, :], ~one, ~one, one, one,
             exact, np.array([upper - 100.0]), zero + 100.0, np.array([lower]), np.array([0.8]), rows,
             THRESHOLDS[None, :], BITS, equity, im, mm, flags, changed, unsure, counts,
         )  # fmt: skip

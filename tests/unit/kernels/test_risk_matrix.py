@@ -203,17 +203,13 @@ def test_shapes_and_rows_that_do_not_fit_are_refused() -> None:
 
 
 def test_blocks_refuse_what_does_not_fit() -> None:
-    """Blocks and sums check rows, segments and outputs before they write."""
+    """Blocks check rows, segments and outputs before they write."""
     indptr, row, quantity = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones(1)
     for shape in ((2, 2), (1, 3)):
         with pytest.raises(ValueError, match="segment"):
             blocks.blocks(indptr, row, quantity, np.ones((1, 2)), np.empty(shape))
-    with pytest.raises(ValueError, match="segment"):
-        blocks.linear_sum(indptr, row, quantity, np.ones(1), np.empty(2))
     with pytest.raises(ValueError, match="exist"):
         blocks.blocks(indptr, row + 1, quantity, np.ones((1, 2)), np.empty((1, 2)))
-    with pytest.raises(ValueError, match="exist"):
-        blocks.linear_sum(indptr, row + 1, quantity, np.ones(1), np.empty(1))
 
 
 def test_a_missing_row_reaches_every_holder_and_nobody_else() -> None:
