@@ -11,6 +11,10 @@ import pytest
 from kernels import black76, black76_arrays, contracts
 
 N = 3_000  # three blocks, the last one in part
+GREEKS: Any = black76_arrays.greeks_array
+FIRST: Any = black76_arrays.first_greeks_array
+PRICES: Any = black76_arrays.price_array
+INVERSE: Any = contracts.inverse_greeks
 BAD = (math.nan, math.inf, -math.inf, 0.0, -0.0, -1.0, 5e-324, 1e-300, 1e300, 1.7e308)
 
 
@@ -29,7 +33,7 @@ def book(n: int, seed: int = 1) -> list[Any]:
 def array(inputs: list[Any], rows: int = black76_arrays.GREEKS) -> Any:
     """All Greeks, or the first five."""
     out = np.full((rows, len(inputs[0])), 123.0)
-    compute = black76_arrays.greeks_array if rows == black76_arrays.GREEKS else black76_arrays.first_greeks_array
+    compute = GREEKS if rows == black76_arrays.GREEKS else FIRST
     compute(*inputs, out)
     return out
 
@@ -79,7 +83,7 @@ def test_irregular_prices_equal_the_scalar(position: int, bad: float) -> None:
     numbers = [forward, strike, vol * np.sqrt(years), np.full(70, 0.9)]
     numbers[position][[0, 33, 69]] = bad
     out = np.empty(70)
-    black76_arrays.price_array(is_call, *numbers, out)
+    PRICES(is_call, *numbers, out)
     rows = zip(is_call.tolist(), *(column.tolist() for column in numbers), strict=True)
     np.testing.assert_array_equal(out, [black76.price(*row) for row in rows])
 
@@ -88,7 +92,7 @@ def test_both_sides_of_every_limit_agree() -> None:
     """Where the vectors hand over to the scalar form, at a deviation of 24, price and delta do not jump."""
     s = np.array([23.999, 24.0 - 1e-9, math.nextafter(24.0, 0.0), 24.0])
     ones, out = np.ones(4), np.empty((black76_arrays.GREEKS, 4))
-    black76_arrays.greeks_array(ones > 0.0, 80.0 * ones, 100.0 * ones, s, ones, 0.0 * ones, out)
+    GREEKS(ones > 0.0, 80.0 * ones, 100.0 * ones, s, ones, 0.0 * ones, out)
     assert out[black76_arrays.PRICE] == pytest.approx(80.0, rel=1e-15)
     assert out[black76_arrays.DELTA] == pytest.approx(1.0, rel=1e-15)
 
@@ -99,7 +103,7 @@ def test_inverse_greeks_of_arrays_are_premium_adjusted() -> None:
     inputs[5][:] = 0.0
     greeks, coins = array(inputs), np.empty((5, 50))
     black76_arrays.inverse_greeks_array(greeks, inputs[1], coins)
-    expected = [contracts.inverse_greeks(*greeks[:5, i], inputs[1][i]) for i in range(50)]
+    expected = [INVERSE(*greeks[:5, i], inputs[1][i]) for i in range(50)]
     np.testing.assert_array_equal(coins.T, expected)
     np.testing.assert_allclose(coins[1], greeks[1] - greeks[0] / inputs[1], rtol=0.0, atol=1e-15)
     with pytest.raises(ValueError, match="one length"):
@@ -112,6 +116,6 @@ def test_first_greeks_refuse_other_shapes() -> None:
     """An output of other than five rows, or of another length, is a ValueError."""
     inputs = book(3)
     with pytest.raises(ValueError, match="five rows"):
-        black76_arrays.first_greeks_array(*inputs, np.empty((9, 3)))
+        FIRST(*inputs, np.empty((9, 3)))
     with pytest.raises(ValueError, match="one length"):
-        black76_arrays.first_greeks_array(*inputs, np.empty((5, 4)))
+        FIRST(*inputs, np.empty((5, 4)))

@@ -38,7 +38,8 @@ def risk(rows: dict[str, Any], table: Any) -> tuple[Any, Any]:
     """P&L of every row and scenario; value, delta and market delta."""
     n = len(rows["kind"])
     pnl, others = np.empty((n, len(table.move))), np.empty((3, n))
-    scenarios.risk_array(*(rows[name] for name in COLUMNS), INDEX, *table, *SHOCKS, pnl, *others)
+    compute: Any = scenarios.risk_array
+    compute(*(rows[name] for name in COLUMNS), INDEX, *table, *SHOCKS, pnl, *others)
     return pnl, others
 
 
