@@ -82,7 +82,7 @@ class UnderlyingRisk(Published, frozen=True, kw_only=True):
     hedge_usd: float | None = None
     """Model P: loss at the end of the range that a perpetual would hedge and that is netted by correlation, USD."""
     mixture: tuple[WorstCell, ...] | None = None
-    """Model P: the scenarios of the worst mixture over all underlyings, largest weight first."""
+    """Model P: the scenarios of the worst mixture over all underlyings, largest weight first, none below 1e-12."""
 
 
 class CorrelationState(Published, frozen=True, kw_only=True):

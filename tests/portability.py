@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import accounts, blocks, move_losses, scenarios
-from kernels import black76 as arrays
+from kernels import black76_arrays as arrays
 from monitor.engine import new_state, open_shard, step
 from tests.engine_market import Log, random_market
 from tests.netting_books import EXTENDED, books, solve
@@ -72,15 +72,15 @@ def risk() -> tuple[Figures, dict[str, Any]]:
     row, quantity = rng.integers(0, n, held * positions), rng.normal(0.0, 1.0, held * positions)
     block, total = np.empty((held, pnl.shape[1])), np.empty(held)
     blocks.blocks(indptr, row, quantity, pnl, block)
-    blocks.linear_sum(indptr, row, quantity, value, total)
     side = move_losses.extended_sides(table, buckets)
     losses, worst = np.empty((held, 2 * buckets + 1)), np.empty((held, 2 * buckets + 1), dtype=np.int64)
-    move_losses.move_losses(indptr, row, quantity, pnl, side, losses)
+    net = np.empty(held)
+    move_losses.evaluate(indptr, row, quantity, pnl, value, delta, side, total, net, losses)
     for a in range(held):
         move_losses.worst_scenarios(block[a], side, worst[a])
     gross = index * positions
     figures = {"pnl": pnl / index, "value": value / index, "delta": delta, "market-delta": market}
-    figures |= {"block": block / gross, "total": total / gross, "losses": losses / gross}
+    figures |= {"block": block / gross, "total": total / gross, "net-delta": net / positions, "losses": losses / gross}
     return figures, {"worst": worst.tolist(), "worst-of-all": np.argmin(block, axis=1).tolist()}
 
 
@@ -106,9 +106,6 @@ def conditions() -> dict[str, Any]:
     return {"conditions": found}
 
 
-NO_WEIGHT = 1e-12  # of a mixture's second move: rounding of a mean that one move has
-
-
 def events() -> list[dict[str, Any]]:
     """The events of falling, jumping markets over both margin models, as decoded JSON."""
     found = []
@@ -117,9 +114,6 @@ def events() -> list[dict[str, Any]]:
         open_shard(state, 0, None, [], partitions=1, epoch=1)
         sources = [log(record) for record in random_market(seed, 1_500, ACCOUNTS, pace)]
         found += [json.loads(item.body.encode()) for item in step(state, sources)]
-    for underlying in (one for event in found for one in event.get("underlyings", ())):
-        if underlying.get("mixture"):
-            underlying["mixture"] = [part for part in underlying["mixture"] if part["weight"] > NO_WEIGHT]
     return found
 
 

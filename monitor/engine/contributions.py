@@ -21,6 +21,8 @@ VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
     scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
 }  # fmt: skip
 
+LEAST_WEIGHT = 1e-12  # of a move in a mixture; less is rounding, and another CPU may round otherwise
+
 
 def entries_usd(account: Account, market: Market) -> dict[str, float]:
     """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
@@ -49,7 +51,7 @@ def netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> Under
     mixture = solution.mixture[u]
     cells = [
         _worst_cell(column, int(at_move[j]), float(mixture[j]), float(block[at_move[j]]))
-        for j in np.flatnonzero(mixture > 0.0)
+        for j in np.flatnonzero(mixture > LEAST_WEIGHT)
     ]
     return UnderlyingRisk(
         underlying=column.underlying,
