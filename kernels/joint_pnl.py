@@ -26,7 +26,7 @@ import numpy as np
 from kernels._bits import prefetch
 from kernels._jit import Floats, Ints, inlined, kernel
 from kernels._lanes import ALL, LANES, ONE, Singles, add_rows
-from kernels.segment_tables import check_segments
+from kernels.segment_tables import check_rows, check_segments
 from kernels.selection import collect, is_enough
 from kernels.tail import check_tail, finish
 
@@ -77,6 +77,7 @@ def store(pnl: Floats, first_row: int, out: Singles) -> None:
 @kernel("i8[::1], i8[::1], f8[::1], i8, f4[:, :, ::1], i8")
 def _check(indptr: Ints, row: Ints, quantity: Floats, accounts: int, matrix: Singles, paths: int) -> None:
     check_segments(indptr, row, quantity, matrix.shape[1])
+    check_rows(indptr, row, matrix.shape[1])
     if indptr.shape[0] != accounts + 1:
         raise ValueError("outputs need one element per account")
     check_paths(matrix, paths)

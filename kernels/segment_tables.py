@@ -46,6 +46,14 @@ def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None
 
 
 @kernel("i8[::1], i8[::1], i8")
+def check_rows(indptr: Ints, row: Ints, rows: int) -> None:
+    """Raise ValueError unless every position of the segments names one of `rows` instruments."""
+    for k in range(indptr[0], indptr[-1]):
+        if row[k] < 0 or row[k] >= rows:
+            raise ValueError("a position names a row that does not exist")
+
+
+@kernel("i8[::1], i8[::1], i8")
 def table_rows(indptr: Ints, row: Ints, rows: int) -> tuple[Ints, Ints]:
     """Return which instrument each row of a table is to hold, and the table row of each position.
 
