@@ -3,8 +3,7 @@
 * Explicit signatures compile (or load) at import and refuse every other type: an `int32` or strided array is a
   TypeError at once, never a silent second compilation between two ticks.
 * `error_model="numpy"`: a division by zero gives infinity or NaN as in numpy, and the caller sees a degraded row.
-* No `parallel`, and sums keep their order, so results repeat bit for bit. `fast` allows LLVM everything but reordering
-  (`FAST`): only for arrays that hold neither NaN nor infinity, which the caller has to make sure of.
+* No `fastmath`, no `parallel`: NaN keeps its meaning and sums keep their order, so results repeat bit for bit.
 * Machine code is cached beside the module, keyed by CPU and by the text of every module here
   (`docs/decisions/0031-kernel-cache.md`).
 """
@@ -57,30 +56,11 @@ class _PackageCache(Cache):
     _impl_class = _PackageCacheFiles  # type: ignore[assignment]
 
 
-FAST = frozenset({"nsz", "arcp", "contract", "afn", "nnan", "ninf"})  # not `reassoc`: sums and splits keep their order
-
-
-def inlined(*, fast: bool = False) -> Callable[[_Function], _Function]:
-    """Mark a helper that becomes part of each kernel that calls it: a call inside a loop keeps LLVM from vectors.
-
-    It takes any types. `fast` is as in `kernel`, and of the helper alone: a caller does not hand its own down.
-    """
-
-    def mark(function: _Function) -> _Function:
-        return cast("_Function", njit(error_model="numpy", forceinline=True, fastmath=_flags(fast))(function))
-
-    return mark
-
-
-def _flags(fast: bool) -> set[str] | bool:
-    return set(FAST) if fast else False
-
-
-def kernel(signature: str, *, fast: bool = False) -> Callable[[_Function], _Function]:
+def kernel(signature: str) -> Callable[[_Function], _Function]:
     """Compile a function for exactly one signature, in numba's notation (`b1, f8[::1], i8`)."""
 
     def compile_now(function: _Function) -> _Function:
-        dispatcher = njit(error_model="numpy", fastmath=_flags(fast))(function)
+        dispatcher = njit(error_model="numpy")(function)
         if not isinstance(dispatcher, Dispatcher):
             return function  # NUMBA_DISABLE_JIT=1: a debugger steps through plain Python
         # Where no folder can be written (a read-only container), start slower rather than not at all.
