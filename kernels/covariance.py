@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, inlined, kernel
-from kernels._lanes import subtract_rows_8, subtract_rows_16, subtract_rows_32
+from kernels._rows import subtract_rows_8, subtract_rows_16, subtract_rows_32
 
 LINE = 8  # elements of a cache line
 DEFINITE = -1  # what `root` returns when it has one

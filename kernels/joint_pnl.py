@@ -23,9 +23,9 @@ import math
 
 import numpy as np
 
-from kernels._bits import prefetch
 from kernels._jit import Floats, Ints, inlined, kernel
-from kernels._lanes import ALL, LANES, ONE, Singles, add_rows
+from kernels._operations import prefetch
+from kernels._rows import ALL, LANES, ONE, Singles, add_rows
 from kernels.segment_tables import check_rows, check_segments
 from kernels.selection import collect, is_enough
 from kernels.tail import check_tail, finish

@@ -24,7 +24,7 @@ import numpy as np
 
 from kernels import black76, black76_arrays
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels._lanes import Singles
+from kernels._rows import Singles
 from kernels.joint_pnl import PATHS, check_paths
 from kernels.scenarios import COIN, INVERSE_OPTION, LINEAR, LINEAR_OPTION
 

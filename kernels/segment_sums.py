@@ -20,12 +20,10 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.vectors import LANES, VECTOR, broadcast, data_of, lanes_at, or_plain
-
-_INT, _BIT = ir.IntType(64), ir.IntType(1)
+from kernels._lowering import BIT, I64, Lowering, data_of, fmuladd, lanes_at, lowered, spread
+from kernels.vectors import LANES, VECTOR
 
 
 def _widest() -> int:
@@ -45,28 +43,26 @@ def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, a
     Returns the block that goes there and whether any row was beyond the last.
     """
     (table, indptr, row, quantity, out), (stride, column, last), (begin, end) = data, place, span
-    name, kind = f"llvm.fmuladd.v{LANES}f64", ir.FunctionType(VECTOR, [VECTOR] * 3)
-    fused = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
-    zero, one, no = ir.Constant(VECTOR, None), ir.Constant(_INT, 1), ir.Constant(_BIT, 0)
+    zero, one, no = ir.Constant(VECTOR, None), ir.Constant(I64, 1), ir.Constant(BIT, 0)
     before_all, segment, position, done = builder.block, *(builder.append_basic_block() for _ in range(3))
     builder.branch(segment)
 
     builder.position_at_end(segment)
-    a, beyond_so_far = builder.phi(_INT), builder.phi(_BIT)
+    a, beyond_so_far = builder.phi(I64), builder.phi(BIT)
     next_a = builder.add(a, one)
     start, stop = (builder.load(builder.gep(indptr, [at])) for at in (a, next_a))
     builder.cbranch(builder.icmp_signed("<", start, stop), position, done)
 
     builder.position_at_end(position)
-    k, beyond_before = builder.phi(_INT), builder.phi(_BIT)
+    k, beyond_before = builder.phi(I64), builder.phi(BIT)
     before = [builder.phi(VECTOR) for _ in range(count)]
     named = builder.load(builder.gep(row, [k]))
     beyond = builder.icmp_unsigned(">", named, last)
     unit = builder.mul(builder.select(beyond, last, named), stride)
-    units = lanes_at(builder, table, builder.add(unit, column))
-    held = broadcast(builder, builder.load(builder.gep(quantity, [k])))
-    loads = [builder.load(builder.gep(units, [ir.Constant(_INT, i)]), align=8) for i in range(count)]
-    sums = [builder.call(fused, [held, x, total]) for x, total in zip(loads, before, strict=True)]
+    units = lanes_at(builder, table, builder.add(unit, column), LANES)
+    held = spread(builder, builder.load(builder.gep(quantity, [k])), LANES)
+    loads = [builder.load(builder.gep(units, [ir.Constant(I64, i)]), align=8) for i in range(count)]
+    sums = [fmuladd(builder, held, x, total) for x, total in zip(loads, before, strict=True)]
     next_k, beyond_now = builder.add(k, one), builder.or_(beyond_before, beyond)
     builder.cbranch(builder.icmp_signed("<", next_k, stop), position, done)
     initial, later = (start, beyond_so_far, *[zero] * count), (next_k, beyond_now, *sums)
@@ -75,14 +71,14 @@ def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, a
         phi.add_incoming(following, position)
 
     builder.position_at_end(done)
-    beyond_then = builder.phi(_BIT)
+    beyond_then = builder.phi(BIT)
     totals = [builder.phi(VECTOR) for _ in range(count)]
     for phi, first, following in zip((beyond_then, *totals), initial[1:], later[1:], strict=True):
         phi.add_incoming(first, segment)
         phi.add_incoming(following, position)
-    target = lanes_at(builder, out, builder.add(builder.mul(builder.sub(a, begin), stride), column))
+    target = lanes_at(builder, out, builder.add(builder.mul(builder.sub(a, begin), stride), column), LANES)
     for i, total in enumerate(totals):
-        builder.store(total, builder.gep(target, [ir.Constant(_INT, i)]), align=8)
+        builder.store(total, builder.gep(target, [ir.Constant(I64, i)]), align=8)
     for phi, first, following in ((a, begin, next_a), (beyond_so_far, no, beyond_then)):
         phi.add_incoming(first, before_all)
         phi.add_incoming(following, done)
@@ -90,10 +86,39 @@ def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, a
     return done, beyond_then
 
 
-def _plain_sums(
+def _lower_sums(
+    _typing: Any, _count: Any, table: Any, _stride: Any, _column: Any, _last: Any, indptr: Any, row: Any, quantity: Any,
+    _begin: Any, _end: Any, out: Any,
+) -> Lowering:  # fmt: skip
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = [data_of(context, builder, signature.args[i], args[i])[0] for i in (1, 5, 6, 7, 10)]
+        start, after = builder.block, builder.append_basic_block()
+        choice = builder.switch(args[0], after)
+        ways = [(start, ir.Constant(BIT, 0))]
+        for number in range(1, WIDEST + 1):
+            block = builder.append_basic_block()
+            choice.add_case(ir.Constant(I64, number), block)
+            builder.position_at_end(block)
+            ways.append(_emit_segments(builder, number, data, args[2:5], args[8:10], after))
+        builder.position_at_end(after)
+        beyond = builder.phi(BIT)
+        for block, value in ways:
+            beyond.add_incoming(value, block)
+        return beyond
+
+    i8 = types.int64
+    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out), code
+
+
+@lowered(_lower_sums)
+def _sums(
     count: int, table: Floats, stride: int, column: int, last: int, indptr: Ints, row: Ints, quantity: Floats,
     begin: int, end: int, out: Floats,
 ) -> bool:  # fmt: skip
+    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, a table row's length for each.
+
+    A position whose row is beyond `last` is read as `last`: returns whether there was one. count: 1 to WIDEST.
+    """
     beyond = False
     for a in range(begin, end):
         total = np.zeros(LANES * count)
@@ -104,36 +129,6 @@ def _plain_sums(
         at = (a - begin) * stride + column
         out[at : at + LANES * count] = total
     return beyond
-
-
-@or_plain(_plain_sums)
-def _sums(
-    _: Any, count: Any, table: Any, stride: Any, column: Any, last: Any, indptr: Any, row: Any,  # noqa: ARG001
-    quantity: Any, begin: Any, end: Any, out: Any,  # noqa: ARG001
-) -> Any:  # fmt: skip
-    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, a table row's length for each.
-
-    A position whose row is beyond `last` is read as `last`: returns whether there was one. count: 1 to WIDEST.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = [data_of(context, builder, signature.args[i], values[i]) for i in (1, 5, 6, 7, 10)]
-        start, after = builder.block, builder.append_basic_block()
-        choice = builder.switch(values[0], after)
-        ways = [(start, ir.Constant(_BIT, 0))]
-        for number in range(1, WIDEST + 1):
-            block = builder.append_basic_block()
-            choice.add_case(ir.Constant(_INT, number), block)
-            builder.position_at_end(block)
-            ways.append(_emit_segments(builder, number, data, values[2:5], values[8:10], after))
-        builder.position_at_end(after)
-        beyond = builder.phi(_BIT)
-        for block, value in ways:
-            beyond.add_incoming(value, block)
-        return beyond
-
-    i8 = types.int64
-    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out), emit
 
 
 CHUNK = 64  # segments whose sums wait in the first-level cache for their reduction

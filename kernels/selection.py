@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 
-from kernels._bits import first_bit, ordered, unordered
 from kernels._jit import inlined
-from kernels._lanes import ALL, LANES, ONE, Reals, mask_below
+from kernels._operations import first_bit, ordered, unordered
+from kernels._rows import ALL, LANES, ONE, Reals, mask_below
 
 FILL = 4  # buffer over k: at 2 limits are sought twice as often, at 8 the first one comes late
 

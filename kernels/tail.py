@@ -27,9 +27,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from kernels._bits import ordered, unordered
 from kernels._jit import Floats, inlined, kernel
-from kernels._lanes import ALL, LANES, ONE, Reals, Singles
+from kernels._operations import ordered, unordered
+from kernels._rows import ALL, LANES, ONE, Reals, Singles
 from kernels.selection import bisect, collect, is_enough, keep_below, key_range, least_length
 
 Convention = Literal["weighted", "tail_mean", "beyond"]

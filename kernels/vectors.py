@@ -3,8 +3,8 @@
 The width is eight everywhere and LLVM's backend splits it into what the machine has: one register with AVX-512, two
 with AVX2, four without either. So one source serves all machines, with one order of operations.
 
-None of this looks at the bounds of arrays: the kernels that use it do. Arrays are one-dimensional and contiguous. Every
-function has a plain form beside it, which runs with NUMBA_DISABLE_JIT=1: a vector is then a numpy array of eight.
+Nothing here looks at the bounds of arrays, which are one-dimensional and contiguous: the kernels that use it do. With
+NUMBA_DISABLE_JIT=1 a vector is a numpy array of eight.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
-from numba.extending import intrinsic, models, register_model
+from numba import types
+from numba.extending import models, register_model
 
 from kernels._jit import Floats, inlined
+from kernels._lowering import DOUBLE, I32, Lowering, data_of, load_lanes, lowered, spread, store_lanes
 
 LANES = 8
-INDEX = ir.IntType(32)
-VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+VECTOR = ir.VectorType(DOUBLE, LANES)
+
+Vector = Floats
 
 
 class _Vector(types.Type):
@@ -38,116 +40,131 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, VECTOR)  # type: ignore[no-untyped-call]
 
 
-def or_plain(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
-    """Make an intrinsic of a function that types and emits one; return its plain form where nothing is compiled."""
-    return lambda emitter: plain if config.DISABLE_JIT else intrinsic(emitter)  # type: ignore[attr-defined]
+def _lower_load(_typing: Any, array: Any, _at: Any) -> Lowering:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data, _ = data_of(context, builder, signature.args[0], args[0])
+        return load_lanes(builder, data, args[1], LANES)
+
+    return _TYPE(array, types.int64), code
 
 
-def data_of(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """Return the address of an array's first element."""
-    return context.make_array(kind)(context, builder, array).data
-
-
-def lanes_at(builder: Any, data: Any, at: Any) -> Any:
-    """Return the address of the eight doubles from element `at` on."""
-    return builder.bitcast(builder.gep(data, [at]), VECTOR.as_pointer())
-
-
-def broadcast(builder: Any, x: Any) -> Any:
-    """Return a vector of eight times x."""
-    nothing = ir.Constant(VECTOR, ir.Undefined)
-    one = builder.insert_element(nothing, x, ir.Constant(INDEX, 0))
-    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(INDEX, LANES), None))
-
-
-@or_plain(lambda array, at: array[at : at + LANES].copy())
-def load(_: Any, array: Any, at: Any) -> Any:  # noqa: ARG001
+@lowered(_lower_load)
+def load(array: Floats, at: int) -> Vector:
     """Return `array[at : at + 8]`."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = data_of(context, builder, signature.args[0], values[0])
-        return builder.load(lanes_at(builder, data, values[1]), align=8)
-
-    return _TYPE(array, types.int64), emit
+    return array[at : at + LANES].copy()
 
 
-def _plain_store(array: Floats, at: int, x: Floats) -> None:
+def _lower_store(_typing: Any, array: Any, _at: Any, x: Any) -> Lowering:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data, _ = data_of(context, builder, signature.args[0], args[0])
+        store_lanes(builder, args[2], data, args[1])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, x), code
+
+
+@lowered(_lower_store)
+def store(array: Floats, at: int, x: Vector) -> None:
+    """Write x to `array[at : at + 8]`."""
     array[at : at + LANES] = x
 
 
-@or_plain(_plain_store)
-def store(_: Any, array: Any, at: Any, x: Any) -> Any:  # noqa: ARG001
-    """Write x to `array[at : at + 8]`."""
-
-    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = data_of(context, builder, signature.args[0], values[0])
-        builder.store(values[2], lanes_at(builder, data, values[1]), align=8)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, x), emit
+def _lower_splat(_typing: Any, _x: Any) -> Lowering:
+    return _TYPE(types.float64), lambda _c, builder, _s, args: spread(builder, args[0], LANES)
 
 
-@or_plain(lambda x: np.full(LANES, x))
-def splat(_: Any, x: Any) -> Any:  # noqa: ARG001
+@lowered(_lower_splat)
+def splat(x: float) -> Vector:
     """Return eight times x."""
-    return _TYPE(types.float64), lambda _c, builder, _s, values: broadcast(builder, values[0])
+    return np.full(LANES, x)
 
 
-@or_plain(lambda x: float(x[0]))
-def first(_: Any, x: Any) -> Any:
+def _lower_first(_typing: Any, x: Any) -> Lowering:
+    return types.float64(x), lambda _c, builder, _s, args: builder.extract_element(args[0], ir.Constant(I32, 0))
+
+
+@lowered(_lower_first)
+def first(x: Vector) -> float:
     """Return lane 0."""
-    return types.float64(x), lambda _c, b, _s, values: b.extract_element(values[0], ir.Constant(INDEX, 0))
+    return float(x[0])
 
 
-@or_plain(lambda x, distance: x[np.arange(LANES) ^ distance])
-def swapped(_: Any, x: Any, distance: Any) -> Any:
-    """Return x with the lanes changed over whose numbers differ by 1, 2 or 4 (a literal): what folds eight into one."""
+def _lower_swapped(_typing: Any, x: Any, distance: Any) -> Lowering | None:
     if not isinstance(distance, types.IntegerLiteral):
         return None
-    order = ir.Constant(ir.VectorType(INDEX, LANES), [lane ^ distance.literal_value for lane in range(LANES)])
-    return _TYPE(x, distance), lambda _c, b, _s, values: b.shuffle_vector(values[0], values[0], order)
+    order = ir.Constant(ir.VectorType(I32, LANES), [lane ^ distance.literal_value for lane in range(LANES)])
+    return _TYPE(x, distance), lambda _c, builder, _s, args: builder.shuffle_vector(args[0], args[0], order)
 
 
-def _elementwise(plain: Callable[..., Any], operation: Callable[[Any, Any, Any], Any]) -> Any:
-    """Return an intrinsic of two vectors, lane by lane."""
-
-    @or_plain(plain)
-    def elementwise(_: Any, x: Any, y: Any) -> Any:
-        return _TYPE(x, y), lambda _c, builder, _s, values: operation(builder, *values)
-
-    return elementwise
+@lowered(_lower_swapped)
+def swapped(x: Vector, distance: int) -> Vector:
+    """Return x with the lanes changed over whose numbers differ by 1, 2 or 4 (a literal): what folds eight into one."""
+    turned: Vector = x[np.arange(LANES) ^ distance]
+    return turned
 
 
-add = _elementwise(np.add, lambda builder, x, y: builder.fadd(x, y))
-subtract = _elementwise(np.subtract, lambda builder, x, y: builder.fsub(x, y))
-multiply = _elementwise(np.multiply, lambda builder, x, y: builder.fmul(x, y))
-# One instruction each: where x or y is NaN the result is y.
-smaller = _elementwise(
-    lambda x, y: np.where(x < y, x, y), lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y)
-)  # fmt: skip
-larger = _elementwise(
-    lambda x, y: np.where(x > y, x, y), lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)
-)  # fmt: skip
+def _lower_pair(operation: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Lowering]:
+    def lower(_typing: Any, x: Any, y: Any) -> Lowering:
+        return _TYPE(x, y), lambda _c, builder, _s, args: operation(builder, *args)
+
+    return lower
 
 
-@or_plain(lambda x, y, a, b: np.where(x < y, a, b))
-def where_smaller(_: Any, x: Any, y: Any, a: Any, b: Any) -> Any:
+@lowered(_lower_pair(lambda builder, x, y: builder.fadd(x, y)))
+def add(x: Vector, y: Vector) -> Vector:
+    """Return x + y."""
+    return np.add(x, y)
+
+
+@lowered(_lower_pair(lambda builder, x, y: builder.fsub(x, y)))
+def subtract(x: Vector, y: Vector) -> Vector:
+    """Return x - y."""
+    return np.subtract(x, y)
+
+
+@lowered(_lower_pair(lambda builder, x, y: builder.fmul(x, y)))
+def multiply(x: Vector, y: Vector) -> Vector:
+    """Return x y."""
+    return np.multiply(x, y)
+
+
+@lowered(_lower_pair(lambda builder, x, y: builder.select(builder.fcmp_ordered("<", x, y), x, y)))
+def smaller(x: Vector, y: Vector) -> Vector:
+    """Return the smaller of each lane, by one instruction: where x or y is NaN it is y."""
+    return np.where(x < y, x, y)
+
+
+@lowered(_lower_pair(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y)))
+def larger(x: Vector, y: Vector) -> Vector:
+    """Return the larger of each lane, by one instruction: where x or y is NaN it is y."""
+    return np.where(x > y, x, y)
+
+
+def _lower_where_smaller(_typing: Any, x: Any, y: Any, a: Any, b: Any) -> Lowering:
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return _TYPE(x, y, a, b), code
+
+
+@lowered(_lower_where_smaller)
+def where_smaller(x: Vector, y: Vector, a: Vector, b: Vector) -> Vector:
     """Return a's lane where x < y, and b's where not or where one is NaN."""
-
-    def emit(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.select(builder.fcmp_ordered("<", values[0], values[1]), values[2], values[3])
-
-    return _TYPE(x, y, a, b), emit
+    return np.where(x < y, a, b)
 
 
-@or_plain(lambda: np.arange(float(LANES)))
-def numbers(_: Any) -> Any:
+def _lower_numbers(_typing: Any) -> Lowering:
+    return _TYPE(), lambda _c, _b, _s, _a: ir.Constant(VECTOR, [float(lane) for lane in range(LANES)])
+
+
+@lowered(_lower_numbers)
+def numbers() -> Vector:
     """Return the numbers of the lanes, 0 to 7."""
-    return _TYPE(), lambda _c, _b, _s, _v: ir.Constant(VECTOR, [float(lane) for lane in range(LANES)])
+    return np.arange(float(LANES))
 
 
 @inlined()
-def sum_of(x: Any) -> Any:
+def sum_of(x: Vector) -> float:
     """Return the sum of the lanes, by halves."""
     x = add(x, swapped(x, 4))
     x = add(x, swapped(x, 2))
@@ -155,7 +172,7 @@ def sum_of(x: Any) -> Any:
 
 
 @inlined()
-def smallest_of(x: Any) -> Any:
+def smallest_of(x: Vector) -> float:
     """Return the smallest lane; x holds no NaN."""
     x = smaller(x, swapped(x, 4))
     x = smaller(x, swapped(x, 2))
@@ -163,7 +180,7 @@ def smallest_of(x: Any) -> Any:
 
 
 @inlined()
-def largest_of(x: Any) -> Any:
+def largest_of(x: Vector) -> float:
     """Return the largest lane; x holds no NaN."""
     x = larger(x, swapped(x, 4))
     x = larger(x, swapped(x, 2))

@@ -9,7 +9,7 @@ import pytest
 
 from kernels import joint_pnl, path_pnl, scenarios, tail
 from kernels._jit import Floats, Ints
-from kernels._lanes import Singles
+from kernels._rows import Singles
 from kernels.selection import buffer_length
 
 PATHS = [1, 63, 64, 65, 127, 128, 129, 1000]

@@ -16,7 +16,7 @@ from scipy import special, stats
 
 from kernels import tail
 from kernels._jit import Floats
-from kernels._lanes import Reals
+from kernels._rows import Reals
 from kernels.selection import buffer_length
 from tests.support import ROOT
 
