@@ -68,7 +68,11 @@ def store_lanes(builder: Any, vector: Any, data: Any, offset: Any) -> None:
 def fmuladd(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a b + c of numbers or vectors: rounded once where the CPU fuses, twice elsewhere."""
     kind = a.type
-    function = builder.module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
+    lanes, number = (f"v{kind.count}", kind.element) if isinstance(kind, ir.VectorType) else ("", kind)
+    name = f"llvm.fmuladd.{lanes}{'f32' if number == SINGLE else 'f64'}"
+    function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+        builder.module, ir.FunctionType(kind, [kind] * 3), name
+    )
     return builder.call(function, [a, b, c])
 
 

@@ -23,6 +23,7 @@ from numba import types
 
 from kernels._jit import Floats, Ints, kernel
 from kernels._lowering import BIT, I64, Lowering, data_of, fmuladd, lanes_at, lowered, spread
+from kernels._operations import muladd
 from kernels.vectors import LANES, VECTOR
 
 
@@ -125,7 +126,8 @@ def _sums(
         for k in range(indptr[a], indptr[a + 1]):
             beyond |= not 0 <= row[k] <= last
             unit = min(row[k] % (last + 1), last) * stride + column
-            total += quantity[k] * table[unit : unit + LANES * count]
+            units = table[unit : unit + LANES * count]
+            total = np.array([muladd(quantity[k], x, before) for x, before in zip(units, total, strict=True)])
         at = (a - begin) * stride + column
         out[at : at + LANES * count] = total
     return beyond
