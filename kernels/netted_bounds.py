@@ -85,12 +85,20 @@ def sweep(
 
 
 @inlined()
+def _chord(losses: Floats, at: int, left: int, right: int, position: float) -> float:
+    """Return the line through two points of a curve, at a place between them."""
+    share = (position - left) / (right - left)
+    return losses[at + left] + share * (losses[at + right] - losses[at + left])
+
+
+@inlined()
 def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
     """As `envelope`, of the curve from element `at` on.
 
     Of the lines through a left and a right point the highest at the mean is the one above which no point lies. For a
-    fixed right end the best left one is where the slope is least, and the other way round; taking turns ends there,
-    since a line that neither turn can raise has no point above it.
+    fixed right end the best left one is where the slope is least, and the other way round; a line that neither turn can
+    raise has no point above it. Turns end with the first that does not raise the line: on a curve that is straight but
+    for rounding, slopes alone would turn for ever.
     """
     position = min(max(0.5 * (mean + 1.0) * (count - 1), 0.0), count - 1.0)
     below = int(position)
@@ -99,9 +107,10 @@ def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
     first_right = below + 1
     last_left = below - 1 if at_move else below
     if last_left >= 0 and first_right < count:
-        left, right, before = last_left, first_right, -1
-        while before != right:
-            before = right
+        left, right = last_left, first_right
+        chord, before = _chord(losses, at, left, right, position), -math.inf
+        while chord > before:
+            before = chord
             for i in range(last_left + 1):
                 if (losses[at + right] - losses[at + i]) * (right - left) < (losses[at + right] - losses[at + left]) * (
                     right - i
@@ -112,8 +121,8 @@ def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
                     j - left
                 ):
                     right = j
-        share = (position - left) / (right - left)
-        best = max(best, losses[at + left] + share * (losses[at + right] - losses[at + left]))
+            chord = _chord(losses, at, left, right, position)
+        best = max(best, before)
     check = 0.0
     for i in range(at, at + count):
         check += losses[i]

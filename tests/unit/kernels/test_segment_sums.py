@@ -151,6 +151,23 @@ def test_the_envelope_is_the_highest_chord() -> None:
         assert math.isnan(netted_bounds.envelope(curve, n, 0.0))
 
 
+def test_the_envelope_of_a_curve_that_is_straight_but_for_rounding() -> None:
+    """Straight lines, and two that meet, have the envelopes of exact ones: rounding keeps no search turning."""
+    rng = np.random.default_rng(8)
+    for n in (9, 17, 33):
+        moves = np.linspace(-1.0, 1.0, n)
+        for _ in range(2_000):
+            slope = rng.normal() * 10.0 ** rng.uniform(0, 6)
+            straight = slope * moves / 3.0 * (1.0 + rng.integers(-2, 3, n) * 2.0**-53)
+            mean = rng.uniform(-1.0, 1.0)
+            for curve, wanted in (
+                (straight, slope * mean / 3.0),
+                (-np.abs(straight), -abs(slope * mean) / 3.0),
+                (np.abs(straight), abs(slope) / 3.0),
+            ):
+                assert netted_bounds.envelope(curve, n, mean) == pytest.approx(wanted, abs=1e-14 * abs(slope))
+
+
 def test_the_residual_of_a_sweep_is_the_residual_of_a_solve() -> None:
     """What a tick stores for a hedge equals `netting.residual` to the bit."""
     rng = np.random.default_rng(4)
