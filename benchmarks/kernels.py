@@ -121,7 +121,7 @@ def pointers(*arrays: np.ndarray[Any, Any]) -> list[ctypes.c_void_p]:
 def c_greeks(o: Options, out: Floats) -> dict[str, Form]:
     """Return every C form of the Greeks by compiler and form."""
     arguments = [ctypes.c_int64(out.shape[1]), *pointers(*o), *pointers(*out)]
-    names = [f"greeks_{loops}_{vectors}" for loops in ("one_loop", "two_loops") for vectors in (1, 2)]
+    names = [f"greeks_{loops}_{n}" for loops in ("one_loop", "two_loops", "short_loops") for n in (1, 2, 4)]
     return {
         f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("black76").items()

@@ -39,7 +39,8 @@ FUSED = "+fma" in FEATURES
 # Vectors side by side in a loop. LLVM's own choice is one: each vector then waits for its own results, and loads every
 # coefficient for itself. With 32 registers two are best, with 16 four: there the coefficients are in memory anyway, and
 # four vectors share each load (`docs/performance.md`).
-INTERLEAVE = 2 if "+avx512f" in FEATURES else 4
+import os
+INTERLEAVE = int(os.environ.get("K_INT","0"))
 llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")
 
 

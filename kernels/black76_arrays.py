@@ -10,67 +10,75 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from kernels import black76, contracts, polynomials
 from kernels import black76_formulas as formulas
 from kernels._jit import Bools, Floats, kernel
+from kernels.black76_loops import BLOCK, STRIDE, densities, exponentials, mills, time_values
 
 # Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
 PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
 FIRST_GREEKS, GREEKS = 5, 9
-BLOCK = 1024
 
 
-@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def _distances(
-    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
-    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
-) -> bool:  # fmt: skip
-    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return whether all rows are regular."""
+# Where a block's intermediate results begin in one array.
+A, B, ROOT, INVERSE, DISCOUNT, DENSITY, ABOVE_A, ABOVE_B, UNDER_A, UNDER_B, END = range(0, 11 * STRIDE, STRIDE)
+
+
+@kernel("f8[::1], f8[::1], f8[::1]")
+def _log_ratios(forward: Floats, strike: Floats, work: Floats) -> bool:
+    """Write ln(low/high) where a will be; return whether all prices are regular."""
     regular = True
-    for i in range(a.shape[0]):
+    for i in range(forward.shape[0]):
         low, high = formulas.ordered(forward[i], strike[i])
-        t_root = math.sqrt(years[i])
-        s = vol[i] * t_root
-        inverse = 1.0 / s
-        log_discount = -rate[i] * years[i]
-        near, _ = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        a[i] = near
-        e[i] = formulas.weighted_density(low, near)
-        root[i] = t_root
-        inverse_stdev[i] = inverse
-        discount[i] = polynomials.exp(log_discount)
-        regular &= formulas.is_regular(low, high, vol[i], years[i], s, inverse, log_discount)
+        work[A + i] = polynomials.log_ratio(low, high)
+        regular &= formulas.has_regular_prices(low, high)
     return regular
 
 
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1]")
+def _distances(vol: Floats, years: Floats, rate: Floats, work: Floats) -> bool:
+    """Write a and b, sqrt(T), 1/s and ln D; return whether all rows are regular."""
+    regular = True
+    for i in range(vol.shape[0]):
+        root = math.sqrt(years[i])
+        s = vol[i] * root
+        inverse = 1.0 / s
+        log_discount = -rate[i] * years[i]
+        a, b = formulas.distances(work[A + i], s, inverse)
+        work[A + i], work[B + i] = a, b
+        work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i] = root, inverse, log_discount
+        regular &= formulas.has_regular_levels(vol[i], years[i], s, inverse, log_discount)
+    return regular
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _first_order(
-    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats,
-    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats, work: Floats,
+    price: Floats, delta: Floats, gamma: Floats, vega: Floats, theta: Floats,
 ) -> None:  # fmt: skip
-    """Turn what `_distances` left into price, delta, gamma, vega and theta, in the same rows."""
-    for i in range(a.shape[0]):
-        b = vol[i] * root[i] - a[i]
-        a[i], e[i], root[i], inverse_stdev[i], discount[i] = formulas.first_order(
-            is_call[i], forward[i], strike[i], vol[i], rate[i], root[i], inverse_stdev[i], discount[i], a[i], b, e[i]
-        )
+    """Write price, delta, gamma, vega and theta of regular rows."""
+    for i in range(price.shape[0]):
+        price[i], delta[i], gamma[i], vega[i], theta[i] = formulas.first_order(
+            is_call[i], forward[i], strike[i], vol[i], rate[i],
+            work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i], work[A + i], work[B + i],
+            min(forward[i], strike[i]) * work[DENSITY + i],
+            (work[ABOVE_A + i], work[UNDER_A + i]), (work[ABOVE_B + i], work[UNDER_B + i]),
+        )  # fmt: skip
 
 
-@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _second_order(
-    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, price: Floats,
+    forward: Floats, strike: Floats, years: Floats, price: Floats, work: Floats,
     vanna: Floats, volga: Floats, rho: Floats, speed: Floats,
 ) -> None:  # fmt: skip
     """Write vanna, volga, rho and speed of regular rows."""
     for i in range(vanna.shape[0]):
-        low, high = formulas.ordered(forward[i], strike[i])
-        root = math.sqrt(years[i])
-        s = vol[i] * root
-        inverse = 1.0 / s
-        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        e = formulas.weighted_density(low, a)
-        discount = polynomials.exp(-rate[i] * years[i])
-        vanna[i], volga[i], speed[i] = formulas.second_order(forward[i], strike[i], root, inverse, discount, a, b, e)
+        vanna[i], volga[i], speed[i] = formulas.second_order(
+            forward[i], strike[i], work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i], work[A + i], work[B + i],
+            min(forward[i], strike[i]) * work[DENSITY + i],
+        )  # fmt: skip
         rho[i] = -years[i] * price[i]
 
 
@@ -104,16 +112,22 @@ def _write(
 ) -> None:
     """Write five or nine rows, block by block."""
     n = out.shape[1]
+    work = np.empty(END)
     for start in range(0, n, BLOCK):
         end = min(n, start + BLOCK)
         f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
+        regular = _log_ratios(f, k, work) & _distances(v, t, r, work)
+        rows = end - start
+        exponentials(work[DISCOUNT : DISCOUNT + rows])
+        densities(work[A : A + rows], work[DENSITY : DENSITY + rows])
+        mills(work[A : A + rows], work[ABOVE_A : ABOVE_A + rows], work[UNDER_A : UNDER_A + rows])
+        mills(work[B : B + rows], work[ABOVE_B : ABOVE_B + rows], work[UNDER_B : UNDER_B + rows])
         price, delta, gamma = out[PRICE, start:end], out[DELTA, start:end], out[GAMMA, start:end]
         vega, theta = out[VEGA, start:end], out[THETA, start:end]
-        regular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
-        _first_order(is_call[start:end], f, k, v, r, price, delta, gamma, vega, theta)
+        _first_order(is_call[start:end], f, k, v, r, work, price, delta, gamma, vega, theta)
         if out.shape[0] == GREEKS:
             _second_order(
-                f, k, v, t, r, price,
+                f, k, t, price, work,
                 out[VANNA, start:end], out[VOLGA, start:end], out[RHO, start:end], out[SPEED, start:end],
             )  # fmt: skip
         if not regular:
@@ -148,6 +162,50 @@ def greeks_array(
     _write(is_call, forward, strike, vol, years, rate, out)
 
 
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _price_distances(forward: Floats, strike: Floats, total_stdev: Floats, a: Floats, b: Floats, low: Floats) -> bool:
+    """Turn the logarithms in a into a and b, and write low; return whether all deviations are regular."""
+    regular = True
+    for i in range(a.shape[0]):
+        s = total_stdev[i]
+        inverse = 1.0 / s
+        a[i], b[i] = formulas.distances(a[i], s, inverse)
+        low[i] = min(forward[i], strike[i])
+        regular &= formulas.has_regular_levels(s, 1.0, s, inverse, 0.0)
+    return regular
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _price_rows(
+    is_call: Bools, forward: Floats, strike: Floats, discount: Floats, time_value: Floats, out: Floats
+) -> bool:
+    """Write prices of regular rows; return whether all discounts are regular."""
+    regular = True
+    for i in range(out.shape[0]):
+        out[i] = discount[i] * formulas.with_intrinsic(is_call[i], forward[i], strike[i], time_value[i])
+        regular &= (discount[i] >= 0.0) & (discount[i] < math.inf)
+    return regular
+
+
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _write_prices(
+    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
+) -> None:
+    """Write the prices of one block."""
+    n, work = out.shape[0], np.empty(3 * STRIDE)
+    a, b, low = work[:n], work[STRIDE : STRIDE + n], work[2 * STRIDE : 2 * STRIDE + n]
+    regular = _log_ratios(forward, strike, work)
+    regular &= _price_distances(forward, strike, total_stdev, a, b, low)
+    time_values(a, b, low)
+    regular &= _price_rows(is_call, forward, strike, discount, a, out)
+    if not regular:
+        for i in range(n):
+            lower, higher = formulas.ordered(forward[i], strike[i])
+            s = total_stdev[i]
+            if not (formulas.is_regular(lower, higher, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
+                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
+
+
 @kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def price_array(
     is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
@@ -156,20 +214,12 @@ def price_array(
     n = out.shape[0]
     if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
         raise ValueError("arrays of one price call must have one length")
-    regular = True
-    for i in range(n):
-        low, high = formulas.ordered(forward[i], strike[i])
-        s = total_stdev[i]
-        inverse = 1.0 / s
-        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        out[i] = discount[i] * formulas.price_and_slope(is_call[i], forward[i], strike[i], low, a, b)[0]
-        regular &= formulas.is_regular(low, high, s, 1.0, s, inverse, 0.0) & (0.0 <= discount[i] < math.inf)
-    if not regular:
-        for i in range(n):
-            low, high = formulas.ordered(forward[i], strike[i])
-            s = total_stdev[i]
-            if not (formulas.is_regular(low, high, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
-                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
+    for start in range(0, n, BLOCK):
+        end = min(n, start + BLOCK)
+        _write_prices(
+            is_call[start:end], forward[start:end], strike[start:end], total_stdev[start:end], discount[start:end],
+            out[start:end],
+        )  # fmt: skip
 
 
 @kernel("f8[:, ::1], f8[::1], f8[:, ::1]")
