@@ -193,7 +193,7 @@ def scenario_figures() -> dict[str, float | bool]:
     forms: dict[str, Form] = {
         f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("scenarios").items()
-        for name in [f"scenarios_by_{what}_{vectors}" for what in ("row", "block") for vectors in (1, 2)]
+        for name in [f"scenarios_{what}_{n}" for what in ("by_row", "by_block", "in_short_loops") for n in (1, 2, 4)]
     }
     bounds = list(forms)
     forms["ours"] = lambda: scenarios_options.write_rows(

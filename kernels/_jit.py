@@ -36,8 +36,8 @@ _CHOSEN = cast("Any", config).CPU_FEATURES
 FEATURES = frozenset((cast("Any", get_host_cpu_features)() if _CHOSEN is None else _CHOSEN).split(","))
 FUSED = "+fma" in FEATURES
 
-# Vectors side by side in a loop. With 32 registers two are best: each coefficient is loaded once for both. With 16 LLVM's
-# own choice is, one in the loops with polynomials: two already keep results in memory (`docs/performance.md`).
+# Vectors side by side in a loop. With 32 registers two are best: each coefficient is loaded once for both. With 16 it
+# is LLVM's own choice, one in loops with polynomials: two already keep results in memory (`docs/performance.md`).
 if "+avx512f" in FEATURES:
     llvmlite.binding.set_option("kernels", "-force-vector-interleave=2")
 

@@ -1,9 +1,8 @@
 """Black-76 over arrays: the formulas of `kernels.black76_formulas` as vectors, irregular rows by `kernels.black76`.
 
-Rows go through in blocks that stay in the first cache, in two short loops each: one long loop would keep a CPU waiting
-for its own results (`docs/performance.md`). The first loop leaves what the second one needs in the rows of the output,
-and a row that is not regular (`formulas.is_regular`) is then written once more by the scalar function. Outputs must
-therefore not overlap inputs.
+Rows go through in blocks of some kilobytes, in six short loops each (`kernels.black76_loops`): one long loop would keep
+a CPU waiting for its own results. What is between the loops is in one array. A row that is not regular
+(`formulas.is_regular`) is then written once more by the scalar function: outputs must not overlap inputs.
 """
 
 from __future__ import annotations
@@ -12,10 +11,16 @@ import math
 
 import numpy as np
 
-from kernels import black76, contracts, polynomials
+from kernels import black76, contracts
 from kernels import black76_formulas as formulas
 from kernels._jit import Bools, Floats, kernel
-from kernels.black76_loops import BLOCK, STRIDE, densities, exponentials, mills, time_values
+from kernels.black76_loops import BLOCK, STRIDE, densities, exponentials, log_ratios, mills
+from kernels.black76_prices import price_array
+
+__all__ = [
+    "DELTA", "FIRST_GREEKS", "GAMMA", "GREEKS", "PRICE", "RHO", "SPEED", "THETA", "VANNA", "VEGA", "VOLGA",
+    "first_greeks_array", "greeks_array", "inverse_greeks_array", "price_array",
+]  # fmt: skip
 
 # Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
 PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
@@ -24,17 +29,6 @@ FIRST_GREEKS, GREEKS = 5, 9
 
 # Where a block's intermediate results begin in one array.
 A, B, ROOT, INVERSE, DISCOUNT, DENSITY, ABOVE_A, ABOVE_B, UNDER_A, UNDER_B, END = range(0, 11 * STRIDE, STRIDE)
-
-
-@kernel("f8[::1], f8[::1], f8[::1]")
-def _log_ratios(forward: Floats, strike: Floats, work: Floats) -> bool:
-    """Write ln(low/high) where a will be; return whether all prices are regular."""
-    regular = True
-    for i in range(forward.shape[0]):
-        low, high = formulas.ordered(forward[i], strike[i])
-        work[A + i] = polynomials.log_ratio(low, high)
-        regular &= formulas.has_regular_prices(low, high)
-    return regular
 
 
 @kernel("f8[::1], f8[::1], f8[::1], f8[::1]")
@@ -116,8 +110,8 @@ def _write(
     for start in range(0, n, BLOCK):
         end = min(n, start + BLOCK)
         f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
-        regular = _log_ratios(f, k, work) & _distances(v, t, r, work)
         rows = end - start
+        regular = log_ratios(f, k, work[A : A + rows]) & _distances(v, t, r, work)
         exponentials(work[DISCOUNT : DISCOUNT + rows])
         densities(work[A : A + rows], work[DENSITY : DENSITY + rows])
         mills(work[A : A + rows], work[ABOVE_A : ABOVE_A + rows], work[UNDER_A : UNDER_A + rows])
@@ -160,66 +154,6 @@ def greeks_array(
         raise ValueError("the output of greeks_array has nine rows")
     _check(is_call, forward, strike, vol, years, rate, out.shape[1])
     _write(is_call, forward, strike, vol, years, rate, out)
-
-
-@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def _price_distances(forward: Floats, strike: Floats, total_stdev: Floats, a: Floats, b: Floats, low: Floats) -> bool:
-    """Turn the logarithms in a into a and b, and write low; return whether all deviations are regular."""
-    regular = True
-    for i in range(a.shape[0]):
-        s = total_stdev[i]
-        inverse = 1.0 / s
-        a[i], b[i] = formulas.distances(a[i], s, inverse)
-        low[i] = min(forward[i], strike[i])
-        regular &= formulas.has_regular_levels(s, 1.0, s, inverse, 0.0)
-    return regular
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def _price_rows(
-    is_call: Bools, forward: Floats, strike: Floats, discount: Floats, time_value: Floats, out: Floats
-) -> bool:
-    """Write prices of regular rows; return whether all discounts are regular."""
-    regular = True
-    for i in range(out.shape[0]):
-        out[i] = discount[i] * formulas.with_intrinsic(is_call[i], forward[i], strike[i], time_value[i])
-        regular &= (discount[i] >= 0.0) & (discount[i] < math.inf)
-    return regular
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def _write_prices(
-    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
-) -> None:
-    """Write the prices of one block."""
-    n, work = out.shape[0], np.empty(3 * STRIDE)
-    a, b, low = work[:n], work[STRIDE : STRIDE + n], work[2 * STRIDE : 2 * STRIDE + n]
-    regular = _log_ratios(forward, strike, work)
-    regular &= _price_distances(forward, strike, total_stdev, a, b, low)
-    time_values(a, b, low)
-    regular &= _price_rows(is_call, forward, strike, discount, a, out)
-    if not regular:
-        for i in range(n):
-            lower, higher = formulas.ordered(forward[i], strike[i])
-            s = total_stdev[i]
-            if not (formulas.is_regular(lower, higher, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
-                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def price_array(
-    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
-) -> None:
-    """Write `black76.price` of n options into out, which overlaps no input; ValueError unless all have n elements."""
-    n = out.shape[0]
-    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
-        raise ValueError("arrays of one price call must have one length")
-    for start in range(0, n, BLOCK):
-        end = min(n, start + BLOCK)
-        _write_prices(
-            is_call[start:end], forward[start:end], strike[start:end], total_stdev[start:end], discount[start:end],
-            out[start:end],
-        )  # fmt: skip
 
 
 @kernel("f8[:, ::1], f8[::1], f8[:, ::1]")

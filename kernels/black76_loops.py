@@ -1,7 +1,7 @@
 """The loops that take most of a Black-76 price, over numbers in the nearest caches.
 
-Each is one short chain and nothing else: few registers, no division behind a square root behind a polynomial, and so few
-instructions that a CPU works at many rows at a time instead of waiting for the results of one
+Each is one short chain and nothing else: few registers, no division behind a square root behind a polynomial, and so
+few instructions that a CPU works at many rows at a time instead of waiting for the results of one
 (`docs/decisions/0133-short-loops-over-blocks.md`). Callers cut their rows into blocks of `BLOCK`; what is between two
 loops is in one array, `STRIDE` numbers of each kind.
 """
@@ -18,6 +18,17 @@ BLOCK = 512
 STRIDE = BLOCK + 8  # a cache line more: rows a power of two apart would share one place of the first cache
 
 ABOVE_A, ABOVE_B, UNDER_A, UNDER_B, DENSITY, END = range(0, 6 * STRIDE, STRIDE)
+
+
+@kernel("f8[::1], f8[::1], f8[::1]")
+def log_ratios(forward: Floats, strike: Floats, out: Floats) -> bool:
+    """Write ln(low/high) of forwards and strikes; return whether all of them are regular."""
+    regular = True
+    for i in range(forward.shape[0]):
+        low, high = formulas.ordered(forward[i], strike[i])
+        out[i] = polynomials.log_ratio(low, high)
+        regular &= formulas.has_regular_prices(low, high)
+    return regular
 
 
 @kernel("f8[::1]")

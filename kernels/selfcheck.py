@@ -107,7 +107,7 @@ def pair(
 
 
 def pairs() -> tuple[Pair, ...]:
-    """Return the kernels to time, whose loops LLVM has to vectorise by itself: a polynomial, and what production runs."""
+    """Return the kernels to time, whose loops LLVM has to vectorise by itself: a polynomial, and production code."""
     x = np.linspace(-1.0, 1.0, ROWS)
     forward, one = np.full(ROWS, 100.0), np.ones(ROWS)
     options = (x > 0.0, forward, forward * np.exp(x), 0.5 * one, 0.25 * one, 0.05 * one)

@@ -119,7 +119,7 @@ def test_a_twin_has_no_vectors_and_the_same_values() -> None:
 
 
 def test_the_production_kernel_of_options_is_timed_too() -> None:
-    """Doctor times the polynomial and the Greeks, each with its twin, over regular options of which none is repaired."""
+    """Doctor times the polynomial and the Greeks, each with its twin, and both of them run."""
     polynomial, greeks = selfcheck.pairs()
     assert (polynomial.rows, greeks.rows) == (selfcheck.ROWS, selfcheck.ROWS)
     assert greeks.name == "Black-76 Greeks"
