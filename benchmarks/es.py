@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from benchmarks.rounds import medians
-from kernels import black76, covariance, joint_pnl, path_pnl, scenarios, scenarios_options, selection, tail
+from kernels import black76, black76_loops, covariance, joint_pnl, path_pnl, scenarios, selection, tail
 from kernels import black76_formulas as formulas
 from kernels._jit import Bools, Floats, Ints
 
@@ -105,7 +105,7 @@ def reprice(  # noqa: PLR0913, PLR0917 (numba calls by position)
                 log_moves[u, start:end], a, b, low,
             )  # fmt: skip
             n = end - start
-            scenarios_options.time_values(a[:n], b[:n], low[:n])
+            black76_loops.time_values(a[:n], b[:n], low[:n])
             _add(call, now, strike, quantity, value_now, moves[u, start:end], a, out[start:end])
 
 

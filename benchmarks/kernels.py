@@ -121,7 +121,7 @@ def pointers(*arrays: np.ndarray[Any, Any]) -> list[ctypes.c_void_p]:
 def c_greeks(o: Options, out: Floats) -> dict[str, Form]:
     """Return every C form of the Greeks by compiler and form."""
     arguments = [ctypes.c_int64(out.shape[1]), *pointers(*o), *pointers(*out)]
-    names = [f"greeks_{loops}_{vectors}" for loops in ("one_loop", "two_loops") for vectors in (1, 2)]
+    names = [f"greeks_{loops}_{n}" for loops in ("one_loop", "two_loops", "short_loops") for n in (1, 2, 4)]
     return {
         f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("black76").items()
@@ -157,8 +157,10 @@ def greeks_figures() -> dict[str, float | bool]:
         "numpy": lambda: blocked_numpy(many, many_out),
     })  # fmt: skip
     slow = medians({"ours": forms["ours"], "quantlib": loop})
+    bound = min(near[name] for name in bounds)
     return {
-        "greeks_vs_c": near["ours"] / min(near[name] for name in bounds),
+        "greeks_vs_c": near["ours"] / bound,
+        "greeks_c_vs_numba_erfc": near["erfc"] / bound,
         "greeks_vs_numpy": far["numpy"] / far["ours"],
         "greeks_vs_numba_erfc": near["erfc"] / near["ours"],
         "greeks_vs_quantlib": (slow["quantlib"] / QUANTLIB) / (slow["ours"] / RESIDENT),
@@ -193,7 +195,7 @@ def scenario_figures() -> dict[str, float | bool]:
     forms: dict[str, Form] = {
         f"{compiler} {name}": partial(getattr(library, name), *arguments)
         for compiler, library in libraries("scenarios").items()
-        for name in [f"scenarios_by_{what}_{vectors}" for what in ("row", "block") for vectors in (1, 2)]
+        for name in [f"scenarios_{what}_{n}" for what in ("by_row", "by_block", "in_short_loops") for n in (1, 2, 4)]
     }
     bounds = list(forms)
     forms["ours"] = lambda: scenarios_options.write_rows(

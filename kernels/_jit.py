@@ -36,11 +36,10 @@ _CHOSEN = cast("Any", config).CPU_FEATURES
 FEATURES = frozenset((cast("Any", get_host_cpu_features)() if _CHOSEN is None else _CHOSEN).split(","))
 FUSED = "+fma" in FEATURES
 
-# Vectors side by side in a loop. LLVM's own choice is one: each vector then waits for its own results, and loads every
-# coefficient for itself. With 32 registers two are best, with 16 four: there the coefficients are in memory anyway, and
-# four vectors share each load (`docs/performance.md`).
-INTERLEAVE = 2 if "+avx512f" in FEATURES else 4
-llvmlite.binding.set_option("kernels", f"-force-vector-interleave={INTERLEAVE}")
+# Vectors side by side in a loop. With 32 registers two are best: each coefficient is loaded once for both. With 16 it
+# is LLVM's own choice, one in loops with polynomials: two already keep results in memory (`docs/performance.md`).
+if "+avx512f" in FEATURES:
+    llvmlite.binding.set_option("kernels", "-force-vector-interleave=2")
 
 
 @dataclass(slots=True)

@@ -141,8 +141,9 @@ def regular_greeks(is_call: bool, forward: float, strike: float, vol: float, yea
     e = formulas.weighted_density(low, a)
     discount = polynomials.exp(-rate * years)
     value, slope, gamma, vega, theta = formulas.first_order(
-        is_call, forward, strike, vol, rate, root, inverse_stdev, discount, a, b, e
-    )
+        is_call, forward, strike, vol, rate, root, inverse_stdev, discount, a, b, e,
+        formulas.mills_parts(a), formulas.mills_parts(b),
+    )  # fmt: skip
     vanna, volga, speed = formulas.second_order(forward, strike, root, inverse_stdev, discount, a, b, e)
     return Greeks(value, slope, gamma, vega, theta, vanna, volga, -years * value, speed)
 

@@ -1,76 +1,78 @@
 """Black-76 over arrays: the formulas of `kernels.black76_formulas` as vectors, irregular rows by `kernels.black76`.
 
-Rows go through in blocks that stay in the first cache, in two short loops each: one long loop would keep a CPU waiting
-for its own results (`docs/performance.md`). The first loop leaves what the second one needs in the rows of the output,
-and a row that is not regular (`formulas.is_regular`) is then written once more by the scalar function. Outputs must
-therefore not overlap inputs.
+Rows go through in blocks of some kilobytes, in six short loops each (`kernels.black76_loops`): one long loop would keep
+a CPU waiting for its own results. What is between the loops is in one array. A row that is not regular
+(`formulas.is_regular`) is then written once more by the scalar function: outputs must not overlap inputs.
 """
 
 from __future__ import annotations
 
 import math
 
-from kernels import black76, contracts, polynomials
+import numpy as np
+
+from kernels import black76, contracts
 from kernels import black76_formulas as formulas
 from kernels._jit import Bools, Floats, kernel
+from kernels.black76_loops import BLOCK, STRIDE, densities, exponentials, log_ratios, mills
+from kernels.black76_prices import price_array
+
+__all__ = [
+    "DELTA", "FIRST_GREEKS", "GAMMA", "GREEKS", "PRICE", "RHO", "SPEED", "THETA", "VANNA", "VEGA", "VOLGA",
+    "first_greeks_array", "greeks_array", "inverse_greeks_array", "price_array",
+]  # fmt: skip
 
 # Rows of the outputs: the first five of `first_greeks_array`, the others of `second_greeks_array`.
 PRICE, DELTA, GAMMA, VEGA, THETA, VANNA, VOLGA, RHO, SPEED = range(9)
 FIRST_GREEKS, GREEKS = 5, 9
-BLOCK = 1024
 
 
-@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def _distances(
-    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats,
-    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
-) -> bool:  # fmt: skip
-    """Write a and e (`kernels.black76_formulas`), sqrt(T), 1/s and D; return whether all rows are regular."""
+# Where a block's intermediate results begin in one array.
+A, B, ROOT, INVERSE, DISCOUNT, DENSITY, ABOVE_A, ABOVE_B, UNDER_A, UNDER_B, END = range(0, 11 * STRIDE, STRIDE)
+
+
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1]")
+def _distances(vol: Floats, years: Floats, rate: Floats, work: Floats) -> bool:
+    """Write a and b, sqrt(T), 1/s and ln D; return whether all rows are regular."""
     regular = True
-    for i in range(a.shape[0]):
-        low, high = formulas.ordered(forward[i], strike[i])
-        t_root = math.sqrt(years[i])
-        s = vol[i] * t_root
+    for i in range(vol.shape[0]):
+        root = math.sqrt(years[i])
+        s = vol[i] * root
         inverse = 1.0 / s
         log_discount = -rate[i] * years[i]
-        near, _ = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        a[i] = near
-        e[i] = formulas.weighted_density(low, near)
-        root[i] = t_root
-        inverse_stdev[i] = inverse
-        discount[i] = polynomials.exp(log_discount)
-        regular &= formulas.is_regular(low, high, vol[i], years[i], s, inverse, log_discount)
+        a, b = formulas.distances(work[A + i], s, inverse)
+        work[A + i], work[B + i] = a, b
+        work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i] = root, inverse, log_discount
+        regular &= formulas.has_regular_levels(vol[i], years[i], s, inverse, log_discount)
     return regular
 
 
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _first_order(
-    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats,
-    a: Floats, e: Floats, root: Floats, inverse_stdev: Floats, discount: Floats,
+    is_call: Bools, forward: Floats, strike: Floats, vol: Floats, rate: Floats, work: Floats,
+    price: Floats, delta: Floats, gamma: Floats, vega: Floats, theta: Floats,
 ) -> None:  # fmt: skip
-    """Turn what `_distances` left into price, delta, gamma, vega and theta, in the same rows."""
-    for i in range(a.shape[0]):
-        b = vol[i] * root[i] - a[i]
-        a[i], e[i], root[i], inverse_stdev[i], discount[i] = formulas.first_order(
-            is_call[i], forward[i], strike[i], vol[i], rate[i], root[i], inverse_stdev[i], discount[i], a[i], b, e[i]
-        )
+    """Write price, delta, gamma, vega and theta of regular rows."""
+    for i in range(price.shape[0]):
+        price[i], delta[i], gamma[i], vega[i], theta[i] = formulas.first_order(
+            is_call[i], forward[i], strike[i], vol[i], rate[i],
+            work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i], work[A + i], work[B + i],
+            min(forward[i], strike[i]) * work[DENSITY + i],
+            (work[ABOVE_A + i], work[UNDER_A + i]), (work[ABOVE_B + i], work[UNDER_B + i]),
+        )  # fmt: skip
 
 
-@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel("f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _second_order(
-    forward: Floats, strike: Floats, vol: Floats, years: Floats, rate: Floats, price: Floats,
+    forward: Floats, strike: Floats, years: Floats, price: Floats, work: Floats,
     vanna: Floats, volga: Floats, rho: Floats, speed: Floats,
 ) -> None:  # fmt: skip
     """Write vanna, volga, rho and speed of regular rows."""
     for i in range(vanna.shape[0]):
-        low, high = formulas.ordered(forward[i], strike[i])
-        root = math.sqrt(years[i])
-        s = vol[i] * root
-        inverse = 1.0 / s
-        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        e = formulas.weighted_density(low, a)
-        discount = polynomials.exp(-rate[i] * years[i])
-        vanna[i], volga[i], speed[i] = formulas.second_order(forward[i], strike[i], root, inverse, discount, a, b, e)
+        vanna[i], volga[i], speed[i] = formulas.second_order(
+            forward[i], strike[i], work[ROOT + i], work[INVERSE + i], work[DISCOUNT + i], work[A + i], work[B + i],
+            min(forward[i], strike[i]) * work[DENSITY + i],
+        )  # fmt: skip
         rho[i] = -years[i] * price[i]
 
 
@@ -104,16 +106,22 @@ def _write(
 ) -> None:
     """Write five or nine rows, block by block."""
     n = out.shape[1]
+    work = np.empty(END)
     for start in range(0, n, BLOCK):
         end = min(n, start + BLOCK)
         f, k, v, t, r = forward[start:end], strike[start:end], vol[start:end], years[start:end], rate[start:end]
+        rows = end - start
+        regular = log_ratios(f, k, work[A : A + rows]) & _distances(v, t, r, work)
+        exponentials(work[DISCOUNT : DISCOUNT + rows])
+        densities(work[A : A + rows], work[DENSITY : DENSITY + rows])
+        mills(work[A : A + rows], work[ABOVE_A : ABOVE_A + rows], work[UNDER_A : UNDER_A + rows])
+        mills(work[B : B + rows], work[ABOVE_B : ABOVE_B + rows], work[UNDER_B : UNDER_B + rows])
         price, delta, gamma = out[PRICE, start:end], out[DELTA, start:end], out[GAMMA, start:end]
         vega, theta = out[VEGA, start:end], out[THETA, start:end]
-        regular = _distances(f, k, v, t, r, price, delta, gamma, vega, theta)
-        _first_order(is_call[start:end], f, k, v, r, price, delta, gamma, vega, theta)
+        _first_order(is_call[start:end], f, k, v, r, work, price, delta, gamma, vega, theta)
         if out.shape[0] == GREEKS:
             _second_order(
-                f, k, v, t, r, price,
+                f, k, t, price, work,
                 out[VANNA, start:end], out[VOLGA, start:end], out[RHO, start:end], out[SPEED, start:end],
             )  # fmt: skip
         if not regular:
@@ -146,30 +154,6 @@ def greeks_array(
         raise ValueError("the output of greeks_array has nine rows")
     _check(is_call, forward, strike, vol, years, rate, out.shape[1])
     _write(is_call, forward, strike, vol, years, rate, out)
-
-
-@kernel("b1[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
-def price_array(
-    is_call: Bools, forward: Floats, strike: Floats, total_stdev: Floats, discount: Floats, out: Floats
-) -> None:
-    """Write `black76.price` of n options into out, which overlaps no input; ValueError unless all have n elements."""
-    n = out.shape[0]
-    if not (is_call.shape[0] == forward.shape[0] == strike.shape[0] == total_stdev.shape[0] == discount.shape[0] == n):
-        raise ValueError("arrays of one price call must have one length")
-    regular = True
-    for i in range(n):
-        low, high = formulas.ordered(forward[i], strike[i])
-        s = total_stdev[i]
-        inverse = 1.0 / s
-        a, b = formulas.distances(polynomials.log_ratio(low, high), s, inverse)
-        out[i] = discount[i] * formulas.price_and_slope(is_call[i], forward[i], strike[i], low, a, b)[0]
-        regular &= formulas.is_regular(low, high, s, 1.0, s, inverse, 0.0) & (0.0 <= discount[i] < math.inf)
-    if not regular:
-        for i in range(n):
-            low, high = formulas.ordered(forward[i], strike[i])
-            s = total_stdev[i]
-            if not (formulas.is_regular(low, high, s, 1.0, s, 1.0 / s, 0.0) and 0.0 <= discount[i] < math.inf):
-                out[i] = black76.price(is_call[i], forward[i], strike[i], s, discount[i])
 
 
 @kernel("f8[:, ::1], f8[::1], f8[:, ::1]")

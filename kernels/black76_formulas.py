@@ -19,11 +19,12 @@ LOG_INV_SQRT_2PI = -0.9189385332046727
 FAR = -52.0  # l/s further out: a is below -40 at any s < 24, and the price zero
 
 MAX_TOTAL_STDEV = 24.0  # N(-12) is 2e-33: beyond it a call is worth its forward in float64
-LEAST = 1e-100  # of prices and volatilities
+LEAST = 1e-40  # of prices, volatilities and times; with s < 24 and prices below 24e90 no Greek overflows
 
-# Each term of `is_regular` reaches 24 before a result could overflow: 1/s at 2e19, F and K at 2e101, T at 2e31, vol at
-# 2e21, |rT| at 700.
-OF_INVERSE, OF_PRICE, OF_YEARS, OF_VOL, OF_LOG_DISCOUNT = 1e-18, 1e-100, 1e-30, 1e-20, 24.0 / 700.0
+LARGEST = 1e90  # of prices
+
+# Each term of `has_regular_levels` reaches 24 at its limit: 1/s at 2e19, |rT| at 200.
+OF_INVERSE, OF_LOG_DISCOUNT = 1e-18, 24.0 / 200.0
 
 
 @inlined()
@@ -33,17 +34,27 @@ def ordered(forward: float, strike: float) -> tuple[float, float]:
 
 
 @inlined()
-def is_regular(
-    low: float, high: float, vol: float, years: float, stdev: float, inverse_stdev: float, log_discount: float
-) -> bool:
-    """Tell whether the formulas here hold as they are, for every NaN and infinity that they do not.
+def has_regular_prices(low: float, high: float) -> bool:
+    """Tell whether forward and strike are of use for the formulas here, as no NaN or infinity is."""
+    return (low >= LEAST) & (high <= LARGEST)
+
+
+@inlined()
+def has_regular_levels(vol: float, years: float, stdev: float, inverse_stdev: float, log_discount: float) -> bool:
+    """Tell whether the formulas here hold as they are for the rest; a NaN is in the deviation or the discount.
 
     One sum of terms that are not negative is compared instead of each: rows near a limit count as irregular too.
     """
-    reach = muladd(OF_LOG_DISCOUNT, abs(log_discount), stdev)
-    reach = muladd(OF_PRICE, high, muladd(OF_INVERSE, inverse_stdev, reach))
-    reach = muladd(OF_YEARS, years, muladd(OF_VOL, vol, reach))
-    return (reach < MAX_TOTAL_STDEV) & (min(low, vol) >= LEAST)
+    reach = muladd(OF_INVERSE, inverse_stdev, muladd(OF_LOG_DISCOUNT, abs(log_discount), stdev))
+    return (reach < MAX_TOTAL_STDEV) & (min(vol, years) >= LEAST)
+
+
+@inlined()
+def is_regular(
+    low: float, high: float, vol: float, years: float, stdev: float, inverse_stdev: float, log_discount: float
+) -> bool:
+    """Tell whether the formulas here hold for all inputs of an option."""
+    return has_regular_prices(low, high) & has_regular_levels(vol, years, stdev, inverse_stdev, log_discount)
 
 
 @inlined()
@@ -54,21 +65,22 @@ def distances(log_low_high: float, total_stdev: float, inverse_stdev: float) -> 
 
 
 @inlined()
-def weighted_density(low: float, a: float) -> float:
-    """Return low n(a); zero beyond 37 deviations."""
-    return low * exp_or_zero(muladd(a, -0.5 * a, LOG_INV_SQRT_2PI))
+def log_density(a: float) -> float:
+    """Return ln n(a)."""
+    return muladd(a, -0.5 * a, LOG_INV_SQRT_2PI)
 
 
 @inlined()
-def mills_ratios(a: float, b: float) -> tuple[float, float, float]:
-    """Return m, n and q with M(|a|) = m/q and M(b) = n/q."""
-    x = abs(a)
-    denominator_a, denominator_b = horner(x, MILLS_Q), horner(b, MILLS_Q)
-    return (
-        horner(x, MILLS_P) * denominator_b,
-        horner(b, MILLS_P) * denominator_a,
-        denominator_a * denominator_b,
-    )
+def weighted_density(low: float, a: float) -> float:
+    """Return low n(a); zero beyond 37 deviations."""
+    return low * exp_or_zero(log_density(a))
+
+
+@inlined()
+def mills_parts(x: float) -> tuple[float, float]:
+    """Return p and q with M(|x|) = p/q."""
+    far = abs(x)
+    return horner(far, MILLS_P), horner(far, MILLS_Q)
 
 
 @inlined()
@@ -97,8 +109,9 @@ def price_and_slope(
     is_call: bool, forward: float, strike: float, low: float, a: float, b: float
 ) -> tuple[float, float]:
     """Return price and delta without discount."""
-    m, n, q = mills_ratios(a, b)
-    w = weighted_density(low, a) / q
+    (above_a, under_a), (above_b, under_b) = mills_parts(a), mills_parts(b)
+    m, n = above_a * under_b, above_b * under_a
+    w = weighted_density(low, a) / (under_a * under_b)
     below = forward <= strike
     tail = w * (m if below else n) / forward
     price = with_intrinsic(is_call, forward, strike, time_value(low, a, m, n, w))
@@ -118,12 +131,15 @@ def first_order(
     a: float,
     b: float,
     e: float,
+    mills_a: tuple[float, float],
+    mills_b: tuple[float, float],
 ) -> tuple[float, float, float, float, float]:
-    """Return price, delta, gamma, vega and theta.
+    """Return price, delta, gamma, vega and theta; mills_a and mills_b are of `mills_parts`.
 
     With e = F n(d1): delta +-D N(+-d1), gamma D e/(F^2 s), vega D e sqrt(T), theta r V - D e vol^2/(2 s).
     """  # fmt: skip
-    m, n, q = mills_ratios(a, b)
+    (above_a, under_a), (above_b, under_b) = mills_a, mills_b
+    m, n, q = above_a * under_b, above_b * under_a, under_a * under_b
     w = 1.0 / (q * forward)
     inverse_forward = w * q
     w *= e

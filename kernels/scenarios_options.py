@@ -15,6 +15,7 @@ import numpy as np
 from kernels import black76_formulas as formulas
 from kernels import polynomials
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
+from kernels.black76_loops import time_values
 from kernels.scenarios_table import tenor_scale, vol_down_by, vol_up_by
 
 CELLS = 1024  # of a block: three arrays of it are 24 kB
@@ -116,15 +117,6 @@ def _distances(
                 lower, higher = formulas.ordered(f + moving * move[s], k)
                 a[j, s], b[j, s] = formulas.distances(polynomials.log_ratio(lower, higher), stdev, inverse)
                 low[j, s] = lower
-
-
-@kernel("f8[::1], f8[::1], f8[::1]")
-def time_values(a: Floats, b: Floats, low: Floats) -> None:
-    """Turn distances a into the undiscounted prices of what is out of the money."""
-    for i in range(a.shape[0]):
-        near = a[i]
-        m, n, q = formulas.mills_ratios(near, b[i])
-        a[i] = formulas.time_value(low[i], near, m, n, formulas.weighted_density(low[i], near) / q)
 
 
 @kernel(

@@ -17,6 +17,7 @@ from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
 from kernels._jit import Floats, kernel
+from kernels.black76_arrays import FIRST_GREEKS, first_greeks_array
 
 ROWS = 2048  # 32 kB of input and output: cache resident on every CPU
 
@@ -106,6 +107,11 @@ def pair(
 
 
 def pairs() -> tuple[Pair, ...]:
-    """Return the kernels to time, whose loops LLVM has to vectorise by itself."""
+    """Return the kernels to time, whose loops LLVM has to vectorise by itself: a polynomial, and production code."""
     x = np.linspace(-1.0, 1.0, ROWS)
-    return (pair("polynomial", exponential, (x, np.empty(ROWS)), ROWS),)
+    forward, one = np.full(ROWS, 100.0), np.ones(ROWS)
+    options = (x > 0.0, forward, forward * np.exp(x), 0.5 * one, 0.25 * one, 0.05 * one)
+    return (
+        pair("polynomial", exponential, (x, np.empty(ROWS)), ROWS),
+        pair("Black-76 Greeks", first_greeks_array, (*options, np.empty((FIRST_GREEKS, ROWS))), ROWS),
+    )

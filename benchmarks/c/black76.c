@@ -11,3 +11,7 @@
 #define V 2
 #include "polynomials_form.h"
 #include "black76_form.h"
+#undef V
+#define V 4
+#include "polynomials_form.h"
+#include "black76_form.h"

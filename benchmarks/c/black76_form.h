@@ -26,6 +26,28 @@ INLINE void CAT(distances, V)(int64_t i, const double *forward, const double *st
     CAT(exp_of, V)(t, discount);
 }
 
+/* One vector of each result; p1 / q1 and p2 / q2 are the Mills ratios of |a| and b. */
+INLINE void CAT(results, V)(mask call, int64_t at, vec f, vec k, vec v, vec r, vec a, vec b, vec e, vec root, vec inverse,
+                            vec d, vec p1, vec q1, vec p2, vec q2, double *price, double *delta, double *gamma,
+                            double *vega, double *theta) {
+    const vec zero = SET(0.0), one = SET(1.0);
+    const mask inside = GT(a, zero), below = LE(f, k);
+    vec m = MUL(p1, q2), n = MUL(p2, q1), q = MUL(q1, q2);
+    vec w = DIV(one, MUL(q, f)), inverse_forward = MUL(w, q);
+    w = MUL(w, e);
+    vec time_value = FMA(MUL(w, f), SUB(NEGATE_WHERE(inside, m), n), KEEP(inside, MIN(f, k)));
+    vec apart = SUB(f, k), intrinsic = MAX(PICK(call, apart, SUB(k, f)), zero);
+    vec value = MUL(d, MIN(ADD(intrinsic, MAX(time_value, zero)), PICK(call, f, k)));
+    vec tail = MUL(w, PICK(below, m, n));
+    vec share = PICK(SAME(GT(PICK(below, a, b), zero), call), SUB(one, tail), tail);
+    vec weighted = MUL(d, e), curvature = MUL(weighted, inverse);
+    STORE(price + at, value);
+    STORE(delta + at, MUL(PICK(call, d, SUB(zero, d)), share));
+    STORE(gamma + at, MUL(curvature, MUL(inverse_forward, inverse_forward)));
+    STORE(vega + at, MUL(weighted, root));
+    STORE(theta + at, FMA(r, value, MUL(curvature, MUL(MUL(SET(-0.5), v), v))));
+}
+
 INLINE void CAT(first_order, V)(int64_t i, const uint8_t *is_call, const double *forward, const double *strike,
                                 const double *vol, const double *rate, const vec *a, const vec *e, const vec *root,
                                 const vec *inverse, const vec *discount, double *price, double *delta, double *gamma,
@@ -39,25 +61,9 @@ INLINE void CAT(first_order, V)(int64_t i, const uint8_t *is_call, const double 
     HORNER(q2, b, MILLS_Q);
     HORNER(p1, x, MILLS_P);
     HORNER(p2, b, MILLS_P);
-    EACH {
-        const vec zero = SET(0.0), one = SET(1.0);
-        const vec f = LOAD(AT(forward)), k = LOAD(AT(strike)), v = LOAD(AT(vol)), d = discount[j];
-        const mask call = load_mask(AT(is_call)), inside = GT(a[j], zero), below = LE(f, k);
-        vec m = MUL(p1[j], q2[j]), n = MUL(p2[j], q1[j]), q = MUL(q1[j], q2[j]);
-        vec w = DIV(one, MUL(q, f)), inverse_forward = MUL(w, q);
-        w = MUL(w, e[j]);
-        vec time_value = FMA(MUL(w, f), SUB(NEGATE_WHERE(inside, m), n), KEEP(inside, MIN(f, k)));
-        vec apart = SUB(f, k), intrinsic = MAX(PICK(call, apart, SUB(k, f)), zero);
-        vec value = MUL(d, MIN(ADD(intrinsic, MAX(time_value, zero)), PICK(call, f, k)));
-        vec tail = MUL(w, PICK(below, m, n));
-        vec share = PICK(SAME(GT(PICK(below, a[j], b[j]), zero), call), SUB(one, tail), tail);
-        vec weighted = MUL(d, e[j]), curvature = MUL(weighted, inverse[j]);
-        STORE(AT(price), value);
-        STORE(AT(delta), MUL(PICK(call, d, SUB(zero, d)), share));
-        STORE(AT(gamma), MUL(curvature, MUL(inverse_forward, inverse_forward)));
-        STORE(AT(vega), MUL(weighted, root[j]));
-        STORE(AT(theta), FMA(LOAD(AT(rate)), value, MUL(curvature, MUL(MUL(SET(-0.5), v), v))));
-    }
+    EACH CAT(results, V)(load_mask(AT(is_call)), i + j * LANES, LOAD(AT(forward)), LOAD(AT(strike)), LOAD(AT(vol)),
+                         LOAD(AT(rate)), a[j], b[j], e[j], root[j], inverse[j], discount[j], p1[j], q1[j], p2[j], q2[j],
+                         price, delta, gamma, vega, theta);
 }
 
 /* One loop. n is a multiple of V LANES. */
@@ -102,6 +108,63 @@ void CAT(greeks_two_loops, V)(int64_t n, const uint8_t *is_call, const double *f
         }
     }
 }
+/* Six short loops over blocks, each one chain, what is between them in an array of the caller's nearest caches. */
+#define WORK(row) (work + (row) * (SHORT_BLOCK + 8))
+enum CAT(work_rows, V) { CAT(A, V), CAT(B, V), CAT(ROOT, V), CAT(INVERSE, V), CAT(DISCOUNT, V), CAT(DENSITY, V),
+                         CAT(ABOVE, V), CAT(UNDER, V) = CAT(ABOVE, V) + 2, CAT(END, V) = CAT(UNDER, V) + 2 };
+#define ROW_OF(name) WORK(CAT(name, V))
+
+INLINE void CAT(short_distances, V)(int64_t n, const double *forward, const double *strike, const double *vol,
+                                    const double *years, const double *rate, double *work) {
+    for (int64_t i = 0; i < n; i += V * LANES) {
+        vec low[V], high[V], l[V];
+        EACH {
+            low[j] = MIN(LOAD(AT(forward)), LOAD(AT(strike)));
+            high[j] = MAX(LOAD(AT(forward)), LOAD(AT(strike)));
+        }
+        CAT(log_ratio, V)(low, high, l);
+        EACH STORE(AT(ROW_OF(A)), l[j]);
+    }
+    for (int64_t i = 0; i < n; i += V * LANES) EACH {
+        vec root = SQRT(LOAD(AT(years))), s = MUL(LOAD(AT(vol)), root), inverse = DIV(SET(1.0), s);
+        vec a = FMA(SET(0.5), s, MAX(MUL(LOAD(AT(ROW_OF(A))), inverse), SET(-52.0)));
+        STORE(AT(ROW_OF(A)), a);
+        STORE(AT(ROW_OF(B)), SUB(s, a));
+        STORE(AT(ROW_OF(ROOT)), root);
+        STORE(AT(ROW_OF(INVERSE)), inverse);
+        STORE(AT(ROW_OF(DISCOUNT)), MUL(SUB(SET(0.0), LOAD(AT(rate))), LOAD(AT(years))));
+    }
+    for (int64_t i = 0; i < n; i += V * LANES) {
+        vec t[V], e[V];
+        EACH t[j] = LOAD(AT(ROW_OF(DISCOUNT)));
+        CAT(exp_of, V)(t, e);
+        EACH STORE(AT(ROW_OF(DISCOUNT)), e[j]);
+    }
+}
+
+void CAT(greeks_short_loops, V)(int64_t n, const uint8_t *is_call, const double *forward, const double *strike,
+                                const double *vol, const double *years, const double *rate, double *price,
+                                double *delta, double *gamma, double *vega, double *theta) {
+    double work[CAT(END, V) * (SHORT_BLOCK + 8)] __attribute__((aligned(64)));
+    for (int64_t start = 0; start < n; start += SHORT_BLOCK) {
+        const int64_t rows = start + SHORT_BLOCK < n ? SHORT_BLOCK : n - start;
+        CAT(short_distances, V)(rows, forward + start, strike + start, vol + start, years + start, rate + start, work);
+        CAT(densities, V)(rows, ROW_OF(A), ROW_OF(DENSITY));
+        for (int side = 0; side < 2; side++)
+            CAT(mills, V)(rows, WORK(CAT(A, V) + side), WORK(CAT(ABOVE, V) + side), WORK(CAT(UNDER, V) + side));
+        for (int64_t i = 0; i < rows; i += V * LANES) EACH {
+            const int64_t at = start + i + j * LANES;
+            const vec f = LOAD(forward + at), k = LOAD(strike + at);
+            CAT(results, V)(load_mask(is_call + at), at, f, k, LOAD(vol + at), LOAD(rate + at), LOAD(AT(ROW_OF(A))),
+                            LOAD(AT(ROW_OF(B))), MUL(MIN(f, k), LOAD(AT(ROW_OF(DENSITY)))), LOAD(AT(ROW_OF(ROOT))),
+                            LOAD(AT(ROW_OF(INVERSE))), LOAD(AT(ROW_OF(DISCOUNT))), LOAD(AT(WORK(CAT(ABOVE, V)))),
+                            LOAD(AT(WORK(CAT(UNDER, V)))), LOAD(AT(WORK(CAT(ABOVE, V) + 1))),
+                            LOAD(AT(WORK(CAT(UNDER, V) + 1))), price, delta, gamma, vega, theta);
+        }
+    }
+}
+#undef WORK
+#undef ROW_OF
 #undef AT
 #undef CAT
 #undef CAT_

@@ -25,5 +25,32 @@ INLINE void CAT(log_ratio, V)(const vec *a, const vec *b, vec *out) {
     HORNER(p, z, LOG);
     EACH out[j] = FMA(n[j], SET(0.6931471805599453), MUL(f[j], p[j]));
 }
+
+/* The loops of kernels/black76_loops.py: n(a), and the Mills ratio at |x| as a quotient. */
+INLINE void CAT(densities, V)(int64_t n, const double *a, double *out) {
+    for (int64_t i = 0; i < n; i += V * LANES) {
+        vec y[V], t[V], e[V];
+        EACH {
+            const vec x = LOAD(a + i + j * LANES);
+            y[j] = FMA(x, MUL(SET(-0.5), x), SET(-0.9189385332046727));
+            t[j] = MAX(y[j], SET(-708.0));
+        }
+        CAT(exp_of, V)(t, e);
+        EACH STORE(out + i + j * LANES, KEEP(GE(y[j], SET(-708.0)), e[j]));
+    }
+}
+
+INLINE void CAT(mills, V)(int64_t n, const double *x, double *above, double *under) {
+    for (int64_t i = 0; i < n; i += V * LANES) {
+        vec far[V], p[V], q[V];
+        EACH far[j] = ABS(LOAD(x + i + j * LANES));
+        HORNER(q, far, MILLS_Q);
+        HORNER(p, far, MILLS_P);
+        EACH {
+            STORE(above + i + j * LANES, p[j]);
+            STORE(under + i + j * LANES, q[j]);
+        }
+    }
+}
 #undef CAT
 #undef CAT_

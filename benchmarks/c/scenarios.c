@@ -12,3 +12,7 @@
 #define V 2
 #include "polynomials_form.h"
 #include "scenarios_form.h"
+#undef V
+#define V 4
+#include "polynomials_form.h"
+#include "scenarios_form.h"

@@ -5,6 +5,12 @@
 #define CAT_(a, b) a##_##b
 #define CAT(a, b) CAT_(a, b)
 
+INLINE vec CAT(value_of, V)(vec a, vec low, vec density, vec p1, vec q1, vec p2, vec q2) {
+    const mask inside = GT(a, SET(0.0));
+    vec m = MUL(p1, q2), n = MUL(p2, q1), w = DIV(MUL(low, density), MUL(q1, q2));
+    return MAX(FMA(w, SUB(NEGATE_WHERE(inside, m), n), KEEP(inside, low)), SET(0.0));
+}
+
 INLINE void CAT(time_value, V)(const vec *a, const vec *b, const vec *low, vec *out) {
     vec x[V], y[V], t[V], e[V], p1[V], q1[V], p2[V], q2[V];
     EACH {
@@ -17,11 +23,25 @@ INLINE void CAT(time_value, V)(const vec *a, const vec *b, const vec *low, vec *
     HORNER(q2, b, MILLS_Q);
     HORNER(p1, x, MILLS_P);
     HORNER(p2, b, MILLS_P);
-    EACH {
-        const mask inside = GT(a[j], SET(0.0));
-        vec m = MUL(p1[j], q2[j]), n = MUL(p2[j], q1[j]);
-        vec w = DIV(MUL(low[j], KEEP(GE(y[j], SET(-708.0)), e[j])), MUL(q1[j], q2[j]));
-        out[j] = MAX(FMA(w, SUB(NEGATE_WHERE(inside, m), n), KEEP(inside, low[j])), SET(0.0));
+    EACH out[j] = CAT(value_of, V)(a[j], low[j], KEEP(GE(y[j], SET(-708.0)), e[j]), p1[j], q1[j], p2[j], q2[j]);
+}
+
+/* The same in short loops over cells in the first caches; what is beyond n is computed, too. */
+INLINE void CAT(short_values, V)(int64_t n, const double *b, const double *low, double *a) {
+    double work[5 * (SHORT_BLOCK + 8)] __attribute__((aligned(64)));
+    double *row[5];
+    for (int k = 0; k < 5; k++) row[k] = work + k * (SHORT_BLOCK + 8);
+    for (int64_t start = 0; start < n; start += SHORT_BLOCK) {
+        const int64_t cells = start + SHORT_BLOCK < n ? SHORT_BLOCK : n - start;
+        CAT(densities, V)(cells, a + start, row[0]);
+        CAT(mills, V)(cells, a + start, row[1], row[2]);
+        CAT(mills, V)(cells, b + start, row[3], row[4]);
+        for (int64_t i = 0; i < cells; i += V * LANES) EACH {
+            const int64_t at = i + j * LANES;
+            STORE(a + start + at, CAT(value_of, V)(LOAD(a + start + at), LOAD(low + start + at), LOAD(row[0] + at),
+                                                  LOAD(row[1] + at), LOAD(row[2] + at), LOAD(row[3] + at),
+                                                  LOAD(row[4] + at)));
+        }
     }
 }
 
@@ -76,7 +96,7 @@ void CAT(scenarios_by_row, V)(int64_t rows, int64_t scenarios, const uint8_t *is
 }
 
 /* Three loops over blocks of rows, cells packed without gaps: what a row writes beyond its end, the next one overwrites. */
-void CAT(scenarios_by_block, V)(int64_t rows, int64_t scenarios, const uint8_t *is_call, const double *forward,
+INLINE void CAT(by_block, V)(int is_short, int64_t rows, int64_t scenarios, const uint8_t *is_call, const double *forward,
                                 const double *strike, const double *unit, const double *level, const double *move,
                                 const double *log_move, const double *direction, const double *weight, double *buffer,
                                 double *pnl) {
@@ -98,16 +118,19 @@ void CAT(scenarios_by_block, V)(int64_t rows, int64_t scenarios, const uint8_t *
                 }
             }
         }
-        for (int64_t at = 0; at < (end - start) * scenarios; at += LANES * V) {
-            vec a[V], b[V], low[V], value[V];
-            EACH {
-                a[j] = LOAD(as + at + j * LANES);
-                b[j] = LOAD(bs + at + j * LANES);
-                low[j] = LOAD(lows + at + j * LANES);
+        if (is_short)
+            CAT(short_values, V)((end - start) * scenarios, bs, lows, as);
+        else
+            for (int64_t at = 0; at < (end - start) * scenarios; at += LANES * V) {
+                vec a[V], b[V], low[V], value[V];
+                EACH {
+                    a[j] = LOAD(as + at + j * LANES);
+                    b[j] = LOAD(bs + at + j * LANES);
+                    low[j] = LOAD(lows + at + j * LANES);
+                }
+                CAT(time_value, V)(a, b, low, value);
+                EACH STORE(as + at + j * LANES, value[j]);
             }
-            CAT(time_value, V)(a, b, low, value);
-            EACH STORE(as + at + j * LANES, value[j]);
-        }
         for (int64_t i = start; i < end; i++) {
             const double f = forward[i], k = strike[i];
             for (int64_t s = 0; s < scenarios; s += LANES * V) {
@@ -118,6 +141,22 @@ void CAT(scenarios_by_block, V)(int64_t rows, int64_t scenarios, const uint8_t *
             memcpy(pnl + i * scenarios, out, scenarios * sizeof(double));
         }
     }
+}
+
+void CAT(scenarios_by_block, V)(int64_t rows, int64_t scenarios, const uint8_t *is_call, const double *forward,
+                                 const double *strike, const double *unit, const double *level, const double *move,
+                                 const double *log_move, const double *direction, const double *weight, double *buffer,
+                                 double *pnl) {
+    CAT(by_block, V)(0, rows, scenarios, is_call, forward, strike, unit, level, move, log_move, direction, weight,
+                     buffer, pnl);
+}
+
+void CAT(scenarios_in_short_loops, V)(int64_t rows, int64_t scenarios, const uint8_t *is_call, const double *forward,
+                                 const double *strike, const double *unit, const double *level, const double *move,
+                                 const double *log_move, const double *direction, const double *weight, double *buffer,
+                                 double *pnl) {
+    CAT(by_block, V)(1, rows, scenarios, is_call, forward, strike, unit, level, move, log_move, direction, weight,
+                     buffer, pnl);
 }
 #undef ROW
 #undef OF_DIRECTION

@@ -126,6 +126,7 @@ static inline mask load_mask(const uint8_t *p) { return *p; }
 #endif
 
 /* V vectors side by side: every constant is loaded once for all of them. */
+#define SHORT_BLOCK 512 /* rows of the short loops, a multiple of all vectors side by side */
 #define EACH for (int j = 0; j < V; j++)
 #define INLINE static inline __attribute__((always_inline))
 

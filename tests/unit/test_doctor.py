@@ -108,7 +108,6 @@ def vector_operations(function: Any) -> int:
 
 def test_a_twin_has_no_vectors_and_the_same_values() -> None:
     """The twin of a kernel, called kernels included, is compiled without vectors and computes the same."""
-    (pair,) = selfcheck.pairs()
     plain = selfcheck.twin(selfcheck.exponential)
     assert isinstance(plain, Dispatcher)
     assert vector_operations(plain) == 0
@@ -117,7 +116,15 @@ def test_a_twin_has_no_vectors_and_the_same_values() -> None:
     selfcheck.exponential(x, one)
     plain(x, two)
     assert one == pytest.approx(two, rel=1e-15)
-    assert pair.rows == selfcheck.ROWS
+
+
+def test_the_production_kernel_of_options_is_timed_too() -> None:
+    """Doctor times the polynomial and the Greeks, each with its twin, and both of them run."""
+    polynomial, greeks = selfcheck.pairs()
+    assert (polynomial.rows, greeks.rows) == (selfcheck.ROWS, selfcheck.ROWS)
+    assert greeks.name == "Black-76 Greeks"
+    greeks.vector()
+    greeks.scalar()
 
 
 @pytest.mark.parametrize(("switch", "vectors"), [({}, True), ({"NUMBA_LOOP_VECTORIZE": "0"}, False)])
