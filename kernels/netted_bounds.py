@@ -90,7 +90,8 @@ def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
 
     Of the lines through a left and a right point the highest at the mean is the one above which no point lies. For a
     fixed right end the best left one is where the slope is least, and the other way round; taking turns ends there,
-    since a line that neither turn can raise has no point above it.
+    since a line that neither turn can raise has no point above it. What ends them is that the line at the mean rises no
+    more: where points lie on one line, rounding would pass the ends around in a ring.
     """
     position = min(max(0.5 * (mean + 1.0) * (count - 1), 0.0), count - 1.0)
     below = int(position)
@@ -99,9 +100,8 @@ def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
     first_right = below + 1
     last_left = below - 1 if at_move else below
     if last_left >= 0 and first_right < count:
-        left, right, before = last_left, first_right, -1
-        while before != right:
-            before = right
+        left, right, highest, rising = last_left, first_right, -math.inf, True
+        while rising:
             for i in range(last_left + 1):
                 if (losses[at + right] - losses[at + i]) * (right - left) < (losses[at + right] - losses[at + left]) * (
                     right - i
@@ -112,8 +112,11 @@ def _envelope(losses: Floats, at: int, count: int, mean: float) -> float:
                     j - left
                 ):
                     right = j
-        share = (position - left) / (right - left)
-        best = max(best, losses[at + left] + share * (losses[at + right] - losses[at + left]))
+            share = (position - left) / (right - left)
+            line = losses[at + left] + share * (losses[at + right] - losses[at + left])
+            rising = line > highest
+            highest = max(highest, line)
+        best = max(best, highest)
     check = 0.0
     for i in range(at, at + count):
         check += losses[i]

@@ -132,6 +132,19 @@ def test_a_sweep_leaves_what_storing_losses_leaves(moves: int) -> None:
     assert exact[1::2].all()
 
 
+def test_the_envelope_of_points_on_a_line_is_the_line() -> None:
+    """Chords that are equal but for rounding, as those of one linear position, do not go around in a ring."""
+    half = [16439.347194215658, 12329.510395661744, 8219.673597107829, 4109.836798553914]
+    curve = np.array([*(-loss for loss in half), 0.0, *reversed(half)])
+    for mean in (0.11202954105125884, -0.9, 0.0, 1.0 / 3.0):
+        assert netted_bounds.envelope(curve, 9, mean) == pytest.approx(half[0] * mean, rel=1e-12, abs=1e-9)
+    rng = np.random.default_rng(0)
+    for _ in range(2_000):
+        n, slope, mean = int(rng.choice([3, 5, 9, 17, 41])), rng.normal(0.0, 1e4), rng.uniform(-1.0, 1.0)
+        curve = slope * np.linspace(-1.0, 1.0, n)
+        assert netted_bounds.envelope(curve, n, mean) == pytest.approx(slope * mean, rel=1e-12, abs=1e-9)
+
+
 def test_the_envelope_is_the_highest_chord() -> None:
     """The envelope at a mean move is the largest chord over it, of all pairs of moves, and NaN for a NaN loss."""
     rng = np.random.default_rng(3)
