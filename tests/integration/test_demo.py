@@ -41,14 +41,13 @@ def _console_consumer(address: str, topic: str, checked: Checked) -> list[tuple[
     """Read a topic from its beginning with Kafka's own console consumer; returns (key, decoded JSON body)."""
     # Where the broker names its ends the consumer need not find out by waiting that nothing more comes.
     count = asyncio.run(_messages(address, topic)) if checked.ends_exact else 0
-    until = ["--max-messages", str(count)] if count else []
+    until = ["--timeout-ms", "60000", "--max-messages", str(count)] if count else ["--timeout-ms", "8000"]
     done = subprocess.run(
         [
             str(find_java()), "-Xmx128m", "-cp", f"{jars_dir()}/*", CONSOLE_CONSUMER, "--bootstrap-server", address,
-            "--topic", topic, "--from-beginning", "--timeout-ms", "8000", "--formatter-property", "print.key=true",
-            *until,
+            "--topic", topic, "--from-beginning", "--formatter-property", "print.key=true", *until,
         ],
-        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     rows = [line.partition("\t") for line in done.stdout.splitlines() if "\t" in line]
     return [(key, json.loads(body)) for key, _, body in rows]
