@@ -193,7 +193,7 @@ count = 0
 for seed, pace in ((0, 1), (3, 20)):
     log, state = Log(), new_state()
     open_shard(state, 0, None, [], partitions=1, epoch=1)
-    count += len(list(step(state, [log(record) for record in random_market(seed, 600, tuple("abcdef"), pace)])))
+    count += len(list(step(state, [log(record) for record in random_market(seed, 1_500, tuple("abcdef"), pace)])))
 print(count > 10, repr(TALLY) == before or (before, TALLY))
 """
     assert run(ROOT, program) == "True True"
