@@ -1,6 +1,10 @@
 # Targets for people and for CI; `make help` lists them.
 SHELL := /bin/sh
 BIN := .venv/bin
+# Modules of tests on two processes, in the order of tests/conftest.py; "make test PARALLEL=" runs all in one.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# No test waits for the compiler then.
+WARM_UP = $(BIN)/python -c "from kernels.warmup import warm_up; warm_up()"
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
@@ -16,10 +20,12 @@ demo: setup ## Run the whole path live and show it [DATA=PATH for historical fil
 	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
 
 test: setup ## Run all tests, those on a broker included [ARGS="-k name"]
-	$(BIN)/python -m pytest $(ARGS)
+	$(WARM_UP)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-fast: setup ## Run the tests that need no broker [ARGS=...]
-	$(BIN)/python -m pytest -m "not broker and not local_broker and not portability" $(ARGS)
+	$(WARM_UP)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not broker and not local_broker and not portability" $(ARGS)
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """One decorator for all kernels, so that their compilation options are stated once.
 
-* Explicit signatures compile (or load) at import and refuse every other type: an `int32` or strided array is a
-  TypeError at once, never a silent second compilation between two ticks.
+* A kernel is compiled, or loaded, at its first call or for the first kernel that calls it, and for its one declared
+  signature: an `int32` or strided array is a TypeError, never a second compilation between two ticks. An import costs
+  nothing; `kernels.warmup` makes the first calls before the first tick. A loaded kernel holds those that it calls.
 * `error_model="numpy"`: a division by zero gives infinity or NaN as in numpy, and the caller sees a degraded row.
 * No `parallel`, and sums keep their order, so results repeat bit for bit. `fast` allows LLVM everything but reordering
   (`FAST`): only for arrays that hold neither NaN nor infinity, which the caller has to make sure of.
@@ -20,7 +21,8 @@ import numpy as np
 from numba import njit
 from numba.core import config
 from numba.core.codegen import get_host_cpu_features
-from numba.core.dispatcher import Dispatcher
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
 from numpy.typing import NDArray
 
 from kernels.machine_code import PackageCache
@@ -71,23 +73,56 @@ def _flags(fast: bool) -> set[str] | bool:
     return set(FAST) if fast else False
 
 
+class Kernel(CPUDispatcher):
+    """A function that is compiled or loaded when it is first needed, for its declared types and then for no other."""
+
+    declared: str
+    _can_compile: bool
+
+    def compile(self, sig: object) -> Any:
+        """Compile or load what was declared, whatever types the first call has; return its entry point."""
+        del sig
+        with global_compiler_lock:
+            if self._can_compile:
+                start, before = perf_counter(), TALLY.seconds
+                self._cache = PackageCache(self.py_func)
+                super().compile(self.declared)
+                self.disable_compile()
+                TALLY.seconds = before + perf_counter() - start  # kernels that this one calls are part of it
+                if self.stats.cache_hits:
+                    TALLY.loaded += 1
+                else:
+                    TALLY.compiled += 1
+            found: Any
+            (found,) = self.overloads.values()
+            return found.entry_point
+
+    def _compile_for_args(self, *args: object, **kws: object) -> Kernel:
+        # What this returns numba calls with the arguments at hand. The entry point would take them for what was
+        # declared; the dispatcher, which compiles nothing any more, looks at their types first.
+        del args, kws
+        self.compile(self.declared)
+        return self
+
+
 def kernel(signature: str, *, fast: bool = False) -> Callable[[_Function], _Function]:
-    """Compile a function for exactly one signature, in numba's notation (`b1, f8[::1], i8`)."""
+    """Declare a function to be compiled for exactly one signature, in numba's notation (`b1, f8[::1], i8`)."""
 
-    def compile_now(function: _Function) -> _Function:
-        # Nobody passes kernels as C callbacks: a wrapper less to compile for each.
-        dispatcher = cast("Any", njit)(error_model="numpy", fastmath=_flags(fast), no_cfunc_wrapper=True)(function)
-        if not isinstance(dispatcher, Dispatcher):
+    def mark(function: _Function) -> _Function:
+        if config.DISABLE_JIT:  # type: ignore[attr-defined]
             return function  # NUMBA_DISABLE_JIT=1: a debugger steps through plain Python
-        start = perf_counter()
-        dispatcher._cache = PackageCache(function)  # type: ignore[attr-defined]  # noqa: SLF001
-        dispatcher.compile(f"({signature},)")
-        dispatcher.disable_compile()
-        TALLY.seconds += perf_counter() - start
-        if dispatcher.stats.cache_hits:
-            TALLY.loaded += 1
-        else:
-            TALLY.compiled += 1
-        return cast("_Function", dispatcher)
+        options = {
+            "nopython": True,
+            "boundscheck": None,  # numba's own switch decides
+            # Nobody passes kernels as C callbacks: a wrapper less to compile for each.
+            "no_cfunc_wrapper": True,
+            # A kernel that is first needed inside another one would have what is not stated here from that one.
+            "error_model": "numpy",
+            "fastmath": _flags(fast),
+            "forceinline": False,
+        }
+        made = Kernel(function, targetoptions=options)
+        made.declared = f"({signature},)"
+        return cast("_Function", made)
 
-    return compile_now
+    return mark

@@ -16,7 +16,7 @@ from numba import njit
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
-from kernels._jit import Floats, kernel
+from kernels._jit import Floats, Kernel, kernel
 from kernels.black76_arrays import FIRST_GREEKS, first_greeks_array
 
 ROWS = 2048  # 32 kB of input and output: cache resident on every CPU
@@ -70,14 +70,14 @@ def twin(function: Callable[..., Any]) -> Callable[..., Any]:
 
     The compiler's switch is the process's: not while others compile.
     """
-    if not isinstance(function, Dispatcher):
+    if not isinstance(function, Kernel):
         return function  # NUMBA_DISABLE_JIT=1
     switches: Any = config
     kept = switches.LOOP_VECTORIZE, switches.SLP_VECTORIZE
     switches.LOOP_VECTORIZE = switches.SLP_VECTORIZE = 0
     try:
         plain: Any = recompiled(function)
-        plain.compile(function.signatures[0])
+        plain.compile(function.declared)
     finally:
         switches.LOOP_VECTORIZE, switches.SLP_VECTORIZE = kept
     plain.disable_compile()

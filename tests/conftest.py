@@ -3,6 +3,9 @@
 The broker of a test run is the one at BROKER_URL, else a local Apache Kafka where Java and Maven are, else the embedded
 Tansu. What needs Apache Kafka and cannot have it is named at the end; where Kafka can be had, a failure to start it is
 a failure.
+
+`make test` shares the modules out to two processes, each with a broker of its own. Those that wait for brokers come
+first, so that neither process is left with a long one at the end.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -47,7 +51,9 @@ def session_obstacle() -> str | None:
 
 @pytest.hookimpl(trylast=True)  # what -m and -k leave out is not asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests as not run that need Apache Kafka where it cannot be had."""
+    """Mark tests as not run that need Apache Kafka where it cannot be had; put what takes longest first."""
+    if _is_part(config):
+        items.sort(key=_rank)
     not_run = config.stash[NOT_RUN] = {}
     for marker, obstacle in (("local_broker", _local_obstacle), ("apache_kafka", session_obstacle)):
         marked = [item for item in items if item.get_closest_marker(marker)]
@@ -56,6 +62,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))
                 not_run.setdefault(item.nodeid, reason)
+
+
+def _is_part(config: pytest.Config) -> bool:
+    """Whether this process runs a part of the tests for another one."""
+    return hasattr(config, "workerinput")
+
+
+def _rank(item: pytest.Item) -> int:
+    folders = ("tests/integration/worker/", "tests/integration/", "tests/property/", "tests/golden/", "")
+    return next(place for place, folder in enumerate(folders) if item.nodeid.startswith(folder))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over what the summary needs to the process that writes it."""
+    config: Any = session.config
+    if _is_part(config):
+        told = {"broker": config.stash.get(BROKER, None), "not_run": config.stash.get(NOT_RUN, {})}
+        config.workeroutput["liqmon"] = told
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a process that ran a part of the tests has for the summary."""
+    del error
+    told = getattr(node, "workeroutput", {}).get("liqmon")
+    if told:
+        node.config.stash.setdefault(NOT_RUN, {}).update(told["not_run"])
+        if told["broker"]:
+            node.config.stash[BROKER] = told["broker"]
 
 
 def _local_obstacle() -> str | None:

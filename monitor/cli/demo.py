@@ -46,7 +46,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
 
     broker_url = broker_url or settings.broker_url
     if broker_url:
-        # An address that leads nowhere is told before the kernels are compiled: the next import does that once.
+        # An address that leads nowhere is told before anything heavy is imported.
         UrlBroker(broker_url).start()
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
 

@@ -15,6 +15,18 @@ from tests.conftest import BROKER, local_broker
 
 CreateTopics = Callable[..., tuple[topics.Difference, ...]]
 
+# Brokers of tests live too short for Java's second compiler to pay, and share two cores with what they serve.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def java_options() -> Iterator[None]:
+    """Have every Java of these tests start fast, unless the caller has options of his own."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "JAVA_TOOL_OPTIONS" not in os.environ:
+            patch.setenv("JAVA_TOOL_OPTIONS", JAVA_OPTIONS)
+        yield
+
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[str]:

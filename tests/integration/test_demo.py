@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.brokers.kafka.jars import jars_dir
 from monitor.brokers.kafka.java import find_java
+from monitor.brokers.selfcheck import Checked
 from tests.integration.processes import LIQMON, children, environment, liqmon, running
 from tests.support import ROOT, eventually
 
@@ -29,14 +31,23 @@ CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
 EVENT_TOPICS = ("risk.margin-calls.v1", "risk.liquidations.v1")
 
 
-def _console_consumer(address: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
+async def _messages(address: str, topic: str) -> int:
+    """Number of messages of a topic, as the broker tells its ends."""
+    async with AIOKafkaConsumer(topic, bootstrap_servers=address) as consumer:
+        return sum((await consumer.end_offsets(consumer.assignment())).values())
+
+
+def _console_consumer(address: str, topic: str, checked: Checked) -> list[tuple[str, dict[str, Any]]]:
     """Read a topic from its beginning with Kafka's own console consumer; returns (key, decoded JSON body)."""
+    # Where the broker names its ends the consumer need not find out by waiting that nothing more comes.
+    count = asyncio.run(_messages(address, topic)) if checked.ends_exact else 0
+    until = ["--timeout-ms", "60000", "--max-messages", str(count)] if count else ["--timeout-ms", "8000"]
     done = subprocess.run(
         [
             str(find_java()), "-Xmx128m", "-cp", f"{jars_dir()}/*", CONSOLE_CONSUMER, "--bootstrap-server", address,
-            "--topic", topic, "--from-beginning", "--timeout-ms", "8000", "--formatter-property", "print.key=true",
+            "--topic", topic, "--from-beginning", "--formatter-property", "print.key=true", *until,
         ],
-        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     rows = [line.partition("\t") for line in done.stdout.splitlines() if "\t" in line]
     return [(key, json.loads(body)) for key, _, body in rows]
@@ -49,14 +60,16 @@ def _printed(output: str, name: str) -> int:
 
 @pytest.mark.broker
 @pytest.mark.local_broker  # the independent consumer is Kafka's own, so this needs Java
-def test_another_consumer_reads_the_events_that_the_demo_counts(kafka: str, topic_prefix: str) -> None:
+def test_another_consumer_reads_the_events_that_the_demo_counts(
+    kafka: str, checked: Checked, topic_prefix: str
+) -> None:
     """Kafka's console consumer finds the same events: unique ids, gapless sequences, keyed by account."""
     done = liqmon(
         "demo", "--broker", kafka, "--prefix", topic_prefix, "--keep-topics", "--minutes", "6", "--accounts", "120",
         "--speed", "30x", timeout_s=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
-    rows = [row for topic in EVENT_TOPICS for row in _console_consumer(kafka, topic_prefix + topic)]
+    rows = [row for topic in EVENT_TOPICS for row in _console_consumer(kafka, topic_prefix + topic, checked)]
     events = {body["id"]: body for _, body in rows}
     assert all(key == body["account"] for key, body in rows)
     assert len(events) == _printed(done.stdout, "events") > 0

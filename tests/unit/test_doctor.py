@@ -132,7 +132,7 @@ def test_what_disables_vectors_disables_those_of_the_kernel(switch: dict[str, st
     """With the compiler's vectoriser off the timed kernel is its own twin, so its gain is one; else it is not."""
     program = (
         "from kernels.selfcheck import exponential, recompiled; from tests.unit.test_doctor import vector_operations;"
-        "anew = recompiled(exponential); anew.compile(exponential.signatures[0]); print(vector_operations(anew) > 0)"
+        "anew = recompiled(exponential); anew.compile(exponential.declared); print(vector_operations(anew) > 0)"
     )
     environment = {**os.environ, **switch}
     done = subprocess.run(

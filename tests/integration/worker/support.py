@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 60.0, every_s: float = 0.1) -> Any:
+def eventually(condition: Callable[[], Any], timeout_s: float = 120.0, every_s: float = 0.1) -> Any:
     """Return the first truthy value of `condition`; fail with what it last said when time is up."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -73,7 +73,7 @@ class Process:
         """All lines of one event so far."""
         return [line for line in self.lines if line.get("event") == event]
 
-    def wait_for(self, event: str, count: int = 1, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, count: int = 1, timeout_s: float = 120.0) -> dict[str, Any]:
         """Wait for the `count`-th line of one event; fail early when the process has ended."""
 
         def arrived() -> dict[str, Any] | None:

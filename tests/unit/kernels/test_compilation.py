@@ -9,29 +9,29 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from numba.core import event
-from numba.core.dispatcher import Dispatcher
 
 import kernels
 from kernels import warmup
-from kernels._jit import FAST
+from kernels._jit import FAST, TALLY, Kernel
 from kernels.machine_code import sources_digest
 from tests.support import ROOT
 
 FOLDER = ROOT / "kernels"
 
 
-def dispatchers() -> dict[str, Dispatcher]:
-    """Every compiled function of the package by its qualified name, without what only becomes part of others."""
-    found: dict[str, Dispatcher] = {}
+def dispatchers() -> dict[str, Kernel]:
+    """Every kernel of the package by its qualified name, without what only becomes part of others."""
+    found: dict[str, Kernel] = {}
     for module in pkgutil.iter_modules(kernels.__path__):
         namespace = vars(importlib.import_module(f"kernels.{module.name}"))
         for value in namespace.values():
-            if isinstance(value, Dispatcher) and not value.targetoptions.get("forceinline"):
+            if isinstance(value, Kernel):
                 found[f"{value.py_func.__module__.removeprefix('kernels.')}.{value.py_func.__name__}"] = value
     return found
 
@@ -65,17 +65,95 @@ def package(tmp_path: Path) -> Path:
 
 
 RESULT = "from kernels import outer; print(outer.result(10.0))"
+HITS = "from kernels import outer; outer.result(10.0); print(sum(outer.result.stats.cache_hits.values()))"
 
 
 def test_every_kernel_has_exactly_one_signature_and_no_other_can_arise() -> None:
-    """Each kernel is compiled at import for one signature and cannot compile another."""
+    """Each kernel, once asked for, has its declared signature and cannot compile another."""
     found = dispatchers()
     assert len(found) > 20
     for name, dispatcher in found.items():
+        dispatcher.compile("f4(f4)")
         assert len(dispatcher.nopython_signatures) == 1, name
         assert not cast("Any", dispatcher)._can_compile, name
         assert dispatcher.targetoptions.get("fastmath", False) in (False, FAST), name
         assert not dispatcher.targetoptions.get("parallel", False), name
+
+
+def test_an_import_compiles_and_loads_nothing() -> None:
+    """Machine code is fetched at first calls, so a process pays for the kernels that it uses."""
+    names = ", ".join(module.name for module in pkgutil.iter_modules(kernels.__path__))
+    assert run(ROOT, f"from kernels import {names}; print(_jit.TALLY.compiled, _jit.TALLY.loaded)") == "0 0"
+
+
+ARRAYS = """
+from kernels._jit import kernel
+
+
+@kernel('f8[::1], i8[::1]')
+def product(x, k):
+    return x[0] * k[0]
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "x.astype('f4'), k",
+        "x, k.astype('i4')",
+        "x[::2], k",
+        "x.reshape(1, -1), k",
+        "x.astype('>f8'), k",
+        "fixed, k",
+        "'x', k",
+        "object(), k",
+        "x",
+    ],
+)
+def test_the_first_call_refuses_other_types(package: Path, arguments: str) -> None:
+    """A first call with arrays of other types is a TypeError like every later one, and the declared ones work."""
+    (package / "kernels" / "arrays.py").write_text(ARRAYS)
+    program = f"""
+import numpy as np
+from kernels.arrays import product
+
+x, k = np.full(4, 3.0), np.full(4, 2)
+fixed = x.copy()
+fixed.flags.writeable = False
+for _ in range(2):
+    try:
+        product({arguments})
+    except TypeError:
+        print("refused")
+print(product(x, k), len(product.signatures))
+"""
+    assert run(package, program).split() == ["refused", "refused", "6.0", "1"]
+
+
+def test_a_loaded_kernel_does_not_load_those_it_calls(package: Path) -> None:
+    """Machine code from the cache holds what it calls."""
+    told = "from kernels._jit import TALLY; print(TALLY.compiled, TALLY.loaded)"
+    assert [run(package, f"{RESULT}; {told}").split() for _ in range(2)] == [["21.0", "2", "0"], ["21.0", "0", "1"]]
+
+
+def test_a_kernel_is_the_same_code_whoever_needs_it_first(package: Path) -> None:
+    """A kernel compiled for a caller takes over none of the caller's compiler options."""
+    (package / "kernels" / "caller.py").write_text(
+        "from kernels._jit import inlined, kernel\nfrom kernels.outer import result\n\n"
+        "@inlined(fast=True)\ndef between(x):\n    return result(x) * x\n\n"
+        "@kernel('f8', fast=True)\ndef called(x):\n    return between(x)\n"
+    )
+    tell = (
+        "import re; text, = result.inspect_llvm().values();"
+        "print(sorted(set(re.findall(r'alwaysinline|nnan|contract|reassoc', text))), len(text.splitlines()))"
+    )
+    nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
+    alone = run(package, f"from kernels.outer import result; result(1.0); {tell}", **nowhere)
+    through = run(
+        package, f"from kernels.outer import result; from kernels import caller; caller.called(1.0); {tell}", **nowhere
+    )
+    assert alone == through
+    assert alone.startswith("[] ")
 
 
 def called_in(path: Path) -> set[str]:
@@ -95,22 +173,43 @@ def called_in(path: Path) -> set[str]:
     return found
 
 
-def test_warm_up_calls_every_kernel_that_python_calls() -> None:
-    """No kernel that the engine or the shell calls is missing from the warm-up."""
+def test_warm_up_calls_the_kernels_that_python_calls() -> None:
+    """The warm-up names the kernels that the engine or the shell name, and no other."""
     used = set().union(*(called_in(path) for path in (ROOT / "monitor").rglob("*.py"))) & set(dispatchers())
     assert len(used) > 20
-    assert used <= called_in(FOLDER / "warmup.py")
+    assert used == called_in(FOLDER / "warmup.py") & set(dispatchers())
+
+
+def test_no_tick_waits_for_machine_code() -> None:
+    """After a warm-up the engine works off markets under both margin models without compiling or loading."""
+    program = """
+from kernels.warmup import warm_up
+warm_up()
+from kernels._jit import TALLY
+before = repr(TALLY)
+from monitor.engine import new_state, open_shard, step
+from tests.engine_market import Log, random_market
+count = 0
+for seed, pace in ((0, 1), (3, 20)):
+    log, state = Log(), new_state()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    count += len(list(step(state, [log(record) for record in random_market(seed, 1_500, tuple("abcdef"), pace)])))
+print(count > 10, repr(TALLY) == before or (before, TALLY))
+"""
+    assert run(ROOT, program) == "True True"
 
 
 def test_nothing_is_compiled_after_warm_up() -> None:
     """After a warm-up every further call finds its machine code."""
     warmup.warm_up()
     before = {name: list(dispatcher.signatures) for name, dispatcher in dispatchers().items()}
+    tally = replace(TALLY)
     with event.install_recorder("numba:compile") as compilations:
         told = warmup.warm_up()
     assert compilations.buffer == []
     assert before == {name: list(dispatcher.signatures) for name, dispatcher in dispatchers().items()}
-    assert told.compiled + told.loaded >= len(before)
+    assert tally == TALLY
+    assert (told.compiled, told.loaded) == (TALLY.compiled, TALLY.loaded)
     assert told.load_s > 0.0
     assert told.first_calls_s > 0.0
 
@@ -128,8 +227,7 @@ def test_an_edit_of_a_called_module_is_seen_by_its_callers(package: Path) -> Non
 
 def test_machine_code_is_reused_by_the_next_process(package: Path) -> None:
     """A second start loads what the first one compiled."""
-    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()))"
-    assert [run(package, program), run(package, program)] == ["0", "1"]
+    assert [run(package, HITS), run(package, HITS)] == ["0", "1"]
 
 
 def test_kernels_work_where_nothing_can_be_written(package: Path) -> None:
@@ -142,7 +240,7 @@ def test_kernels_work_where_nothing_can_be_written(package: Path) -> None:
 
 def test_machine_code_of_another_cpu_is_not_used(package: Path) -> None:
     """Code compiled for one CPU is not loaded where numba compiles for another one, and both are kept."""
-    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()), outer.result(10.0))"
+    program = "from kernels import outer; x = outer.result(10.0); print(sum(outer.result.stats.cache_hits.values()), x)"
     generic = {"NUMBA_CPU_NAME": "generic"}
     assert [run(package, program), run(package, program, **generic)] == ["0 21.0", "0 21.0"]
     assert [run(package, program), run(package, program, **generic)] == ["1 21.0", "1 21.0"]
@@ -151,15 +249,13 @@ def test_machine_code_of_another_cpu_is_not_used(package: Path) -> None:
 @pytest.mark.parametrize("switch", [{"NUMBA_LOOP_VECTORIZE": "0"}, {"NUMBA_OPT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}])
 def test_machine_code_of_other_compiler_options_is_not_used(package: Path, switch: dict[str, str]) -> None:
     """Slow code from a trial with the compiler's switches never reaches a start without them."""
-    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()))"
-    assert [run(package, program, **switch), run(package, program)] == ["0", "0"]
+    assert [run(package, HITS, **switch), run(package, HITS)] == ["0", "0"]
 
 
 def test_machine_code_goes_where_numba_is_told_to(package: Path, tmp_path: Path) -> None:
     """With NUMBA_CACHE_DIR nothing is written beside the modules, and the next start finds it there."""
     environment = {"NUMBA_CACHE_DIR": str(tmp_path / "elsewhere")}
-    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()))"
-    assert [run(package, program, **environment), run(package, program, **environment)] == ["0", "1"]
+    assert [run(package, HITS, **environment), run(package, HITS, **environment)] == ["0", "1"]
     assert list((tmp_path / "elsewhere").glob("**/*.nbc"))
     assert not list((package / "kernels").glob("**/*.nbc"))
 
@@ -169,7 +265,7 @@ def test_machine_code_of_a_read_only_install_is_loaded(package: Path) -> None:
     run(package, RESULT)
     before = {path: path.read_bytes() for path in package.glob("**/*.nb?")}
     environment = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}
-    program = "from kernels import outer; print(sum(outer.result.stats.cache_hits.values()), outer.result(10.0))"
+    program = "from kernels import outer; x = outer.result(10.0); print(sum(outer.result.stats.cache_hits.values()), x)"
     assert run(package, program, **environment) == "1 21.0"
     assert {path: path.read_bytes() for path in package.glob("**/*.nb?")} == before
 
