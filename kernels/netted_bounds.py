@@ -19,10 +19,10 @@ import numpy as np
 
 from kernels import netting
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.curves import keep_curve, reduce_curves
+from kernels.curves import keep_curve
 from kernels.move_losses import curve_table
-from kernels.segment_sums import CHUNK, sum_segments
-from kernels.segment_tables import empty_table, stride_of
+from kernels.segment_curves import extra_stride, sum_curves
+from kernels.segment_sums import CHUNK
 
 
 @inlined()
@@ -62,25 +62,26 @@ def sweep(
     `pool[slot[row, place], :width]`, `residual` and `value_usd`, float64[A, P], and clears `exact`: a solve of before
     does not hold any more. hedge: float64[A, P], USD. Raises ValueError on shapes, rows and sides that do not fit.
     """
-    m, scenarios, wide = accounts.shape[0], pnl.shape[1], pool.shape[1]
+    m, wide = accounts.shape[0], pool.shape[1]
     table, unit = curve_table(indptr, row, quantity, pnl, value, value, side, width)
     if indptr.shape[0] != m + 1 or places.shape[0] != m or width > wide:
         raise ValueError("accounts needs one row per segment, and the pool a place for every move")
-    stride = stride_of(scenarios + 2)
-    sums = empty_table(CHUNK, stride)
+    each = extra_stride(width, side.shape[0])
+    extras = np.empty(CHUNK * each)
     falls = int(np.sum(side < 0))
     moves = _moves(width)
     curves = np.empty(CHUNK * width)
     flat = pool.reshape(pool.shape[0] * wide)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, unit, quantity, table, stride, begin, end, sums)
-        reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, curves, 0)
+        sum_curves(
+            indptr, unit, quantity, table, width, falls, side.shape[0] - falls, begin, end, curves, 0, extras
+        )
         for a in range(end - begin):
             account, place = accounts[begin + a], places[begin + a]
             to = slot[account, place] * wide
             residual[account, place] = keep_curve(curves, a * width, moves, hedge[account, place], flat, to)
-            value_usd[account, place] = sums[a * stride + scenarios]
+            value_usd[account, place] = extras[a * each]
             exact[account] = False
 
 

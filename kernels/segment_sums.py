@@ -14,15 +14,15 @@ per position (`docs/decisions/0135-sums-in-registers.md`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from kernels._jit import Floats, Ints, kernel
+from kernels._jit import FEATURES, Floats, Ints, kernel
 from kernels.vectors import LANES, VECTOR, broadcast, data_of, lanes_at, or_plain
 
 _INT, _BIT = ir.IntType(64), ir.IntType(1)
@@ -30,21 +30,23 @@ _INT, _BIT = ir.IntType(64), ir.IntType(1)
 
 def _widest() -> int:
     """Return how many vectors of sums stay in registers beside one for the quantity."""
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    if "+avx512f" in FEATURES:
         return 14  # of 32 registers: what model P's finest table needs
-    return 7 if features.get("avx2") else 3  # in 14 and 12 of 16
+    return 7 if "+avx2" in FEATURES else 3  # in 14 and 12 of 16
 
 
 WIDEST = _widest()
 
 
-def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, after: Any) -> Any:
+def emit_segments(
+    builder: Any, count: int, data: Any, place: Any, span: Any, after: Any, finish: Callable[[Any, list[Any]], Any]
+) -> Any:
     """Emit the loop over segments, each with `count` vectors of sums in registers until it ends, then go to `after`.
 
-    Returns the block that goes there and whether any row was beyond the last.
+    `finish` emits what becomes of the sums of a segment, whose number counts from the first, and returns a bit or None.
+    Returns the block that goes to `after`, whether any row was beyond the last, and whether any such bit was set.
     """
-    (table, indptr, row, quantity, out), (stride, column, last), (begin, end) = data, place, span
+    (table, indptr, row, quantity), (stride, column, last), (begin, end) = data, place, span
     name, kind = f"llvm.fmuladd.v{LANES}f64", ir.FunctionType(VECTOR, [VECTOR] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     zero, one, no = ir.Constant(VECTOR, None), ir.Constant(_INT, 1), ir.Constant(_BIT, 0)
@@ -52,7 +54,7 @@ def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, a
     builder.branch(segment)
 
     builder.position_at_end(segment)
-    a, beyond_so_far = builder.phi(_INT), builder.phi(_BIT)
+    a, beyond_so_far, bit_so_far = builder.phi(_INT), builder.phi(_BIT), builder.phi(_BIT)
     next_a = builder.add(a, one)
     start, stop = (builder.load(builder.gep(indptr, [at])) for at in (a, next_a))
     builder.cbranch(builder.icmp_signed("<", start, stop), position, done)
@@ -80,19 +82,36 @@ def _emit_segments(builder: Any, count: int, data: Any, place: Any, span: Any, a
     for phi, first, following in zip((beyond_then, *totals), initial[1:], later[1:], strict=True):
         phi.add_incoming(first, segment)
         phi.add_incoming(following, position)
-    target = lanes_at(builder, out, builder.add(builder.mul(builder.sub(a, begin), stride), column))
-    for i, total in enumerate(totals):
-        builder.store(total, builder.gep(target, [ir.Constant(_INT, i)]), align=8)
-    for phi, first, following in ((a, begin, next_a), (beyond_so_far, no, beyond_then)):
+    bit = finish(builder.sub(a, begin), totals)
+    bit_then = bit_so_far if bit is None else builder.or_(bit_so_far, bit)
+    for phi, first, following in ((a, begin, next_a), (beyond_so_far, no, beyond_then), (bit_so_far, no, bit_then)):
         phi.add_incoming(first, before_all)
         phi.add_incoming(following, done)
     builder.cbranch(builder.icmp_signed("<", next_a, end), segment, after)
-    return done, beyond_then
+    return done, beyond_then, bit_then
+
+
+def emit_cases(builder: Any, chosen: Any, emitters: list[Callable[[Any], Any]]) -> Any:
+    """Emit a choice by number among loops of `emit_segments`; return the two bits of the one that ran."""
+    start, after, no = builder.block, builder.append_basic_block(), ir.Constant(_BIT, 0)
+    choice = builder.switch(chosen, after)
+    ways = [(start, no, no)]
+    for number, emitter in enumerate(emitters):
+        block = builder.append_basic_block()
+        choice.add_case(ir.Constant(_INT, number), block)
+        builder.position_at_end(block)
+        ways.append(emitter(after))
+    builder.position_at_end(after)
+    beyond, bit = builder.phi(_BIT), builder.phi(_BIT)
+    for block, *found in ways:
+        beyond.add_incoming(found[0], block)
+        bit.add_incoming(found[1], block)
+    return beyond, bit
 
 
 def _plain_sums(
     count: int, table: Floats, stride: int, column: int, last: int, indptr: Ints, row: Ints, quantity: Floats,
-    begin: int, end: int, out: Floats,
+    begin: int, end: int, out: Floats, out_stride: int, to: int,
 ) -> bool:  # fmt: skip
     beyond = False
     for a in range(begin, end):
@@ -101,7 +120,7 @@ def _plain_sums(
             beyond |= not 0 <= row[k] <= last
             unit = min(row[k] % (last + 1), last) * stride + column
             total += quantity[k] * table[unit : unit + LANES * count]
-        at = (a - begin) * stride + column
+        at = (a - begin) * out_stride + to
         out[at : at + LANES * count] = total
     return beyond
 
@@ -109,52 +128,63 @@ def _plain_sums(
 @or_plain(_plain_sums)
 def _sums(
     _: Any, count: Any, table: Any, stride: Any, column: Any, last: Any, indptr: Any, row: Any,  # noqa: ARG001
-    quantity: Any, begin: Any, end: Any, out: Any,  # noqa: ARG001
+    quantity: Any, begin: Any, end: Any, out: Any, out_stride: Any, to: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
-    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, a table row's length for each.
+    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, from element `to` of their outputs.
 
     A position whose row is beyond `last` is read as `last`: returns whether there was one. count: 1 to WIDEST.
     """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = [data_of(context, builder, signature.args[i], values[i]) for i in (1, 5, 6, 7, 10)]
-        start, after = builder.block, builder.append_basic_block()
-        choice = builder.switch(values[0], after)
-        ways = [(start, ir.Constant(_BIT, 0))]
-        for number in range(1, WIDEST + 1):
-            block = builder.append_basic_block()
-            choice.add_case(ir.Constant(_INT, number), block)
-            builder.position_at_end(block)
-            ways.append(_emit_segments(builder, number, data, values[2:5], values[8:10], after))
-        builder.position_at_end(after)
-        beyond = builder.phi(_BIT)
-        for block, value in ways:
-            beyond.add_incoming(value, block)
-        return beyond
+        *data, out = (data_of(context, builder, signature.args[i], values[i]) for i in (1, 5, 6, 7, 10))
+
+        def store(number: Any, totals: list[Any]) -> None:
+            target = lanes_at(builder, out, builder.add(builder.mul(number, values[11]), values[12]))
+            for i, total in enumerate(totals):
+                builder.store(total, builder.gep(target, [ir.Constant(_INT, i)]), align=8)
+
+        def loop(vectors: int) -> Callable[[Any], Any]:
+            return lambda after: emit_segments(builder, vectors, data, values[2:5], values[8:10], after, store)
+
+        loops = [loop(vectors) for vectors in range(1, WIDEST + 1)]
+        return emit_cases(builder, builder.sub(values[0], ir.Constant(_INT, 1)), loops)[0]
 
     i8 = types.int64
-    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out), emit
+    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out, i8, i8), emit
 
 
 CHUNK = 64  # segments whose sums wait in the first-level cache for their reduction
+
+
+@kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, i8")
+def sum_columns(
+    indptr: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, column: int, vectors: int, begin: int,
+    end: int, sums: Floats, out_stride: int, to: int,
+) -> None:  # fmt: skip
+    """Write the sums of segments begin .. end - 1 (as in `kernels.blocks`) over some columns, whole vectors of them.
+
+    table: float64[rows * stride] from `kernels.segment_tables`; sums: float64[>= (end - begin) out_stride], of each
+    segment from element `to` on. An empty segment is 0. Raises ValueError on a row that does not exist; for segments
+    `check_segments` comes first.
+    """
+    if begin >= end:
+        return
+    last = table.shape[0] // max(stride, 1) - 1
+    passes = (vectors + WIDEST - 1) // WIDEST
+    beyond = False
+    for p in range(passes):
+        left, right = vectors * p // passes, vectors * (p + 1) // passes
+        beyond |= _sums(
+            right - left, table, stride, column + left * LANES, last, indptr, row, quantity, begin, end, sums,
+            out_stride, to + left * LANES,
+        )  # fmt: skip
+    if beyond:
+        raise ValueError("a position names a row that does not exist")
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, f8[::1]")
 def sum_segments(
     indptr: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, begin: int, end: int, sums: Floats
 ) -> None:
-    """Write the sums of segments begin .. end - 1 (as in `kernels.blocks`), one table row's length for each.
-
-    table: float64[rows * stride] from `kernels.segment_tables`; sums: float64[>= (end - begin) stride]. An empty
-    segment is 0. Raises ValueError on a row that does not exist; for segments `check_segments` comes first.
-    """
-    if begin >= end:
-        return
-    vectors, last = stride // LANES, table.shape[0] // max(stride, 1) - 1
-    passes = (vectors + WIDEST - 1) // WIDEST
-    beyond = False
-    for p in range(passes):
-        left, right = vectors * p // passes, vectors * (p + 1) // passes
-        beyond |= _sums(right - left, table, stride, left * LANES, last, indptr, row, quantity, begin, end, sums)
-    if beyond:
-        raise ValueError("a position names a row that does not exist")
+    """Write the sums of segments begin .. end - 1 over all columns, one table row's length for each (`sum_columns`)."""
+    sum_columns(indptr, row, quantity, table, stride, 0, stride // LANES, begin, end, sums, stride, 0)
