@@ -35,6 +35,7 @@ from kernels.segment_tables import empty_table
 
 SAMPLE = 500  # accounts that the naive form prices
 CELLS = SCENARIOS // WIDTH
+CELL = 16  # moves of one cell in a table row of the C form, the last of them zero
 SLICE = 1_000  # segments per product, so that what numpy reduces is still in the cache
 SEED = 20251010
 
@@ -170,8 +171,8 @@ class ByHand:
         self._call.restype = None
         self._arguments = []
         for held, pnl, losses in zip(book.segments, book.planes(), self.losses, strict=True):
-            table = empty_table(INSTRUMENTS, SCENARIOS)
-            table.reshape(INSTRUMENTS, -1)[:, :SCENARIOS] = pnl
+            table = empty_table(INSTRUMENTS, CELLS * CELL)
+            table.reshape(INSTRUMENTS, CELLS, CELL)[:, :, :WIDTH] = pnl.reshape(INSTRUMENTS, CELLS, WIDTH)
             arrays = (held.indptr, held.row, held.quantity, table, losses)
             self._arguments.append((len(held.accounts), arrays))
 

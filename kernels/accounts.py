@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
+from kernels.ahead import ask_for_totals
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
@@ -127,6 +128,10 @@ def refresh_totals(
     open_cases = 0
     for k in range(rows.shape[0]):
         row = rows[k]
+        ask_for_totals(
+            rows, k, value_usd, residual_usd, column, (cash_usd, norm_usd, equity, im, mm), (count, threshold_set, flags),
+            (degraded, has_positions, netted, exact),
+        )  # fmt: skip
         total_value = cash_usd[row]
         total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0

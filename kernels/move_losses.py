@@ -12,8 +12,9 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, Ints, kernel
+from kernels.curves import extra_stride, extra_vectors, groups_of, has_partial, sum_curves
 from kernels.scenarios import ScenarioTable
-from kernels.segment_curves import VOL_CELLS, extra_stride, extra_vectors, groups_of, has_partial, sum_curves
+from kernels.segment_curves import VOL_CELLS
 from kernels.segment_sums import CHUNK
 from kernels.segment_tables import check_segments, empty_table, table_rows
 from kernels.vectors import LANES
@@ -39,7 +40,7 @@ def _check_layout(scenarios: int, width: int, side: Ints) -> None:
 
 @kernel("i8, i8[::1]")
 def _columns(width: int, side: Ints) -> Ints:
-    """Return the scenario of each column of a table, or what else is there: the order of `kernels.segment_curves`."""
+    """Return the scenario of each column of a table, or what else is there: the order of `kernels.curves`."""
     groups, beyond = groups_of(width), VOL_CELLS * LANES * groups_of(width)
     column = np.full(beyond + LANES * extra_vectors(width, side.shape[0]), _NOTHING)
     for group in range(groups):

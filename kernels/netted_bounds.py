@@ -19,9 +19,9 @@ import numpy as np
 
 from kernels import netting
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.curves import keep_curve
+from kernels.ahead import ask_for_bounds, ask_for_places
+from kernels.curves import extra_stride, keep_curve, sum_curves
 from kernels.move_losses import curve_table
-from kernels.segment_curves import extra_stride, sum_curves
 from kernels.segment_sums import CHUNK
 
 
@@ -74,6 +74,10 @@ def sweep(
     flat = pool.reshape(pool.shape[0] * wide)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
+        ask_for_places(
+            accounts, places, begin, end, CHUNK, slot, pool, width, hedge, residual,
+            value_usd, exact,
+        )  # fmt: skip
         sum_curves(
             indptr, unit, quantity, table, width, falls, side.shape[0] - falls, begin, end, curves, 0, extras
         )
@@ -161,7 +165,9 @@ def lower_bounds(
     """
     wide = pool.shape[1]
     flat = pool.reshape(pool.shape[0] * wide)
-    for row in rows:
+    for k in range(rows.shape[0]):
+        row = rows[k]
+        ask_for_bounds(rows, k, count, column, slot, width, pool, mean, lower)
         total = 0.0
         for place in range(count[row]):
             total += _envelope(flat, slot[row, place] * wide, width[column[row, place]], mean[row, place])

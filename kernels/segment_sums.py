@@ -23,6 +23,7 @@ from numba import types
 from numba.core import cgutils
 
 from kernels._jit import FEATURES, Floats, Ints, kernel
+from kernels.segment_tables import check_positions
 from kernels.vectors import LANES, VECTOR, broadcast, data_of, lanes_at, or_plain
 
 _INT, _BIT = ir.IntType(64), ir.IntType(1)
@@ -38,15 +39,23 @@ def _widest() -> int:
 WIDEST = _widest()
 
 
+def _opaque(builder: Any, x: Any) -> Any:
+    """Return x in a way that LLVM cannot count with: it would take two positions at a time and the odd one apart.
+
+    Whether a segment is odd is one more jump that cannot be foretold.
+    """
+    return builder.asm(ir.FunctionType(_INT, [_INT]), "", "=r,0", [x], False)
+
+
 def emit_segments(
     builder: Any, count: int, data: Any, place: Any, span: Any, after: Any, finish: Callable[[Any, list[Any]], Any]
 ) -> Any:
     """Emit the loop over segments, each with `count` vectors of sums in registers until it ends, then go to `after`.
 
     `finish` emits what becomes of the sums of a segment, whose number counts from the first, and returns a bit or None.
-    Returns the block that goes to `after`, whether any row was beyond the last, and whether any such bit was set.
+    Returns the block that goes to `after`, and whether any such bit was set.
     """
-    (table, indptr, row, quantity), (stride, column, last), (begin, end) = data, place, span
+    (table, indptr, row, quantity), (stride, column), (begin, end) = data, place, span
     name, kind = f"llvm.fmuladd.v{LANES}f64", ir.FunctionType(VECTOR, [VECTOR] * 3)
     fused = cgutils.get_or_insert_function(builder.module, kind, name)  # type: ignore[no-untyped-call]
     zero, one, no = ir.Constant(VECTOR, None), ir.Constant(_INT, 1), ir.Constant(_BIT, 0)
@@ -54,103 +63,97 @@ def emit_segments(
     builder.branch(segment)
 
     builder.position_at_end(segment)
-    a, beyond_so_far, bit_so_far = builder.phi(_INT), builder.phi(_BIT), builder.phi(_BIT)
+    a, bit_so_far = builder.phi(_INT), builder.phi(_BIT)
     next_a = builder.add(a, one)
     start, stop = (builder.load(builder.gep(indptr, [at])) for at in (a, next_a))
     builder.cbranch(builder.icmp_signed("<", start, stop), position, done)
 
     builder.position_at_end(position)
-    k, beyond_before = builder.phi(_INT), builder.phi(_BIT)
+    k = builder.phi(_INT)
     before = [builder.phi(VECTOR) for _ in range(count)]
-    named = builder.load(builder.gep(row, [k]))
-    beyond = builder.icmp_unsigned(">", named, last)
-    unit = builder.mul(builder.select(beyond, last, named), stride)
+    unit = builder.mul(builder.load(builder.gep(row, [k])), stride)
     units = lanes_at(builder, table, builder.add(unit, column))
     held = broadcast(builder, builder.load(builder.gep(quantity, [k])))
     loads = [builder.load(builder.gep(units, [ir.Constant(_INT, i)]), align=8) for i in range(count)]
     sums = [builder.call(fused, [held, x, total]) for x, total in zip(loads, before, strict=True)]
-    next_k, beyond_now = builder.add(k, one), builder.or_(beyond_before, beyond)
+    next_k = _opaque(builder, builder.add(k, one))
     builder.cbranch(builder.icmp_signed("<", next_k, stop), position, done)
-    initial, later = (start, beyond_so_far, *[zero] * count), (next_k, beyond_now, *sums)
-    for phi, first, following in zip((k, beyond_before, *before), initial, later, strict=True):
+    initial, later = (start, *[zero] * count), (next_k, *sums)
+    for phi, first, following in zip((k, *before), initial, later, strict=True):
         phi.add_incoming(first, segment)
         phi.add_incoming(following, position)
 
     builder.position_at_end(done)
-    beyond_then = builder.phi(_BIT)
     totals = [builder.phi(VECTOR) for _ in range(count)]
-    for phi, first, following in zip((beyond_then, *totals), initial[1:], later[1:], strict=True):
+    for phi, first, following in zip(totals, initial[1:], later[1:], strict=True):
         phi.add_incoming(first, segment)
         phi.add_incoming(following, position)
     bit = finish(builder.sub(a, begin), totals)
     bit_then = bit_so_far if bit is None else builder.or_(bit_so_far, bit)
-    for phi, first, following in ((a, begin, next_a), (beyond_so_far, no, beyond_then), (bit_so_far, no, bit_then)):
+    for phi, first, following in ((a, begin, next_a), (bit_so_far, no, bit_then)):
         phi.add_incoming(first, before_all)
         phi.add_incoming(following, done)
     builder.cbranch(builder.icmp_signed("<", next_a, end), segment, after)
-    return done, beyond_then, bit_then
+    return done, bit_then
 
 
 def emit_cases(builder: Any, chosen: Any, emitters: list[Callable[[Any], Any]]) -> Any:
-    """Emit a choice by number among loops of `emit_segments`; return the two bits of the one that ran."""
+    """Emit a choice by number among loops of `emit_segments`; return the bit of the one that ran."""
     start, after, no = builder.block, builder.append_basic_block(), ir.Constant(_BIT, 0)
     choice = builder.switch(chosen, after)
-    ways = [(start, no, no)]
+    ways = [(start, no)]
     for number, emitter in enumerate(emitters):
         block = builder.append_basic_block()
         choice.add_case(ir.Constant(_INT, number), block)
         builder.position_at_end(block)
         ways.append(emitter(after))
     builder.position_at_end(after)
-    beyond, bit = builder.phi(_BIT), builder.phi(_BIT)
-    for block, *found in ways:
-        beyond.add_incoming(found[0], block)
-        bit.add_incoming(found[1], block)
-    return beyond, bit
+    bit = builder.phi(_BIT)
+    for block, found in ways:
+        bit.add_incoming(found, block)
+    return bit
 
 
 def _plain_sums(
-    count: int, table: Floats, stride: int, column: int, last: int, indptr: Ints, row: Ints, quantity: Floats,
+    count: int, table: Floats, stride: int, column: int, indptr: Ints, row: Ints, quantity: Floats,
     begin: int, end: int, out: Floats, out_stride: int, to: int,
-) -> bool:  # fmt: skip
-    beyond = False
+) -> None:  # fmt: skip
     for a in range(begin, end):
         total = np.zeros(LANES * count)
         for k in range(indptr[a], indptr[a + 1]):
-            beyond |= not 0 <= row[k] <= last
-            unit = min(row[k] % (last + 1), last) * stride + column
+            unit = row[k] * stride + column
             total += quantity[k] * table[unit : unit + LANES * count]
         at = (a - begin) * out_stride + to
         out[at : at + LANES * count] = total
-    return beyond
 
 
 @or_plain(_plain_sums)
 def _sums(
-    _: Any, count: Any, table: Any, stride: Any, column: Any, last: Any, indptr: Any, row: Any,  # noqa: ARG001
+    _: Any, count: Any, table: Any, stride: Any, column: Any, indptr: Any, row: Any,  # noqa: ARG001
     quantity: Any, begin: Any, end: Any, out: Any, out_stride: Any, to: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, from element `to` of their outputs.
 
-    A position whose row is beyond `last` is read as `last`: returns whether there was one. count: 1 to WIDEST.
+    count: 1 to WIDEST.
     """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        *data, out = (data_of(context, builder, signature.args[i], values[i]) for i in (1, 5, 6, 7, 10))
+        *data, out = (data_of(context, builder, signature.args[i], values[i]) for i in (1, 4, 5, 6, 9))
 
         def store(number: Any, totals: list[Any]) -> None:
-            target = lanes_at(builder, out, builder.add(builder.mul(number, values[11]), values[12]))
+            target = lanes_at(builder, out, builder.add(builder.mul(number, values[10]), values[11]))
             for i, total in enumerate(totals):
                 builder.store(total, builder.gep(target, [ir.Constant(_INT, i)]), align=8)
 
         def loop(vectors: int) -> Callable[[Any], Any]:
-            return lambda after: emit_segments(builder, vectors, data, values[2:5], values[8:10], after, store)
+            return lambda after: emit_segments(builder, vectors, data, values[2:4], values[7:9], after, store)
 
         loops = [loop(vectors) for vectors in range(1, WIDEST + 1)]
-        return emit_cases(builder, builder.sub(values[0], ir.Constant(_INT, 1)), loops)[0]
+        emit_cases(builder, builder.sub(values[0], ir.Constant(_INT, 1)), loops)
+        return context.get_dummy_value()
 
     i8 = types.int64
-    return types.boolean(i8, table, i8, i8, i8, indptr, row, quantity, i8, i8, out, i8, i8), emit
+    return types.void(i8, table, i8, i8, indptr, row, quantity, i8, i8, out, i8, i8), emit
 
 
 CHUNK = 64  # segments whose sums wait in the first-level cache for their reduction
@@ -169,17 +172,14 @@ def sum_columns(
     """
     if begin >= end:
         return
-    last = table.shape[0] // max(stride, 1) - 1
+    check_positions(row[indptr[begin] : indptr[end]], table.shape[0] // max(stride, 1))
     passes = (vectors + WIDEST - 1) // WIDEST
-    beyond = False
     for p in range(passes):
         left, right = vectors * p // passes, vectors * (p + 1) // passes
-        beyond |= _sums(
-            right - left, table, stride, column + left * LANES, last, indptr, row, quantity, begin, end, sums,
+        _sums(
+            right - left, table, stride, column + left * LANES, indptr, row, quantity, begin, end, sums,
             out_stride, to + left * LANES,
         )  # fmt: skip
-    if beyond:
-        raise ValueError("a position names a row that does not exist")
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, f8[::1]")
