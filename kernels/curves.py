@@ -45,7 +45,15 @@ def extra_stride(width: int, extended: int) -> int:
 
 @kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, b1")
 def _finish(
-    extras: Floats, each: int, segments: int, width: int, falls: int, rises: int, losses: Floats, first: int, faults: bool
+    extras: Floats,
+    each: int,
+    segments: int,
+    width: int,
+    falls: int,
+    rises: int,
+    losses: Floats,
+    first: int,
+    faults: bool,
 ) -> None:
     """Write the moves that make no group, put extended scenarios at the ends, and spread NaN over whole curves."""
     partial, rest = has_partial(width), 0 if has_partial(width) else width % LANES
@@ -83,9 +91,9 @@ def sum_curves(
 ) -> None:  # fmt: skip
     """Write the curves of segments begin .. end - 1 to `losses[first + a width]` on, a = 0 .. end - begin - 1.
 
-    table: from `move_losses.curve_table`; extras: float64[>= (end - begin) extra_stride], of which the first two of each
-    segment become its value and delta. A curve is NaN throughout if any of its cells is not finite. Raises ValueError
-    on a row that does not exist; nothing else is checked.
+    table: from `move_losses.curve_table`; extras: float64[>= (end - begin) extra_stride], of which the first two of
+    each segment become its value and delta. A curve is NaN throughout if any of its cells is not finite. Raises
+    ValueError on a row that does not exist; nothing else is checked.
     """
     if begin >= end:
         return

@@ -36,8 +36,8 @@ def _moves(width: int) -> Floats:
 
 
 @kernel(
-    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8, f8[:, ::1],"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]"
+    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[:, :], i8, f8[:, ::1],"
+    "f8[:, :], f8[:, :], f8[:, :], b1[::1]"
 )
 def sweep(
     indptr: Ints,
@@ -74,13 +74,8 @@ def sweep(
     flat = pool.reshape(pool.shape[0] * wide)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        ask_for_places(
-            accounts, places, begin, end, CHUNK, slot, pool, width, hedge, residual,
-            value_usd, exact,
-        )  # fmt: skip
-        sum_curves(
-            indptr, unit, quantity, table, width, falls, side.shape[0] - falls, begin, end, curves, 0, extras
-        )
+        ask_for_places(accounts, places, begin, end, CHUNK, slot, pool, width, hedge, value_usd)
+        sum_curves(indptr, unit, quantity, table, width, falls, side.shape[0] - falls, begin, end, curves, 0, extras)
         for a in range(end - begin):
             account, place = accounts[begin + a], places[begin + a]
             to = slot[account, place] * wide
@@ -135,7 +130,7 @@ def envelope(losses: Floats, count: int, mean: float) -> float:
     return found
 
 
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
+@kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, :], f8[:, ::1], f8[:, :], f8[:, :], b1[::1]")
 def store_losses(
     accounts: Ints,
     places: Ints,
@@ -155,7 +150,7 @@ def store_losses(
         exact[row] = False
 
 
-@kernel("i8[::1], i8[::1], i8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("i8[::1], i8[:], i8[:, :], i8[:, :], i8[::1], f8[:, ::1], f8[:, :], f8[::1]")
 def lower_bounds(
     rows: Ints, count: Ints, column: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
 ) -> None:
@@ -167,7 +162,7 @@ def lower_bounds(
     flat = pool.reshape(pool.shape[0] * wide)
     for k in range(rows.shape[0]):
         row = rows[k]
-        ask_for_bounds(rows, k, count, column, slot, width, pool, mean, lower)
+        ask_for_bounds(rows, k, count, column, slot, width, pool)
         total = 0.0
         for place in range(count[row]):
             total += _envelope(flat, slot[row, place] * wide, width[column[row, place]], mean[row, place])

@@ -3,9 +3,9 @@
     losses[j] = max over cells of -sum_k quantity[k] pnl[row[k], cell, j],   cells: volatility up, same, down
 
 A group is eight moves: its three cells are three vectors of a table row, one behind the other. Reduced where they are
-summed, a segment writes 15 losses instead of 48 sums that are read again: a fifth of a sweep. What does not fill a group
-(the rest of the moves, value, delta, extended scenarios) follows in further vectors of the row and is left in `extras` as
-sums. Of seven moves left a group is made whose eighth lane has value, delta and nothing.
+summed, a segment writes 15 losses instead of 48 sums that are read again: a fifth of a sweep. What does not fill a
+group (the rest of the moves, value, delta, extended scenarios) follows in further vectors of the row and is left in
+`extras` as sums. Of seven moves left a group is made whose eighth lane has value, delta and nothing.
 
 The sums are those of `kernels.segment_sums`: the same loop, the same order, the same bits.
 """
@@ -68,11 +68,11 @@ def _plain_curves(
             total += quantity[k] * table[unit : unit + len(total)]
         cells = total[: LANES * VOL_CELLS * groups].reshape(groups, VOL_CELLS, LANES)
         fault = cells.sum(axis=1) - cells.sum(axis=1)
-        if kind == 2:  # noqa: PLR2004
+        if kind == 2:
             extras[(a - begin) * each : (a - begin) * each + 2] = cells[-1, :2, -1]
             fault[-1, -1] = 0.0
         found |= bool(np.isnan(fault).any())
-        curve = (0.0 - cells.min(axis=1) + fault).ravel()[: LANES * groups - (kind == 2)]  # noqa: PLR2004
+        curve = (0.0 - cells.min(axis=1) + fault).ravel()[: LANES * groups - (kind == 2)]
         losses[to + (a - begin) * width : to + (a - begin) * width + len(curve)] = curve
         if kind == 1:
             extras[(a - begin) * each : (a - begin) * each + LANES] = total[-LANES:]
@@ -87,8 +87,8 @@ def reduced_sums(
 ) -> Any:  # fmt: skip
     """Write the losses of some groups of segments begin .. end - 1, one or more, to `losses[to + a width]` on.
 
-    kind 0: groups alone; 1: the vector behind them goes to `extras[a each]`; 2: the last group has seven moves, value and
-    delta go there. Returns whether any sum is not finite.
+    kind 0: groups alone; 1: the vector behind them goes to `extras[a each]`; 2: the last group has seven moves, value
+    and delta go there. Returns whether any sum is not finite.
     """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -103,7 +103,7 @@ def reduced_sums(
                     cells = totals[VOL_CELLS * group : VOL_CELLS * (group + 1)]
                     losses, fault = _reduce(builder, cells)
                     at = builder.gep(target, [ir.Constant(_INT, group)])
-                    if kind == 2 and group == count - 1:  # noqa: PLR2004
+                    if kind == 2 and group == count - 1:
                         _store_seven(builder, losses, at)
                         for i in range(2):
                             place = builder.gep(more, [builder.add(own, ir.Constant(_INT, i))])

@@ -132,9 +132,9 @@ def _sums(
     _: Any, count: Any, table: Any, stride: Any, column: Any, indptr: Any, row: Any,  # noqa: ARG001
     quantity: Any, begin: Any, end: Any, out: Any, out_stride: Any, to: Any,  # noqa: ARG001
 ) -> Any:  # fmt: skip
-    """Write `8 count` columns of the sums of segments begin .. end - 1, one or more, from element `to` of their outputs.
+    """Write `8 count` columns of the sums of segments begin .. end - 1, at least one.
 
-    count: 1 to WIDEST.
+    A segment's begin at element `to` of its part of `out`. count: 1 to WIDEST.
     """
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:

@@ -31,7 +31,7 @@ def empty_table(rows: int, columns: int) -> Floats:
 def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None:
     """Raise ValueError unless the segments lie inside their positions and there are instruments for positions.
 
-    A compiled loop reads whatever lies behind an array's end. Rows are checked just before they are read (`check_positions`).
+    A compiled loop reads whatever lies behind an array's end. Rows are checked when they are read (`check_positions`).
     """
     m = indptr.shape[0] - 1
     if m < 0 or indptr[0] < 0 or indptr[-1] > row.shape[0] or row.shape[0] != quantity.shape[0]:
