@@ -4,12 +4,13 @@ All sides get the book of `benchmarks.sweep_book` and return the same: for every
 over three volatilities at each of 15 moves, the reduction of the default model.
 
 * scipy: CSR products, one per underlying, then minima in numpy; the fastest of three ways to write it counts.
-* naive: every position priced in every scenario, plain numba with `math.erfc`, on the first SAMPLE accounts and scaled
-  by positions.
+* naive: every position priced in every scenario, plain numba with `math.erfc`, on the first SAMPLE segments of each
+  underlying and scaled by positions.
 * C: `c/sweep.c` with its table given, by the better compiler.
-* tick: one underlying priced, its accounts swept, their totals, conditions and bounds under model P, and the solves
-  these leave open; the mean over the underlyings. The full sweep beside it is what the peers do: no prices, totals
-  and conditions.
+* tick: one underlying priced, its accounts swept, their equity and totals, the upper bound of their requirements under
+  model P and the conditions that it decides; the mean over the underlyings. With bounds: also the lower bound of
+  accounts that are still open, and solves. The full sweep beside both is what the peers do: no prices, totals and
+  conditions. A full refresh is all of it for all underlyings: prices, sweeps, then every account once.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from benchmarks.sweep_book import INSTRUMENTS, LINEARS, SCENARIOS, SIDE, WIDTH, 
 from kernels import move_losses, scenarios
 from kernels._jit import Floats, Ints
 from kernels.segment_tables import empty_table
+from monitor.engine.column import BLOCK
 
-SAMPLE = 500  # accounts that the naive form prices
+SAMPLE = BLOCK  # segments of each underlying that the naive form prices: of every length
 CELLS = SCENARIOS // WIDTH
+CELL = 16  # moves of one cell in a table row of the C form, the last of them zero
 SLICE = 1_000  # segments per product, so that what numpy reduces is still in the cache
 SEED = 20251010
 
@@ -133,10 +136,10 @@ def naive(  # noqa: PLR0913, PLR0917
 
 
 class Naive:
-    """The first SAMPLE accounts, ready to be priced position by position."""
+    """The first SAMPLE segments of each underlying, ready to be priced position by position."""
 
     def __init__(self, book: Book) -> None:
-        self.count = [int(np.searchsorted(held.accounts, SAMPLE)) for held in book.segments]
+        self.count = [min(SAMPLE, len(held.accounts)) for held in book.segments]
         self.positions = sum(int(held.indptr[count]) for held, count in zip(book.segments, self.count, strict=True))
         self.losses = [np.empty((count, WIDTH)) for count in self.count]
         self._arguments = [self._of(*of) for of in zip(book.segments, book.instruments, self.losses, strict=True)]
@@ -170,8 +173,8 @@ class ByHand:
         self._call.restype = None
         self._arguments = []
         for held, pnl, losses in zip(book.segments, book.planes(), self.losses, strict=True):
-            table = empty_table(INSTRUMENTS, SCENARIOS)
-            table.reshape(INSTRUMENTS, -1)[:, :SCENARIOS] = pnl
+            table = empty_table(INSTRUMENTS, CELLS * CELL)
+            table.reshape(INSTRUMENTS, CELLS, CELL)[:, :, :WIDTH] = pnl.reshape(INSTRUMENTS, CELLS, WIDTH)
             arrays = (held.indptr, held.row, held.quantity, table, losses)
             self._arguments.append((len(held.accounts), arrays))
 
@@ -204,22 +207,26 @@ def measure() -> dict[str, float | bool]:
     accounts = Accounts(book.segments, book.instruments, book.priced)
     forms: dict[str, Callable[[], object]] = {
         "ours": partial(ours, book, curves), "naive": sampled, **scipy_forms(book, peer_curves),
-        **by_hand, **{f"tick {u}": partial(accounts.tick, u) for u in range(len(book.segments))},
+        **by_hand, "refresh": accounts.refresh,
+        **{f"tick {u}": partial(accounts.tick_upper, u) for u in range(len(book.segments))},
+        **{f"all of tick {u}": partial(accounts.tick, u) for u in range(len(book.segments))},
     }  # fmt: skip
     times = medians(forms)
     sweep_s = times["ours"]
     positions = sum(len(held.row) for held in book.segments)
     scale = [_gross(held, priced) for held, priced in zip(book.segments, book.priced, strict=True)]
     scipy_s = min(seconds for name, seconds in times.items() if name.startswith("scipy"))
-    ticks_s = [times[f"tick {u}"] for u in range(len(book.segments))]
+    ticks_s, whole_s = ([times[f"{name} {u}"] for u in range(len(book.segments))] for name in ("tick", "all of tick"))
     return {
         "sweep_vs_scipy": scipy_s / sweep_s,
         "sweep_vs_naive": times["naive"] * positions / sampled.positions / sweep_s,
         "sweep_vs_c": sweep_s / min(times[name] for name in by_hand),
         "tick_vs_sweep": sum(ticks_s) / len(ticks_s) / sweep_s,
+        "tick_with_bounds_vs_sweep": sum(whole_s) / len(whole_s) / sweep_s,
+        "tick_vs_full_refresh": sum(whole_s) / len(whole_s) / times["refresh"],
         "sweep_ns_per_position": sweep_s / positions * 1e9,
-        "tick_popular_ms": ticks_s[0] * 1e3,
-        "tick_rare_ms": ticks_s[-1] * 1e3,
+        "tick_popular_ms": whole_s[0] * 1e3,
+        "tick_rare_ms": whole_s[-1] * 1e3,
         **accounts.solve_figures(),
         "sweep_equals_scipy": _agree(curves, peer_curves, scale, 1e-12),
         "sweep_equals_naive": _agree(curves, sampled.losses, scale, 1e-9),

@@ -16,6 +16,7 @@ from benchmarks.rounds import medians
 from benchmarks.sweep_book import ACCOUNTS, INDEX_USD, MOST_HELD, SIDE, WIDTH, Instruments, Priced, Segments, price
 from kernels import accounts, move_losses, netted_accounts, netted_bounds, netting
 from kernels._jit import Floats, Ints
+from monitor.engine.figures import Figures
 
 STEP = 5e-5
 THRESHOLDS = np.array([[0.90, 0.85, 1.0, 0.95, 1.0, 1.0]])
@@ -30,34 +31,34 @@ class Accounts:
     def __init__(self, held: list[Segments], instruments: list[Instruments], priced: list[Priced]) -> None:
         self._held, self._instruments, self._priced = held, instruments, priced
         self._allocate(len(held))
+        slots = 0
         for u, segments in enumerate(held):
             places = self._count[segments.accounts]
             self._column[segments.accounts, places] = u
             self._count[segments.accounts] += 1
             self._places.append(places)
-        # As the engine hands them out: account by account.
-        slots = int(self._count.sum())
-        self._slot[self._column >= 0] = np.arange(slots)
+            # As the engine arranges them: underlying by underlying, in the order of the segments.
+            self._slot[segments.accounts, places] = np.arange(slots, slots + len(places))
+            slots += len(places)
         self._pool = np.zeros((slots, WIDTH))
         for u in range(len(held)):
             self._sweep(u)
         self.solve(np.arange(ACCOUNTS))
         equity = self._im * (1.0 + np.random.default_rng(1).exponential(size=ACCOUNTS))
-        self._cash = equity - self._value.sum(axis=1)
+        self._cash[:] = equity - self._value.sum(axis=1)
         self.unsure = self.solves = self.ticks = 0
         self._refresh(np.arange(ACCOUNTS))
         self._up = [False] * len(held)
 
     def _allocate(self, underlyings: int) -> None:
         n = ACCOUNTS
-        self._value, self._hedge, self._mean, self._residual = (np.zeros((n, MOST_HELD)) for _ in range(4))
-        self._count, self._places = np.zeros(n, dtype=np.int64), list[Ints]()
-        self._column, self._slot = (np.full((n, MOST_HELD), -1, dtype=np.int64) for _ in range(2))
-        self._parts = np.zeros((n, MOST_HELD))  # of requirements that are sums: none here
-        self._norm, self._lower, self._equity, self._im, self._mm = (np.zeros(n) for _ in range(5))
-        self._exact, self._degraded = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-        self._yes, self._set = np.ones(n, dtype=np.bool_), np.zeros(n, dtype=np.int64)
-        self._flags = np.zeros(n, dtype=np.int64)
+        f = Figures(n, MOST_HELD, underlyings)
+        self._value, self._hedge, self._mean, self._residual = f.value, f.hedge, f.mean, f.residual
+        self._count, self._column, self._slot, self._places = f.count, f.column, f.slot, list[Ints]()
+        self._parts, self._lower = f.im_part, f.lower  # requirements that are sums: none here
+        self._cash, self._norm, self._equity, self._im, self._mm = f.cash, f.norm, f.equity, f.im, f.mm
+        self._exact, self._degraded, self._flags, self._set = f.exact, f.degraded, f.flags, f.threshold_set
+        self._yes = np.ones(n, dtype=np.bool_)
         self._changed, self._unsure = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._counts = np.zeros(2, dtype=np.int64)
         self._no_column = np.zeros(underlyings, dtype=np.bool_)
@@ -72,11 +73,25 @@ class Accounts:
 
     def tick(self, u: int) -> None:
         """Move one index, and bring every account that holds something of it up to date."""
+        self._move(u)
+        self._refresh(self._held[u].accounts)
+        self.ticks += 1
+
+    def tick_upper(self, u: int) -> None:
+        """Move one index; accounts that their upper bound leaves open keep the conditions that they had."""
+        self._move(u)
+        self._totals(self._held[u].accounts, np.zeros(0))
+
+    def refresh(self) -> None:
+        """Move all indices, and bring every account up to date."""
+        for u in range(len(self._held)):
+            self._move(u)
+        self._refresh(np.arange(ACCOUNTS))
+
+    def _move(self, u: int) -> None:
         self._up[u] = not self._up[u]
         price(self._instruments[u], INDEX_USD * (1.0 + STEP * self._up[u]), self._priced[u])
         self._sweep(u)
-        self._refresh(self._held[u].accounts)
-        self.ticks += 1
 
     def _sweep(self, u: int) -> None:
         s, p = self._held[u], self._priced[u]

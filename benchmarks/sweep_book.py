@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels import move_losses, scenarios
 from kernels._jit import Bools, Floats, Ints
+from monitor.engine.column import BLOCK
 
 ACCOUNTS, POSITIONS, UNDERLYINGS, MOST_HELD = 100_000, 20, 10, 4
 INSTRUMENTS, LINEARS = 100, 4
@@ -88,7 +89,7 @@ def empty_prices() -> Priced:
 
 
 def segments(rng: np.random.Generator) -> list[Segments]:
-    """Draw what the accounts hold, underlying by underlying, sorted by account and row."""
+    """Draw what the accounts hold, underlying by underlying, in the engine's order of accounts, and sorted by row."""
     popularity = 1.0 / np.arange(1, UNDERLYINGS + 1)
     # The largest of log-weights with Gumbel noise are a draw without replacement.
     noise = np.log(popularity) + rng.gumbel(size=(ACCOUNTS, UNDERLYINGS))
@@ -115,4 +116,15 @@ def _segments(rng: np.random.Generator, account: Ints) -> Segments:
     place = np.arange(len(account)) - np.repeat(first, count)
     row = (np.repeat(start, count) + place * np.repeat(step, count)) % INSTRUMENTS
     order = np.lexsort((row, account))
-    return Segments(accounts.astype(np.int64), indptr, row[order].astype(np.int64), rng.normal(0.0, 10.0, len(account)))
+    drawn = Segments(
+        accounts.astype(np.int64), indptr, row[order].astype(np.int64), rng.normal(0.0, 10.0, len(account))
+    )
+    return _by_length(drawn, count)
+
+
+def _by_length(held: Segments, count: Ints) -> Segments:
+    """Return the segments of each block of accounts with the shorter first, as `monitor.engine.column` keeps them."""
+    order = np.lexsort((count, np.arange(len(count)) // BLOCK))
+    indptr = np.concatenate([[0], np.cumsum(count[order])]).astype(np.int64)
+    from_here = np.repeat(held.indptr[:-1][order] - indptr[:-1], count[order]) + np.arange(len(held.row))
+    return Segments(held.accounts[order], indptr, held.row[from_here], held.quantity[from_here])

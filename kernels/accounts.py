@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
+from kernels.ahead import ask_for_totals
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
@@ -19,7 +20,7 @@ THRESHOLDS = 6
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+@kernel("i8[::1], i8[::1], f8[::1], f8[::1], f8, f8[:, :], f8[:, ::1], f8[:, ::1]")
 def scatter(
     account: Ints,
     place: Ints,
@@ -82,9 +83,9 @@ def conditions(
 
 
 @kernel(
-    "i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], i8[:, ::1], b1[::1], b1[::1], b1[::1],"
-    "b1[::1], b1[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1],"
-    "i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[::1]"
+    "i8[::1], f8[:], f8[:, :], f8[:, ::1], f8[:, ::1], i8[:], i8[:, :], b1[::1], b1[::1], b1[::1], b1[::1], b1[::1],"
+    "f8[:], f8[:, :], f8[::1], f8[::1], i8[:], f8[:, ::1], i8[::1], f8[:], f8[:], f8[:], i8[:], i8[::1], i8[::1],"
+    "i8[::1]"
 )
 def refresh_totals(
     rows: Ints,
@@ -127,6 +128,7 @@ def refresh_totals(
     open_cases = 0
     for k in range(rows.shape[0]):
         row = rows[k]
+        ask_for_totals(rows, k, value_usd, column, cash_usd)
         total_value = cash_usd[row]
         total_im = norm_usd[row] if netted[row] else 0.0
         total_mm = 0.0

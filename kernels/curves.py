@@ -1,10 +1,9 @@
-"""One segment's loss curve from its sums, and what a hedge leaves of it; eight moves at a time.
-
-Sums begin with all cells of volatility up, then same, then down, each `width` moves long, then the extended falls, then
-the extended rises (`kernels.move_losses`).
+"""Curves of segments in full, and what a hedge leaves of one.
 
     losses[j] = max over cells of -pnl[cell, j],  at the ends also over the extended ones of that side
     residual  = max over j of losses[j] + w m_j
+
+Where the sums are taken groups of eight moves are reduced (`kernels.segment_curves`); the rest is here.
 """
 
 from __future__ import annotations
@@ -12,91 +11,122 @@ from __future__ import annotations
 import math
 
 from kernels import vectors
-from kernels._jit import Floats, inlined, kernel
+from kernels._jit import Floats, Ints, inlined, kernel
+from kernels.segment_curves import AT_ONCE, EXTRAS, FUSED, PARTIAL, PLAIN, VOL_CELLS, reduced_sums
+from kernels.segment_sums import sum_columns
+from kernels.segment_tables import check_positions
 from kernels.vectors import LANES
 
-VOL_CELLS = 3  # volatility up, same, down: the layout of `scenarios.scenario_table`
+
+@inlined()
+def groups_of(width: int) -> int:
+    """Return how many groups of eight moves a curve of `width` moves has, the last one perhaps with seven."""
+    return (width + 1) // LANES
 
 
-@kernel("f8[::1], i8, i8")
-def _fill(losses: Floats, to: int, width: int) -> None:
-    for j in range(width):
-        losses[to + j] = math.nan
+@inlined()
+def has_partial(width: int) -> bool:
+    """Return whether seven moves are left over, which make a group with value and delta."""
+    return width % LANES == LANES - 1
 
 
-@kernel("f8[::1], i8, i8, i8, f8[::1], i8")
-def _narrow(sums: Floats, stride: int, segments: int, width: int, losses: Floats, first: int) -> None:
-    for a in range(segments):
-        at, to = a * stride, first + a * width
-        check = 0.0
-        for j in range(width):
-            up, same, down = sums[at + j], sums[at + width + j], sums[at + 2 * width + j]
-            check += up + same + down
-            losses[to + j] = 0.0 - min(up, min(same, down))  # noqa: PLW3301
-        # A minimum may pass over NaN, a sum cannot.
-        if not math.isfinite(check):
-            _fill(losses, to, width)
+@inlined()
+def extra_vectors(width: int, extended: int) -> int:
+    """Return how many vectors follow the groups: value, delta and the rest of the moves, then extended scenarios."""
+    own = 0 if has_partial(width) else 2 + VOL_CELLS * (width % LANES)
+    return (own + extended + LANES - 1) // LANES
 
 
-@kernel("f8[::1], i8, i8, i8, f8[::1], i8")
-def _wide(sums: Floats, stride: int, segments: int, width: int, losses: Floats, first: int) -> None:
-    """As `_narrow`, eight moves at a time; the last eight overlap those before."""
-    zero = vectors.splat(0.0)
-    for a in range(segments):
-        at, to = a * stride, first + a * width
-        check = zero
-        for group in range(0, width, LANES):
-            j = min(group, width - LANES)
-            up = vectors.load(sums, at + j)
-            same = vectors.load(sums, at + width + j)
-            down = vectors.load(sums, at + 2 * width + j)
-            check = vectors.add(check, vectors.add(up, vectors.add(same, down)))
-            vectors.store(losses, to + j, vectors.subtract(zero, vectors.smaller(up, vectors.smaller(same, down))))
-        if not math.isfinite(vectors.sum_of(check)):
-            _fill(losses, to, width)
+@inlined()
+def extra_stride(width: int, extended: int) -> int:
+    """Return how many doubles a segment has in `extras`; the first two are value and delta."""
+    return LANES * ((1 if has_partial(width) else 0) + extra_vectors(width, extended))
 
 
-@kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8")
-def _extend(
-    sums: Floats, stride: int, segments: int, width: int, falls: int, rises: int, losses: Floats, first: int
+@kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, b1")
+def _finish(
+    extras: Floats,
+    each: int,
+    segments: int,
+    width: int,
+    falls: int,
+    rises: int,
+    losses: Floats,
+    first: int,
+    faults: bool,
 ) -> None:
+    """Write the moves that make no group, put extended scenarios at the ends, and spread NaN over whole curves."""
+    partial, rest = has_partial(width), 0 if has_partial(width) else width % LANES
+    beyond = LANES if partial else 2 + VOL_CELLS * rest
+    if rest == 0 and falls + rises == 0 and not faults:
+        return
     for a in range(segments):
-        at, to = a * stride + VOL_CELLS * width, first + a * width
+        to = first + a * width
+        check = 0.0
+        for j in range(width if faults else 0):
+            check += losses[to + j] if j < width - rest else 0.0
+        at = a * each + 2
+        for j in range(rest):
+            up, same, down = extras[at + j], extras[at + rest + j], extras[at + 2 * rest + j]
+            check += up + same + down
+            losses[to + width - rest + j] = 0.0 - min(up, min(same, down))  # noqa: PLW3301
         low, high = losses[to], losses[to + width - 1]
-        check = low
+        at = a * each + beyond
         for j in range(at, at + falls):
-            low = max(low, 0.0 - sums[j])
-            check += sums[j]
+            low = max(low, 0.0 - extras[j])
+            check += extras[j]
         for j in range(at + falls, at + falls + rises):
-            high = max(high, 0.0 - sums[j])
-            check += sums[j]
+            high = max(high, 0.0 - extras[j])
+            check += extras[j]
         losses[to], losses[to + width - 1] = low, high
         if not math.isfinite(check):
-            _fill(losses, to, width)
+            for j in range(width):
+                losses[to + j] = math.nan
 
 
-@kernel("f8[::1], i8, i8, i8, i8, i8, f8[::1], i8")
-def reduce_curves(
-    sums: Floats, stride: int, segments: int, width: int, falls: int, rises: int, losses: Floats, first: int
-) -> None:
-    """Write the curves of some segments to `losses[first + a width : first + (a + 1) width]`, a = 0 .. segments - 1.
+@kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, f8[::1]")
+def sum_curves(
+    indptr: Ints, row: Ints, quantity: Floats, table: Floats, width: int, falls: int, rises: int, begin: int, end: int,
+    losses: Floats, first: int, extras: Floats,
+) -> None:  # fmt: skip
+    """Write the curves of segments begin .. end - 1 to `losses[first + a width]` on, a = 0 .. end - begin - 1.
 
-    NaN throughout if any cell is not finite. Nothing is checked: sums holds `stride` doubles per segment.
+    table: from `move_losses.curve_table`; extras: float64[>= (end - begin) extra_stride], of which the first two of
+    each segment become its value and delta. A curve is NaN throughout if any of its cells is not finite. Raises
+    ValueError on a row that does not exist; nothing else is checked.
     """
-    if width >= LANES:
-        _wide(sums, stride, segments, width, losses, first)
-    else:
-        _narrow(sums, stride, segments, width, losses, first)
-    if falls + rises > 0:
-        _extend(sums, stride, segments, width, falls, rises, losses, first)
+    if begin >= end:
+        return
+    groups, vectors = groups_of(width), extra_vectors(width, falls + rises)
+    stride = LANES * (VOL_CELLS * groups + vectors)
+    each, partial = extra_stride(width, falls + rises), has_partial(width)
+    check_positions(row[indptr[begin] : indptr[end]], table.shape[0] // stride)
+    faults = False
+    behind = FUSED and vectors == 1 and not partial  # the vector of extras goes with the last groups
+    passes = (groups + AT_ONCE - 1) // AT_ONCE
+    for p in range(passes):
+        left, right = groups * p // passes, groups * (p + 1) // passes
+        kind = PLAIN
+        if p == passes - 1 and (partial or behind):
+            kind = PARTIAL if partial else EXTRAS
+        faults |= reduced_sums(
+            right - left, kind, table, stride, LANES * VOL_CELLS * left, indptr, row, quantity, begin, end, losses,
+            width, first + LANES * left, extras, each,
+        )  # fmt: skip
+    if vectors > 0 and not (behind and passes > 0):
+        to = LANES if partial else 0
+        sum_columns(
+            indptr, row, quantity, table, stride, LANES * VOL_CELLS * groups, vectors, begin, end, extras, each, to
+        )
+    _finish(extras, each, end - begin, width, falls, rises, losses, first, faults)
 
 
 @inlined()
 def keep_curve(losses: Floats, at: int, moves: Floats, w: float, pool: Floats, to: int) -> float:
     """Copy a curve to `pool[to : to + width]`, and return the max over j of `losses[at + j] + w moves[j]`.
 
-    The same as `kernels.netting.residual` to the last bit. The curve is finite or NaN throughout, as `reduce_curves`
-    leaves it.
+    The same as `kernels.netting.residual` to the last bit. The curve is finite or NaN throughout, as
+    `sum_curves` leaves it.
     """
     width = moves.shape[0]
     largest = -math.inf

@@ -12,10 +12,14 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, Ints, kernel
-from kernels.curves import VOL_CELLS, reduce_curves
+from kernels.curves import extra_stride, extra_vectors, groups_of, has_partial, sum_curves
 from kernels.scenarios import ScenarioTable
-from kernels.segment_sums import CHUNK, sum_segments
-from kernels.segment_tables import check_segments, empty_table, stride_of, table_rows
+from kernels.segment_curves import VOL_CELLS
+from kernels.segment_sums import CHUNK
+from kernels.segment_tables import check_segments, empty_table, table_rows
+from kernels.vectors import LANES
+
+_NOTHING, _VALUE, _DELTA = -1, -2, -3  # columns of a table that are no scenario
 
 
 def extended_sides(table: ScenarioTable, buckets_each_side: int) -> Ints:
@@ -36,21 +40,30 @@ def _check_layout(scenarios: int, width: int, side: Ints) -> None:
 
 @kernel("i8, i8[::1]")
 def _columns(width: int, side: Ints) -> Ints:
-    """Return the scenario of each column of a table: up, same and down of all moves, then falls, then rises.
-
-    Cells of neighbouring moves are neighbours, so that eight moves are reduced at once.
-    """
-    scenario = np.empty(VOL_CELLS * width + side.shape[0], dtype=np.int64)
-    for j in range(width):
+    """Return the scenario of each column of a table, or what else is there: the order of `kernels.curves`."""
+    groups, beyond = groups_of(width), VOL_CELLS * LANES * groups_of(width)
+    column = np.full(beyond + LANES * extra_vectors(width, side.shape[0]), _NOTHING)
+    for group in range(groups):
         for cell in range(VOL_CELLS):
-            scenario[cell * width + j] = VOL_CELLS * j + cell
-    at = VOL_CELLS * width
+            for lane in range(min(LANES, width - LANES * group)):
+                column[LANES * (VOL_CELLS * group + cell) + lane] = VOL_CELLS * (LANES * group + lane) + cell
+    at = beyond
+    if has_partial(width):
+        column[beyond - (VOL_CELLS - 1) * LANES - 1] = _VALUE
+        column[beyond - (VOL_CELLS - 2) * LANES - 1] = _DELTA
+    else:
+        column[at], column[at + 1] = _VALUE, _DELTA
+        at += 2
+        for cell in range(VOL_CELLS):
+            for j in range(LANES * groups, width):
+                column[at] = VOL_CELLS * j + cell
+                at += 1
     for wanted in (-1, 1):
         for j in range(side.shape[0]):
             if side[j] == wanted:
-                scenario[at] = VOL_CELLS * width + j
+                column[at] = VOL_CELLS * width + j
                 at += 1
-    return scenario
+    return column
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1], i8")
@@ -66,16 +79,19 @@ def curve_table(
     if not value.shape[0] == delta.shape[0] == pnl.shape[0]:
         raise ValueError("instrument columns must have one length")
     held, place = table_rows(indptr, row, pnl.shape[0])
-    scenario = _columns(width, side)
-    columns = scenario.shape[0]
-    stride = stride_of(columns + 2)
+    column = _columns(width, side)
+    stride = column.shape[0]
     table = empty_table(held.shape[0], stride)
     for i in range(held.shape[0]):
-        at, unit = i * stride, held[i]
-        for c in range(columns):
-            table[at + c] = pnl[unit, scenario[c]]
-        table[at + columns] = value[unit]
-        table[at + columns + 1] = delta[unit]
+        unit = held[i]
+        for c in range(stride):
+            of = column[c]
+            if of >= 0:
+                table[i * stride + c] = pnl[unit, of]
+            elif of == _VALUE:
+                table[i * stride + c] = value[unit]
+            elif of == _DELTA:
+                table[i * stride + c] = delta[unit]
     return table, place
 
 
@@ -100,22 +116,22 @@ def evaluate(
     that holds it NaN throughout. Raises ValueError on shapes, rows and sides that do not fit.
     """
     m, width = losses.shape
-    scenarios = pnl.shape[1]
     table, place = curve_table(indptr, row, quantity, pnl, value, delta, side, width)
     if indptr.shape[0] != m + 1 or out_value.shape[0] != m or out_delta.shape[0] != m:
         raise ValueError("outputs need one row per segment")
-    stride = stride_of(scenarios + 2)
-    sums = empty_table(CHUNK, stride)
     falls = int(np.sum(side < 0))
+    each = extra_stride(width, side.shape[0])
+    extras = np.empty(CHUNK * each)
     flat = losses.reshape(m * width)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
-        reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, flat, begin * width)
+        sum_curves(
+            indptr, place, quantity, table, width, falls, side.shape[0] - falls, begin, end, flat, begin * width, extras
+        )
         for a in range(begin, end):
-            at = (a - begin) * stride + scenarios
-            out_value[a] = sums[at]
-            out_delta[a] = sums[at + 1]
+            at = (a - begin) * each
+            out_value[a] = extras[at]
+            out_delta[a] = extras[at + 1]
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")

@@ -19,7 +19,7 @@ from kernels._jit import Bools, Floats, Ints, kernel
 TOLERANCE = 1e-9  # primal-dual gap of a solve, relative
 
 
-@kernel("f8[:, :, ::1], i8[::1], i8[::1]")
+@kernel("f8[:, :, ::1], i8[::1], i8[:]")
 def _gathered(matrices: Floats, coin: Ints, columns: Ints) -> Floats:
     """Return the matrices of some columns, float64[K, U, U]."""
     places = np.empty(columns.shape[0], dtype=np.int64)
@@ -31,8 +31,7 @@ def _gathered(matrices: Floats, coin: Ints, columns: Ints) -> Floats:
 
 
 @kernel(
-    "i8[::1], b1[::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1], f8[:, ::1], f8[:, ::1],"
-    "f8[::1], b1[::1]"
+    "i8[::1], b1[::1], i8[:], i8[:, :], i8[::1], i8[:], f8[:, :, :, ::1], f8[::1], f8[:, :], f8[:, :], f8[:], b1[::1]"
 )
 def take_matrices(
     rows: Ints,
@@ -60,13 +59,13 @@ def take_matrices(
         held = column[row, : count[row]]
         mean[row, : count[row]] = 0.0
         gathered = _gathered(matrices[set_of[row]], coin, held)
-        norm[row] = netting.norm(hedge[row, : count[row]], gathered, stress[set_of[row]])
+        norm[row] = netting.norm(hedge[row, : count[row]].copy(), gathered, stress[set_of[row]])
         exact[row] = False
 
 
 @kernel(
-    "i8[::1], i8[::1], i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[:, :, :, ::1], f8[::1], f8[:, ::1],"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], b1[::1]"
+    "i8[::1], i8[:], i8[:, :], i8[:, :], i8[::1], i8[::1], i8[:], f8[:, :, :, ::1], f8[::1], f8[:, ::1],"
+    "f8[:, :], f8[:, :], f8[:, :], f8[:], f8[:], b1[::1]"
 )
 def solve_rows(
     rows: Ints,

@@ -19,10 +19,10 @@ import numpy as np
 
 from kernels import netting
 from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.curves import keep_curve, reduce_curves
+from kernels.ahead import ask_for_bounds, ask_for_places
+from kernels.curves import extra_stride, keep_curve, sum_curves
 from kernels.move_losses import curve_table
-from kernels.segment_sums import CHUNK, sum_segments
-from kernels.segment_tables import empty_table, stride_of
+from kernels.segment_sums import CHUNK
 
 
 @inlined()
@@ -36,8 +36,8 @@ def _moves(width: int) -> Floats:
 
 
 @kernel(
-    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8, f8[:, ::1],"
-    "f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]"
+    "i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], i8[::1], i8[::1], i8[:, :], i8, f8[:, ::1],"
+    "f8[:, :], f8[:, :], f8[:, :], b1[::1]"
 )
 def sweep(
     indptr: Ints,
@@ -62,25 +62,25 @@ def sweep(
     `pool[slot[row, place], :width]`, `residual` and `value_usd`, float64[A, P], and clears `exact`: a solve of before
     does not hold any more. hedge: float64[A, P], USD. Raises ValueError on shapes, rows and sides that do not fit.
     """
-    m, scenarios, wide = accounts.shape[0], pnl.shape[1], pool.shape[1]
+    m, wide = accounts.shape[0], pool.shape[1]
     table, unit = curve_table(indptr, row, quantity, pnl, value, value, side, width)
     if indptr.shape[0] != m + 1 or places.shape[0] != m or width > wide:
         raise ValueError("accounts needs one row per segment, and the pool a place for every move")
-    stride = stride_of(scenarios + 2)
-    sums = empty_table(CHUNK, stride)
+    each = extra_stride(width, side.shape[0])
+    extras = np.empty(CHUNK * each)
     falls = int(np.sum(side < 0))
     moves = _moves(width)
     curves = np.empty(CHUNK * width)
     flat = pool.reshape(pool.shape[0] * wide)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, unit, quantity, table, stride, begin, end, sums)
-        reduce_curves(sums, stride, end - begin, width, falls, side.shape[0] - falls, curves, 0)
+        ask_for_places(accounts, places, begin, end, CHUNK, slot, pool, width, hedge, value_usd)
+        sum_curves(indptr, unit, quantity, table, width, falls, side.shape[0] - falls, begin, end, curves, 0, extras)
         for a in range(end - begin):
             account, place = accounts[begin + a], places[begin + a]
             to = slot[account, place] * wide
             residual[account, place] = keep_curve(curves, a * width, moves, hedge[account, place], flat, to)
-            value_usd[account, place] = sums[a * stride + scenarios]
+            value_usd[account, place] = extras[a * each]
             exact[account] = False
 
 
@@ -88,7 +88,8 @@ def sweep(
 def _chord(losses: Floats, at: int, left: int, right: int, position: float) -> float:
     """Return the line through two points of a curve, at a place between them."""
     share = (position - left) / (right - left)
-    return losses[at + left] + share * (losses[at + right] - losses[at + left])
+    height: float = losses[at + left] + share * (losses[at + right] - losses[at + left])
+    return height
 
 
 @inlined()
@@ -139,7 +140,7 @@ def envelope(losses: Floats, count: int, mean: float) -> float:
     return found
 
 
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], b1[::1]")
+@kernel("i8[::1], i8[::1], f8[:, ::1], i8[:, :], f8[:, ::1], f8[:, :], f8[:, :], b1[::1]")
 def store_losses(
     accounts: Ints,
     places: Ints,
@@ -159,7 +160,7 @@ def store_losses(
         exact[row] = False
 
 
-@kernel("i8[::1], i8[::1], i8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("i8[::1], i8[:], i8[:, :], i8[:, :], i8[::1], f8[:, ::1], f8[:, :], f8[::1]")
 def lower_bounds(
     rows: Ints, count: Ints, column: Ints, slot: Ints, width: Ints, pool: Floats, mean: Floats, lower: Floats
 ) -> None:
@@ -169,7 +170,9 @@ def lower_bounds(
     """
     wide = pool.shape[1]
     flat = pool.reshape(pool.shape[0] * wide)
-    for row in rows:
+    for k in range(rows.shape[0]):
+        row = rows[k]
+        ask_for_bounds(rows, k, count, column, slot, width, pool)
         total = 0.0
         for place in range(count[row]):
             total += _envelope(flat, slot[row, place] * wide, width[column[row, place]], mean[row, place])

@@ -31,7 +31,7 @@ def empty_table(rows: int, columns: int) -> Floats:
 def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None:
     """Raise ValueError unless the segments lie inside their positions and there are instruments for positions.
 
-    A compiled loop reads whatever lies behind an array's end. Rows are looked at when they are read (`sum_segments`).
+    A compiled loop reads whatever lies behind an array's end. Rows are checked when they are read (`check_positions`).
     """
     m = indptr.shape[0] - 1
     if m < 0 or indptr[0] < 0 or indptr[-1] > row.shape[0] or row.shape[0] != quantity.shape[0]:
@@ -45,12 +45,20 @@ def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None
         raise ValueError("a position names a row that does not exist")
 
 
+@kernel("i8[::1], i8")
+def check_positions(row: Ints, rows: int) -> None:
+    """Raise ValueError unless every position names one of `rows` instruments."""
+    signs = 0  # as above
+    for k in range(row.shape[0]):
+        signs |= row[k] | (rows - 1 - row[k])
+    if signs < 0:
+        raise ValueError("a position names a row that does not exist")
+
+
 @kernel("i8[::1], i8[::1], i8")
 def check_rows(indptr: Ints, row: Ints, rows: int) -> None:
     """Raise ValueError unless every position of the segments names one of `rows` instruments."""
-    for k in range(indptr[0], indptr[-1]):
-        if row[k] < 0 or row[k] >= rows:
-            raise ValueError("a position names a row that does not exist")
+    check_positions(row[indptr[0] : indptr[-1]], rows)
 
 
 @kernel("i8[::1], i8[::1], i8")

@@ -1,7 +1,7 @@
 """One underlying under one parameter set and margin model: every account's segment over the instrument rows.
 
-A column is a cache. Its numbers are a function of the market and of the accounts' exposures alone: segments are sorted
-by row, so the path that led there leaves no trace.
+A column is a cache. Its numbers are a function of the market and of the accounts' exposures alone: the order of
+segments is that of rows and lengths, so the path that led there leaves no trace.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
 
 DAY_US = 86_400_000_000
+BLOCK = 1024  # accounts whose segments are put in order by their length
 
 
 class Column:
@@ -77,7 +78,7 @@ class Column:
         return bool(self._exposures)
 
     def segments(self) -> Segments:
-        """Return what the accounts hold, sorted by account row."""
+        """Return what the accounts hold, in blocks of account rows, the shorter of a block first."""
         self._rebuild_segments()
         return self._segments
 
@@ -168,7 +169,7 @@ class Column:
     def _rebuild_segments(self) -> None:
         if not self._segments_stale:
             return
-        rows = sorted(self._exposures)
+        rows = _by_length(sorted(self._exposures), self._exposures)
         self._segment_of = {row: k for k, row in enumerate(rows)}
         lengths = [len(self._exposures[row]) for row in rows]
         row_of = self.pricing.row_of
@@ -239,6 +240,19 @@ def evaluate(pricing: Pricing, netted: bool, indptr: Ints, row: Ints, quantity: 
     )  # fmt: skip
     np.add(results.scan, results.roll, out=results.requirement)
     np.add(results.requirement, results.delta_shock, out=results.requirement)
+
+
+def _by_length(rows: list[int], exposures: dict[int, Exposure]) -> list[int]:
+    """Return account rows in blocks, in each those with fewer positions first.
+
+    The end of a segment is a jump that a processor foretells if the last ones were as long. Blocks keep accounts near
+    each other in memory.
+    """
+    return [
+        row
+        for first in range(0, len(rows), BLOCK)
+        for row in sorted(rows[first : first + BLOCK], key=lambda row: len(exposures[row]))
+    ]
 
 
 def refinement_of(market: Market, underlying: str, netting: NettingParameters) -> int:

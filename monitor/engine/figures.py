@@ -10,6 +10,18 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+_BY_PLACE, _BY_ACCOUNT = 6, 8  # figures of a record
+_LINE = 8  # of them in a cache line
+
+
+def _record(rows: int, figures: int) -> Floats:
+    """Return zeros, float64[rows, >= figures], whose rows begin at cache lines."""
+    width = (figures + _LINE - 1) // _LINE * _LINE
+    raw = np.zeros(rows * width + _LINE)
+    skipped = (-raw.ctypes.data // raw.itemsize) % _LINE
+    return raw[skipped : skipped + rows * width].reshape(rows, width)
+
+
 class Figures:
     """Figures of up to `rows` accounts in up to `places` underlyings each; USD, unused elements are zero.
 
@@ -21,30 +33,27 @@ class Figures:
     Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges,
     the `lower` bound if it was asked for; per place their `hedge`, its `residual`, the `mean` move, the `slot` of
     their losses in the pool (-1: none).
+
+    What a tick of netted accounts needs is one record per account, in this order on cache lines of its own.
     """
 
     def __init__(self, rows: int, places: int, columns: int) -> None:
-        self.cash: Floats = np.zeros(rows)
-        self.equity: Floats = np.zeros(rows)
-        self.im: Floats = np.zeros(rows)
-        self.mm: Floats = np.zeros(rows)
-        self.flags: Ints = np.zeros(rows, dtype=np.int64)
+        record = _record(rows, _BY_PLACE * places + _BY_ACCOUNT)
+        numbers = record.view(np.int64)
+        self.value, self.residual, self.hedge = (record[:, i * places : (i + 1) * places] for i in range(3))
+        self.slot, self.column = (numbers[:, i * places : (i + 1) * places] for i in range(3, 5))
+        self.mean = record[:, 5 * places : 6 * places]
+        at = _BY_PLACE * places
+        self.cash, self.norm, self.equity, self.im, self.mm = (record[:, at + i] for i in range(5))
+        self.flags, self.count, self.threshold_set = (numbers[:, at + i] for i in range(5, 8))
+        self.slot[:] = self.column[:] = -1
         self.degraded: Bools = np.zeros(rows, dtype=np.bool_)
         self.has_positions: Bools = np.zeros(rows, dtype=np.bool_)
-        self.threshold_set: Ints = np.zeros(rows, dtype=np.int64)
-        self.count: Ints = np.zeros(rows, dtype=np.int64)
-        self.column: Ints = np.full((rows, places), -1, dtype=np.int64)
-        self.value: Floats = np.zeros((rows, places))
         self.im_part: Floats = np.zeros((rows, places))
         self.mm_part: Floats = np.zeros((rows, places))
         self.netted: Bools = np.zeros(rows, dtype=np.bool_)
         self.exact: Bools = np.zeros(rows, dtype=np.bool_)
-        self.norm: Floats = np.zeros(rows)
         self.lower: Floats = np.zeros(rows)
-        self.hedge: Floats = np.zeros((rows, places))
-        self.mean: Floats = np.zeros((rows, places))
-        self.residual: Floats = np.zeros((rows, places))
-        self.slot: Ints = np.full((rows, places), -1, dtype=np.int64)
         self.held: Bools = np.zeros(columns, dtype=np.bool_)
 
     @property

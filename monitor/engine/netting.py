@@ -17,7 +17,7 @@ from monitor.engine.figures import Figures, Floats, Ints
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.engine.column import Column
+    from monitor.engine.column import Column, Segments
     from monitor.engine.market import Market
     from schemas.records import NettingParameters
 
@@ -48,6 +48,7 @@ class Netting:
         self._pool = np.zeros((64, 9))
         self._free = list(range(63, -1, -1))
         self._columns: list[Column] = []
+        self._arranged: dict[int, Segments] = {}  # by column: the segments in whose order its losses lie
         self._coin_of: dict[str, int] = {}
         self._coin = np.zeros(0, dtype=np.int64)
         self._width = np.zeros(0, dtype=np.int64)
@@ -102,11 +103,28 @@ class Netting:
         p, segments = column.pricing, column.segments()
         width = 2 * p.buckets + 1
         self._make_room(column, width)
+        if self._arranged.get(column.index) is not segments:
+            self._arrange(column, segments, f)
         netted_bounds.sweep(
             segments.indptr, segments.row, segments.quantity, p.pnl, p.value, p.side, segments.accounts,
             segments.places, f.slot, width, self._pool, f.hedge, f.residual, f.value, f.exact,
         )  # fmt: skip
         return segments.accounts
+
+    def _arrange(self, column: Column, segments: Segments, f: Figures) -> None:
+        """Put losses of one column side by side, this one's in the order of its segments: a tick writes in sequence."""
+        rows, places = np.nonzero(f.slot >= 0)
+        of = f.column[rows, places]
+        rank = np.arange(len(self._pool))
+        rank[f.slot[segments.accounts, segments.places]] = np.arange(len(segments.accounts))
+        order = np.lexsort((rank[f.slot[rows, places]], of))
+        rows, places = rows[order], places[order]
+        pool = np.zeros_like(self._pool)
+        pool[: len(order)] = self._pool[f.slot[rows, places]]
+        f.slot[rows, places] = np.arange(len(order))
+        self._pool = pool
+        self._free = list(range(len(pool) - 1, len(order) - 1, -1))
+        self._arranged[column.index] = segments
 
     def store(self, column: Column, accounts: Ints, places: Ints, losses: Floats, f: Figures) -> None:
         """Take a column's new losses of some accounts, in which it has those places."""
