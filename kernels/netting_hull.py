@@ -5,7 +5,8 @@ of g(m) + w m is its conjugate, piecewise linear with slope m_i between the brea
 vertices carry the whole problem: cells below the hull never matter.
 
 A curve of n moves has its j-th move at -1 + 2 j / (n - 1); a hull is the rising indices of its vertices, first 0, last
-n - 1, and no three on a line.
+n - 1, and no three on a line. A line is one within a tolerance: on a straight stretch rounding would choose vertices,
+and events would name other moves on another CPU.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ def grid_move(j: int, n: int) -> float:
     return (2 * j - (n - 1)) / (n - 1)
 
 
+STRAIGHT = 1e-13  # least height of a vertex above its neighbours' chord, of losses of size 1
+
+
 @kernel("f8[::1], i8[::1]")
 def upper_hull(losses: Floats, vertex: Ints) -> int:
     """Write the vertices of the upper concave hull of a curve, and return how many (2 to n).
 
-    losses: float64[n], finite; vertex: int64[>= n].
+    losses: float64[n], finite, of size 1; vertex: int64[>= n]. No loss lies above the hull by more than n^2/8 STRAIGHT.
     """
     count = 0
     for j in range(losses.shape[0]):
         while count >= 2:
             a, b = vertex[count - 2], vertex[count - 1]
-            # Below the chord, or on it: slopes that do not fall.
-            if (losses[b] - losses[a]) * (j - b) > (losses[j] - losses[b]) * (b - a):
+            # Kept where slopes fall. The difference is the height above the chord times its length.
+            if (losses[b] - losses[a]) * (j - b) - (losses[j] - losses[b]) * (b - a) > STRAIGHT * (j - a):
                 break
             count -= 1
         vertex[count] = j

@@ -46,14 +46,17 @@ def _largest(losses: Floats, counts: Ints) -> float:
 
 @kernel("f8[::1], i8, f8[::1]")
 def _single(losses: Floats, count: int, dual: Floats) -> float:
-    """Return the largest loss of one curve, and write the lowest move that has it."""
-    at = 0
+    """Return the largest loss of one curve, and write the lowest move that has it but for rounding."""
+    worst: float = losses[0]
+    size = 0.0
     for j in range(count):
-        if losses[j] > losses[at]:
-            at = j
+        worst = max(worst, losses[j])
+        size = max(size, abs(losses[j]))
+    at = 0
+    while losses[at] < worst - ROUNDING * size:
+        at += 1
     dual[:] = 0.0
     dual[at] = 1.0
-    worst: float = losses[at]
     return worst
 
 

@@ -29,6 +29,22 @@ def test_two_hedged_perpetuals() -> None:
     assert solve(losses, k=0.25)[0].requirement == pytest.approx(math.sqrt(0.75 * 13.0 + 0.25 * 49.0), rel=1e-9)
 
 
+def test_rounding_does_not_choose_the_moves() -> None:
+    """Curves that differ in their last bits have their worst mixtures on the same moves, straight ones too."""
+    rng = np.random.default_rng(5)
+    moves = np.linspace(-1.0, 1.0, 17)
+    for _ in range(300):
+        slope, strike = rng.normal(0.0, 1e4, 2), rng.uniform(-1.0, 1.0, 2)
+        kinked = slope[1] * np.minimum(moves, strike[1])
+        for curves in ([slope[0] * moves, kinked], [np.maximum(slope[0] * moves, 0.0) - 50.0]):
+            named = set()
+            for _ in range(4):
+                rounded = np.array(curves) * (1.0 + rng.integers(-3, 4, (len(curves), 17)) * 2.0**-53)
+                _, _, duals, _ = solve(rounded, HALF[:, : len(curves), : len(curves)])
+                named.add(str([np.flatnonzero(dual > 1e-12).tolist() for dual in duals]))
+            assert len(named) == 1
+
+
 def test_the_screen_of_lines_is_their_size() -> None:
     """The screen of a perpetual is its signed loss at the end of the range."""
     w = np.empty(2)
