@@ -1,8 +1,9 @@
 # Targets for people and for CI; `make help` lists them.
 SHELL := /bin/sh
 BIN := .venv/bin
-# Modules of tests on two processes, in the order of tests/conftest.py; "make test PARALLEL=" runs all in one.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Modules of tests on three processes, more than cores because broker tests mostly wait, in the order of
+# tests/conftest.py; "make test PARALLEL=" runs all in one.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 # No test waits for the compiler then.
 WARM_UP = $(BIN)/python -c "from kernels.warmup import warm_up; warm_up()"
 .DEFAULT_GOAL := help

@@ -234,8 +234,7 @@ def joint_shortfall() -> dict[str, float | bool]:
         "peer": lambda: peer(next(accounts)),
         "erfc": lambda: erfc_peer(next(accounts)),
     }
-    singles, losses = out.astype(np.float32)[np.newaxis], np.random.default_rng(1).standard_t(4.0, (1, PATHS))
-    singles[:] = losses
+    singles = np.random.default_rng(1).standard_t(4.0, (1, PATHS)).astype(np.float32)
     one = np.empty(1)
     forms["tail"] = lambda: tail.tails_single(singles, end.rank, end.size, buffers[0], one, one)
     forms["partition"] = lambda: np.partition(singles[0], end.rank - 1)

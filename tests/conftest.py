@@ -4,8 +4,8 @@ The broker of a test run is the one at BROKER_URL, else a local Apache Kafka whe
 Tansu. What needs Apache Kafka and cannot have it is named at the end; where Kafka can be had, a failure to start it is
 a failure.
 
-`make test` shares the modules out to two processes, each with a broker of its own. Those that wait for brokers come
-first, so that neither process is left with a long one at the end.
+`make test` shares the modules out to three processes, each with a broker of its own. Those that wait for brokers come
+first, so that no process is left with a long one at the end.
 """
 
 from __future__ import annotations
