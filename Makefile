@@ -4,12 +4,10 @@ BIN := .venv/bin
 # Modules of tests on three processes, more than cores because broker tests mostly wait, in the order of
 # tests/conftest.py; "make test PARALLEL=" runs all in one.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
-# No test waits for the compiler then.
-WARM_UP = $(BIN)/python -c "from kernels.warmup import warm_up; warm_up()"
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup demo test test-fast lint types format broker topics wheel lock clean
+.PHONY: help setup demo test test-fast warm-up lint types format broker topics wheel lock clean
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,13 +18,14 @@ setup: ## Make .venv with pinned packages and fetch the broker; nothing to do th
 demo: setup ## Run the whole path live and show it [DATA=PATH for historical files]
 	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## Run all tests, those on a broker included [ARGS="-k name"]
-	$(WARM_UP)
+test: warm-up ## Run all tests, those on a broker included [ARGS="-k name"]
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-test-fast: setup ## Run the tests that need no broker [ARGS=...]
-	$(WARM_UP)
+test-fast: warm-up ## Run the tests that need no broker [ARGS=...]
 	$(BIN)/python -m pytest $(PARALLEL) -m "not broker and not local_broker and not portability" $(ARGS)
+
+warm-up: setup ## Compile the kernels, so that no test waits for it
+	$(BIN)/python -c "from kernels.warmup import warm_up; warm_up()"
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

@@ -136,15 +136,20 @@ def late(writes: list[Write]) -> list[Write]:
     return stale
 
 
+def opened(worker: Process) -> int:
+    """How many partitions a worker has opened, those of several generations once."""
+    return len({line["partition"] for line in worker.said("opened")})
+
+
 def pause_over_session(run: Run) -> tuple[Process, Process]:
     """A worker stopped for longer than its session, while another takes over and writes, then continued."""
     run.produce(40_000)
     zombie = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES))
-    eventually(lambda: len(zombie.said("opened")) == PARTITIONS, 120)
+    eventually(lambda: opened(zombie) == PARTITIONS, 120)
     zombie.pause()
     before = run.broker.ends(f"{run.name}.state", PARTITIONS)
     heir = run.start("fence", "--work-s", "0.05", "--batch", str(FLUSH_VALUES))
-    eventually(lambda: len(heir.said("opened")) == PARTITIONS, 120)
+    eventually(lambda: opened(heir) == PARTITIONS, 120)
 
     def heir_has_written() -> bool:
         ends = run.broker.ends(f"{run.name}.state", PARTITIONS)
