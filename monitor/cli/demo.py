@@ -48,11 +48,16 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     if broker_url:
         # An address that leads nowhere is told before anything heavy is imported.
         UrlBroker(broker_url).start()
+    from kernels.machine_code import kept  # noqa: PLC0415
+    from kernels.warmup import warm_up  # noqa: PLC0415
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH, soft_wrap=False)
+    if not kept().files:
+        console.print("kernels: compiled for this processor, once; that takes about a minute", highlight=False)
+    warm_up()  # here, where nothing waits: not in the worker, beside the generator of the market
     if speed is None:
         speed = float("inf") if data else 20.0
     options = DemoOptions(
