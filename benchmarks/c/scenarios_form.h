@@ -95,7 +95,7 @@ void CAT(scenarios_by_row, V)(int64_t rows, int64_t scenarios, const uint8_t *is
     }
 }
 
-/* Three loops over blocks of rows, cells packed without gaps: what a row writes beyond its end, the next one overwrites. */
+/* Three loops over blocks of rows, time values in one loop or in short ones; cells packed without gaps: what a row writes beyond its end, the next one overwrites. */
 INLINE void CAT(by_block, V)(int is_short, int64_t rows, int64_t scenarios, const uint8_t *is_call, const double *forward,
                                 const double *strike, const double *unit, const double *level, const double *move,
                                 const double *log_move, const double *direction, const double *weight, double *buffer,
