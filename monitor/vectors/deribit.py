@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from kernels import blocks, risk_matrix, scenarios
+from kernels import blocks, risk_cells, risk_matrix, scenarios
 from kernels._jit import Floats, Ints
 from monitor.vectors.inputs import InvalidInputs, read, refused_at
 from schemas.parameters import RiskMatrixParameters
@@ -108,11 +108,10 @@ def deribit_pme(inputs: Mapping[str, Any]) -> dict[str, Any]:
     worst, roll_shock, delta_shock = float(scan[0]), float(roll[0]) / rows.unit, float(shock[0]) / rows.unit
     requirement = worst + roll_shock + delta_shock
     cap = parameters.max_offsetable_pnl_usd / rows.unit
+    offset = risk_cells.offset_profits(whole[0, standard], parameters.pnl_offset, cap)
     return {
         "initial_vector_standard_by_bucket": {name: single[i, standard].tolist() for i, name in enumerate(rows.names)},
-        "aggregated_standard_by_bucket": [
-            min(x * parameters.pnl_offset, cap) if x > 0.0 else x for x in whole[0, standard].tolist()
-        ],
+        "aggregated_standard_by_bucket": offset.tolist(),
         "worst_case": worst,
         "roll_shock": roll_shock,
         "delta_shock": delta_shock,

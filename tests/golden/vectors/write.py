@@ -14,6 +14,7 @@ from typing import Any
 import mpmath
 import QuantLib as ql  # noqa: N813
 
+from tests.golden.vectors import liquidation_cases, pmrm, standard_cases
 from tests.unit.vectors.second import SECOND, plain
 
 FOLDER = Path(__file__).parent
@@ -224,17 +225,54 @@ def scans() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def derive() -> list[dict[str, Any]]:
+    return [
+        case("derive/hedged-perpetual", "derive_pmrm2", pmrm.hedged_perpetual(), pmrm.HEDGED_PERPETUAL, pmrm.BY_HAND,
+             "USD", rel=1e-14, abs=1e-11),
+        *[second(f"derive/{name}", "derive_pmrm2", inputs, "USD", rel=1e-12, abs=1e-9)
+          for name, inputs in pmrm.books().items()],
+    ]  # fmt: skip
+
+
+def tiers() -> list[dict[str, Any]]:
+    multipliers = [[0, 10_000, 1], [10_000, 70_000, 2], [70_000, 170_000, 4], [170_000, 300_000, 6],
+                   [300_000, 470_000, 8], [470_000, 700_000, 10], [700_000, None, 12]]  # fmt: skip
+    rates = [[0, 1_000_000, 0.0075], [1_000_000, 5_000_000, 0.0175], [5_000_000, None, 0.025]]
+    hand = "by hand"
+    return [
+        case("okx/minimum-first-slices", "okx_mr7",
+             {"raw_minimum_charge": 50_000.0, "sum_of_other_units": 60_000.0, "tiers": multipliers},
+             {"mr7_adjusted": 90_000.0, "mmr": 90_000.0}, hand, "USD", abs=0.0),
+        case("okx/minimum-all-slices", "okx_mr7",
+             {"raw_minimum_charge": 800_000.0, "sum_of_other_units": 9_000_000.0, "tiers": multipliers},
+             {"mr7_adjusted": 6_170_000.0, "mmr": 9_000_000.0}, hand, "USD", abs=0.0),
+        case("okx/depeg-open-end", "okx_mr9", {"hedge_scale_usd": 12_000_000.0, "tiers": rates},
+             {"mr9": 252_500.0}, hand, "USD", abs=1e-9),
+        case("okx/depeg-inside", "okx_mr9", {"hedge_scale_usd": 600_000.0, "tiers": rates},
+             {"mr9": 4_500.0}, hand, "USD", abs=1e-9),
+        case("hyperliquid/borrow", "hyperliquid_ltv",
+             {"collateral_amount": 250.0, "oracle_price": 38.5, "ltv": 0.65},
+             {"borrowable_usdc": 6_256.25, "liquidation_threshold": 0.825}, hand, "USD, fraction", abs=1e-9),
+    ]  # fmt: skip
+
+
 NOTES = {
     "black": "Black-76 and Black-Scholes-Merton: ordinary options and the limits.",
     "statistics": "Volatility, value at risk and shortfall, correlation, repair, shrinkage.",
     "scans": "Reductions: risk arrays of a portfolio, weights of extended moves.",
+    "derive": "Scenario margin: a hedged perpetual, a covered straddle, a calendar into settlement, low confidence.",
+    "tiers": "Charges slice by slice, and borrowing against collateral.",
     "deribit": "Risk matrix of futures: a calendar spread, a size above the delta threshold, a linear basis.",
+    "standard": "Position by position: Derive's standard manager as published, weights by size.",
+    "liquidation": "What is closed, at what price, and who pays: what Derive, dYdX, Drift and Paradex publish.",
 }
 
 
 def files() -> dict[str, str]:
     """Contents by name of a file."""
-    cases = {"black": black(), "statistics": statistics(), "deribit": deribit(), "scans": scans()}
+    cases = {"black": black(), "statistics": statistics(), "deribit": deribit(), "derive": derive(), "scans": scans()}
+    cases |= {"standard": [*standard_cases.derive(), standard_cases.weights()], "tiers": tiers()}
+    cases |= {"liquidation": liquidation_cases.liquidation()}
     return {
         f"{name}.json": json.dumps({"schema": "margin-vectors/1", "note": NOTES[name], "cases": found}, indent=1) + "\n"
         for name, found in cases.items()

@@ -22,6 +22,8 @@ TOLERANCES = {
     "black76_greeks": (1e-12, 1e-15),
     "black76_greeks_edge": (1e-13, 1e-15),
     "bsm_greeks": (1e-12, 1e-15),
+    # Sums over amounts times prices, of which the largest input is one price: an amount of fifty coins.
+    "derive_pmrm2": (1e-13, 5e-14),
     # Alternating projections stop when nothing moves by 1e-12; their rate is that of the worst angle.
     "psd_repair_higham": (0.0, 1e-11),
     "psd_repair": (0.0, 1e-14),
@@ -41,9 +43,9 @@ def check(group: str, inputs: dict[str, Any]) -> int:
 
 
 def largest(value: Any) -> list[float]:
-    """Return the numbers of inputs that are quantities or prices: a time in milliseconds is neither."""
+    """Return the numbers of inputs that are quantities or prices: a time is neither."""
     if isinstance(value, dict):
-        return [x for key, item in value.items() if not key.endswith("_ms") for x in largest(item)]
+        return [x for key, item in value.items() if not key.endswith(("_ms", "_s")) for x in largest(item)]
     if isinstance(value, list):
         return [x for item in value for x in largest(item)]
     return [abs(float(value))] if isinstance(value, int | float) else []

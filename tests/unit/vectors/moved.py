@@ -9,6 +9,8 @@ from typing import Any
 STEP = 0.01
 # Counts are whole: they move by one percent rounded, at least by one.
 WHOLE = frozenset({"buckets_each_side"})
+# A number that also names something: wherever else it stands under this key, it is the same thing and moves with it.
+NAMES = frozenset({"expiry_s"})
 Path = tuple[str | int, ...]
 
 
@@ -26,17 +28,20 @@ def numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, float]]:
 
 def moved(inputs: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each variant with a name for it; a zero moves up to 0.01 and has no way down."""
-    places = list(numbers(inputs))
+    places: dict[Any, tuple[float, list[Path]]] = {}
+    for path, value in numbers(inputs):
+        places.setdefault((path[-1], value) if path[-1] in NAMES else path, (value, []))[1].append(path)
     for sign in (1, -1):
         together = copy.deepcopy(inputs)
-        for path, value in places:
-            new = _moved(path, value, sign)
+        for value, paths in places.values():
+            new = _moved(paths[0], value, sign)
             if new is None:
                 continue
             alone = copy.deepcopy(inputs)
-            _put(alone, path, new)
-            _put(together, path, new)
-            yield f"{'.'.join(map(str, path))} {sign:+d}%", alone
+            for path in paths:
+                _put(alone, path, new)
+                _put(together, path, new)
+            yield f"{'.'.join(map(str, paths[0]))} {sign:+d}%", alone
         yield f"all {sign:+d}%", together
 
 

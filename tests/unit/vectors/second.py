@@ -13,6 +13,19 @@ from typing import Any
 
 import mpmath
 
+from tests.unit.vectors.second_liquidation import (
+    derive_dutch_auction,
+    drift_fee_ramp,
+    drift_insurance_fee,
+    drift_liability_transfer,
+    drift_liquidation_size,
+    dydx_fillable_price,
+    dydx_insurance_delta,
+    paradex_liquidation,
+)
+from tests.unit.vectors.second_pmrm import derive_pmrm2
+from tests.unit.vectors.second_standard import derive_srm, drift_imf
+
 mp = mpmath.mp.clone()
 mp.dps = 40
 
@@ -315,20 +328,48 @@ def paradex_scan(inputs: Inputs) -> dict[str, Any]:
     return {"weights": [min(mp.mpf(1), mp.mpf(inputs["price_range"]) / abs(move)) for move in inputs["moves"]]}
 
 
+def slices(amount: Any, tiers: Any) -> Any:
+    """Every slice of an amount at its own rate, in rational numbers."""
+    ends = [amount if end is None else min(amount, end) for _, end, _ in tiers]
+    return sum(
+        (max(Fraction(0), Fraction(end) - Fraction(start)) * Fraction(rate)
+         for end, (start, _, rate) in zip(ends, tiers, strict=True)),
+        Fraction(0),
+    )  # fmt: skip
+
+
+def okx_mr7(inputs: Inputs) -> dict[str, Any]:
+    raised = slices(inputs["raw_minimum_charge"], inputs["tiers"])
+    return {"mr7_adjusted": raised, "mmr": max(raised, Fraction(inputs["sum_of_other_units"]))}
+
+
+def okx_mr9(inputs: Inputs) -> dict[str, Any]:
+    return {"mr9": slices(inputs["hedge_scale_usd"], inputs["tiers"])}
+
+
+def hyperliquid_ltv(inputs: Inputs) -> dict[str, Any]:
+    amount, price_usd, ltv = (Fraction(inputs[name]) for name in ("collateral_amount", "oracle_price", "ltv"))
+    return {"borrowable_usdc": amount * price_usd * ltv, "liquidation_threshold": (1 + ltv) / 2}
+
+
 SECOND: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     function.__name__: function
     for function in (
         black76_price, black76_price_bsm, black76_greeks, black76_greeks_edge, bsm_price, bsm_greeks, ewma,
         gaussian_var_es, historical_var_es, delta_normal_var, correlation, psd_repair, psd_repair_higham, ledoit_wolf,
-        oas, deribit_pme, span_scan, paradex_scan,
+        oas, deribit_pme, span_scan, paradex_scan, derive_pmrm2,
+        derive_srm, drift_imf,
+        okx_mr7, okx_mr9, hyperliquid_ltv,
+        derive_dutch_auction, dydx_fillable_price, dydx_insurance_delta, drift_liquidation_size,
+        drift_liability_transfer, drift_insurance_fee, drift_fee_ramp, paradex_liquidation,
     )
 }  # fmt: skip
 
 
 def plain(value: Any) -> Any:
-    """Return a result with its numbers rounded to floats once, at the end."""
+    """Return a result with its numbers rounded to floats once, at the end; what has no number stays None."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]
-    return float(value)
+    return None if value is None else float(value)

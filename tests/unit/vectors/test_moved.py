@@ -15,6 +15,7 @@ from tests.unit.vectors.moved import moved
 from tests.unit.vectors.second import SECOND
 
 CASES = list(drawn())
+OF_TESTS = {"tests.unit.vectors"}
 
 
 @pytest.mark.parametrize(("group", "inputs"), CASES, ids=[f"{group}-{i}" for i, (group, _) in enumerate(CASES)])
@@ -29,13 +30,16 @@ def test_every_function_has_a_second_implementation_and_drawn_cases() -> None:
 
 
 def test_a_second_implementation_shares_no_function_with_ours() -> None:
-    """The module of second implementations imports nothing of the project."""
-    tree = ast.parse((ROOT / "tests" / "unit" / "vectors" / "second.py").read_text())
-    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    assert {name.split(".")[0] for name in imported} == {
-        "__future__", "collections", "datetime", "fractions", "mpmath", "typing",
-    }  # fmt: skip
+    """The modules of second implementations import nothing of the project but each other."""
+    for path in (ROOT / "tests" / "unit" / "vectors").glob("second*.py"):
+        tree = ast.parse(path.read_text())
+        imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        ours = {name for name in imported if name.split(".")[0] in {"kernels", "monitor", "schemas", "tests"}}
+        assert all(name.startswith("tests.unit.vectors.second") for name in ours), path.name
+        assert {name.split(".")[0] for name in imported} - {"tests"} <= {
+            "__future__", "collections", "datetime", "fractions", "functools", "itertools", "mpmath", "typing",
+        }  # fmt: skip
 
 
 def test_moves_reach_every_number_alone_and_all_together() -> None:
@@ -49,3 +53,11 @@ def test_moves_reach_every_number_alone_and_all_together() -> None:
     assert variants["all -1%"] == {"a": 1.98, "b": [0.0, {"buckets_each_side": 3}], "name": "x", "flag": True}
     assert len(variants) == 7
     assert inputs["a"] == 2.0
+
+
+def test_a_number_that_names_something_moves_wherever_it_stands() -> None:
+    """An expiry and the options that name it move together."""
+    inputs = {"expiries": [{"expiry_s": 100}], "options": [{"expiry_s": 100, "amount": 1.0}]}
+    variants = dict(moved(inputs))
+    assert variants["expiries.0.expiry_s +1%"]["options"][0] == {"expiry_s": 101.0, "amount": 1.0}
+    assert len(variants) == 6
