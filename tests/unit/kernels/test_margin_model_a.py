@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 
+from schemas.deribit import DERIBIT_ETH, DERIBIT_USD
 from schemas.records import RiskMatrixParameters
 from tests.property.kernels_oracle import Contract, Shocks, pnl_usd, standard_and_extended
 from tests.support import ROOT
@@ -48,7 +49,7 @@ def test_the_parameter_table_has_the_defaults() -> None:
         "price_range": "0.16", "buckets_each_side": "4", "volatility_range_up": "0.50",
         "min_volatility_for_shock_up": "0.50", "short_term_vega_power": "0.30", "dte_floor_days": "1",
         "annualised_move_risk": "0.075", "delta_shock_slope": "0.00005", "delta_shock_threshold_usd": "20,000,000",
-        "mm_factor": "0.8",
+        "mm_factor": "0.8", "pnl_offset": "0", "extended_factor": "1", "extended_dampener_usd": "100,000",
     }  # fmt: skip
     for name, printed in shown.items():
         (row,) = re.findall(rf"^\| `{name}`.*$", text, re.MULTILINE)
@@ -58,3 +59,15 @@ def test_the_parameter_table_has_the_defaults() -> None:
     assert defaults.long_term_vega_power == 0.13
     assert defaults.min_annualised_move == 0.01
     assert defaults.max_delta_shock == 0.1
+
+
+def test_the_parameter_table_has_the_venues_other_values() -> None:
+    """The ETH column, and what the rows say of contracts settled in USD, are the published set's."""
+    text = PAGE.read_text()
+    for name in ("price_range", "delta_shock_slope", "extended_dampener_usd", "extended_factor", "mm_factor"):
+        (row,) = re.findall(rf"^\| `{name}`.*$", text, re.MULTILINE)
+        assert float(row.split("|")[3].replace(",", "")) == getattr(DERIBIT_ETH, name)
+    (row,) = re.findall(r"^\| `pnl_offset`.*$", text, re.MULTILINE)
+    assert row.split("|")[3].strip() == f"{DERIBIT_ETH.pnl_offset}, {DERIBIT_ETH.max_offsetable_pnl_usd:,.0f}"
+    assert f"USD-settled {DERIBIT_USD.pnl_offset}, {DERIBIT_USD.max_offsetable_pnl_usd:,.0f}" in row
+    assert f"USD-settled {DERIBIT_USD.extended_dampener_usd:,.0f}" in text

@@ -1,0 +1,1 @@
+"""OKX's portfolio margin: the charges of one risk unit."""

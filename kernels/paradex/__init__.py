@@ -1,0 +1,1 @@
+"""Paradex's portfolio margin: cells, minimum on deltas, provisions."""
