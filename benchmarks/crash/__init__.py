@@ -1,0 +1,1 @@
+"""Correlation and requirements through recorded crashes: estimators compared, rises explained, damping judged."""
