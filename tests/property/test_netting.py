@@ -140,7 +140,7 @@ def test_another_matrix_in_the_set_never_needs_less() -> None:
 def test_the_requirement_is_concave_and_never_falls_in_k() -> None:
     """Along k from 0 to 1 the requirement never falls and its growth never rises."""
     grid = np.linspace(0.0, 1.0, 9)
-    for book in books(BOOKS // 4, 22):
+    for book in books(BOOKS, 22):
         curve = np.array([requirement(replace(book, k=float(k))) for k in grid])
         slack = 3e-9 * curve.max() + 1e-12 * gross(book)
         assert (np.diff(curve) >= -slack).all()

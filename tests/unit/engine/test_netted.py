@@ -50,7 +50,7 @@ def _account(name: str, model: str, legs: Sequence[tuple[str, float, float]]) ->
 
 
 def _set(k: float, floor: float) -> ParameterSet:
-    netting = NettingParameters(correlation_stress=k, floor_correlation=floor)
+    netting = NettingParameters(correlation_stress=k, floor_correlation=floor, ranges="fixed")
     return ParameterSet(name="default", event_time_us=START_US, risk_matrix=PLAIN, netting=netting)
 
 
@@ -141,5 +141,5 @@ def test_a_published_set_puts_its_netting_in_force_at_once() -> None:
     )
     step(state, [log(plain)])
     after = evaluate_account(state, "p")
-    assert after.im_requirement_usd == pytest.approx(0.16 * 100_000.0 + 0.18 * 80_000.0, rel=1e-9)
+    assert after.im_requirement_usd == pytest.approx(0.20 * 100_000.0 + 0.20 * 80_000.0, rel=1e-9)
     assert before < after.im_requirement_usd
