@@ -18,18 +18,26 @@ indices are sampled (`minutes`) for what is computed per minute; `settlement` av
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from monitor.engine.basis import Basis, BasisKind
 from monitor.engine.clock import DAY_US, ClockGuard
 from monitor.engine.correlation import CorrelationView
 from monitor.engine.correlation_estimator import CorrelationEstimator
 from monitor.engine.funding import FundingIndex, FundingRates
+from monitor.engine.history import History
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
 from monitor.engine.minutes import Minute, boundary_after, minutes_between, untold_before
+from monitor.engine.ranges import Ranges, RangeView
+from monitor.engine.regime import RegimeTransition, RegimeView
 from monitor.engine.settlement import Averages
-from schemas.records import Funding, Heartbeat, PriceTick, Tick
+from monitor.engine.volatility import Volatilities
+from schemas.records import Funding, Heartbeat, PriceTick, RangeStep, Tick
 
 DEFAULT_MAX_AGE_MS = 180_000  # three one-minute bars. On 2025-10-10 the major coins' quiet venue then counts as stale
 # for 0.1 to 2.4 % of the day; at 60 s for 5 to 15 %, at 300 s a price of before the cascade would still rule in it.
@@ -38,7 +46,7 @@ MAX_INSTRUMENTS = 20_000  # with prices, per underlying
 FAR_PRICE = 1e15  # records bound prices far below
 IDLE_US = 7 * DAY_US  # an instrument without prices for a week has expired or is delisted
 MAX_LEAP_US = DAY_US  # heartbeats come every second: a day of silence has an operator's attention
-LAYOUT = 4
+LAYOUT = 7
 
 
 class RejectedTick(ValueError):
@@ -52,14 +60,17 @@ class RejectedTick(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TickChange:
-    """Underlyings whose index, flags or a basis changed; `late`: the tick was older than its source's newest.
+    """Underlyings whose index, flags, volatility, a basis or funding changed; `late`: the tick was not the newest.
 
-    `correlation`: a new version of the correlation matrices was published.
+    `correlation`: a new version of the correlation matrices was published. `steps`: price ranges that were; their
+    underlyings are among those that changed. `regimes`: changes of the correlation regime, in order.
     """
 
     underlyings: tuple[str, ...] = ()
     late: bool = False
     correlation: bool = False
+    steps: tuple[RangeStep, ...] = ()
+    regimes: tuple[RegimeTransition, ...] = ()
 
 
 UNCHANGED = TickChange()
@@ -89,8 +100,8 @@ class TicksFold:
     """Folds `market.ticks`; `late_ticks` and `off_index` count what had no effect."""
 
     __slots__ = (
-        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_funding", "_listeners",
-        "_minute_us", "late_ticks", "off_index",
+        "_averages", "_bases", "_clock", "_correlation", "_deadline_us", "_entries", "_funding", "_history",
+        "_listeners", "_minute_us", "_ranges", "_volatilities", "late_ticks", "off_index",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -100,7 +111,10 @@ class TicksFold:
         self._deadline_us = FAR_US  # never later than the earliest time-driven change
         self._minute_us = 0  # the next whole minute, never before market time; 0: before any
         self._correlation = CorrelationEstimator()
-        self._listeners: tuple[MinuteListener, ...] = (self._correlation,)
+        self._volatilities = Volatilities()
+        self._ranges = Ranges(self._volatilities)
+        self._history = History(self._volatilities)
+        self._listeners = self._in_order()
         self._averages = Averages()
         self._funding = FundingRates()
         self.late_ticks = 0
@@ -110,6 +124,9 @@ class TicksFold:
     def time_us(self) -> int:
         """Market time: the largest event time accepted, heartbeats included (0 before any)."""
         return self._clock.time_us
+
+    def _in_order(self) -> tuple[MinuteListener, ...]:
+        return (self._correlation, self._volatilities, self._ranges, self._history)
 
     def index(self, underlying: str) -> IndexView | None:
         """Return the composite index, None before its first fresh price."""
@@ -127,9 +144,31 @@ class TicksFold:
         return "none" if basis is None else basis.kind()
 
     @property
+    def underlyings(self) -> tuple[str, ...]:
+        """Underlyings with any record, sorted."""
+        return tuple(sorted(self._entries))
+
+    @property
     def correlation(self) -> CorrelationView:
         """Correlation matrices as last published (version 0 before any)."""
         return self._correlation.view
+
+    def annual_volatility(self, underlying: str) -> float | None:
+        """Return the slow volatility of an index as published, a year, decimal; None before there is enough of it."""
+        return self._volatilities.annual(underlying)
+
+    def range_step(self, underlying: str) -> RangeView | None:
+        """Return the price range of an underlying as last published, None before the first."""
+        return self._ranges.view(underlying)
+
+    def history(self, underlyings: Sequence[str]) -> NDArray[np.float64]:
+        """Return standardised returns over ten minutes, oldest first, float64[T, U], NaN where there was none."""
+        return self._history.of(underlyings)
+
+    @property
+    def regime(self) -> RegimeView:
+        """The correlation regime in force (calm from the beginning)."""
+        return self._correlation.regime
 
     def funding(self, instrument: str) -> FundingIndex:
         """Return the cumulative funding of a perpetual, zero before any rate."""
@@ -137,7 +176,11 @@ class TicksFold:
 
     def funding_stale(self, instrument: str) -> bool:
         """Return whether a perpetual had a funding rate that is too old to be believed."""
-        return self._funding.stale(instrument, self._clock.time_us)
+        return self._funding.stale(instrument)
+
+    def funding_rate_8h(self, instrument: str) -> float:
+        """Return a perpetual's rate for eight hours as a fraction of its notional, NaN without one in force."""
+        return self._funding.rate_8h(instrument)
 
     @property
     def funding_us(self) -> int:
@@ -213,6 +256,7 @@ class TicksFold:
         """
         clock = self._clock
         names: dict[str, None] = {}
+        steps: list[RangeStep] = []
         version = self._correlation.view.version
         if not self._minute_us:
             self._minute_us = boundary_after(to_us)
@@ -227,13 +271,19 @@ class TicksFold:
                     for listener in self._listeners:
                         listener.on_minute(minute)
                 names.update(dict.fromkeys(self._funding.take_changed()))
+                names.update(dict.fromkeys(self._volatilities.take_changed()))
+                steps += self._ranges.take_changed()
                 self._minute_us = boundary_after(change_us)
             if self._deadline_us < to_us:
                 clock.advance(change_us)
                 names.update(dict.fromkeys(self._pass_time(None, False).underlyings))
         clock.advance(to_us)
         published = self._correlation.view.version != version
-        return TickChange(tuple(names), correlation=published) if names or published else UNCHANGED
+        names.update(dict.fromkeys(step.underlying for step in steps))
+        regimes = self._correlation.take_transitions()
+        if not (names or published or regimes):
+            return UNCHANGED
+        return TickChange(tuple(names), correlation=published, steps=tuple(steps), regimes=regimes)
 
     def _apply_across(self, tick: Tick) -> TickChange:
         """Fold a record that is later than a minute or a deadline: those first, then the record."""
@@ -243,7 +293,7 @@ class TicksFold:
         if passed is UNCHANGED:
             return change
         names = dict.fromkeys((*passed.underlyings, *change.underlyings))
-        return TickChange(tuple(names), change.late, passed.correlation)
+        return TickChange(tuple(names), change.late, passed.correlation, passed.steps, passed.regimes)
 
     def _apply_unpriced(self, tick: Heartbeat | Funding) -> TickChange:
         clock = self._clock
@@ -253,7 +303,9 @@ class TicksFold:
             return UNCHANGED
         self._check_funding(tick)
         clock.advance(tick.event_time_us)
-        return UNCHANGED if self._funding.take(tick, clock.time_us) else self._late()
+        if not self._funding.take(tick, clock.time_us):
+            return self._late()
+        return TickChange(self._funding.take_changed())
 
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
@@ -301,6 +353,7 @@ class TicksFold:
     def _observe(self, entry: _Entry, basis: Basis, tick: PriceTick, price_usd: float) -> bool:
         """Take a price of an instrument against the index; a held index says nothing about a basis."""
         index = entry.index
+        marked = basis.expires_us != 0
         mark = tick.price_kind == "mark"
         if mark:
             basis.mark_us = tick.event_time_us
@@ -316,7 +369,7 @@ class TicksFold:
             if basis.expires_us < entry.marks_until_us:
                 entry.marks_until_us = basis.expires_us
                 self._deadline_us = min(self._deadline_us, basis.expires_us)
-        return basis.settle(self._clock.time_us)
+        return basis.settle(self._clock.time_us) or marked != (basis.expires_us != 0)
 
     def _pass_time(self, applied: _Entry | None, changed: bool) -> TickChange:
         """Settle every underlying whose deadline has passed, and find the next deadline."""
@@ -343,8 +396,9 @@ class TicksFold:
         until_us = FAR_US
         idle: list[str] = []
         for name, basis in entry.bases.items():
-            if basis.settle(now_us):
-                moved = True
+            marked = basis.expires_us != 0
+            if basis.settle(now_us) or marked != (basis.expires_us != 0):
+                moved = True  # inside a settlement window it matters what a basis rests on
             if basis.expires_us:
                 until_us = min(until_us, basis.expires_us)
             elif max(basis.mark_us, basis.traded_us) + IDLE_US < now_us:
@@ -352,7 +406,7 @@ class TicksFold:
         for name in idle:
             del entry.bases[name], self._bases[name]
         entry.marks_until_us = until_us
-        return moved
+        return moved or bool(idle)
 
     def _check_room(self, tick: PriceTick, entry: _Entry | None) -> None:
         """Refuse what would make the state grow without bound, or an instrument under a second underlying."""
@@ -382,6 +436,9 @@ class TicksFold:
             "averages": self._averages.snapshot(),
             "funding": self._funding.snapshot(),
             "correlation": self._correlation.snapshot(),
+            "volatilities": self._volatilities.snapshot(),
+            "ranges": self._ranges.snapshot(),
+            "history": self._history.snapshot(),
             "underlyings": [
                 {
                     "index": entry.index.snapshot(),
@@ -406,7 +463,10 @@ class TicksFold:
         fold._averages = Averages.restore(state["averages"])
         fold._funding = FundingRates.restore(state["funding"])
         fold._correlation = CorrelationEstimator.restore(state["correlation"])
-        fold._listeners = (fold._correlation,)
+        fold._volatilities = Volatilities.restore(state["volatilities"])
+        fold._ranges = Ranges.restore(state["ranges"], fold._volatilities)
+        fold._history = History.restore(state["history"], fold._volatilities)
+        fold._listeners = fold._in_order()
         for item in state["underlyings"]:
             entry = _Entry(Index.restore(item["index"]))
             entry.bases = {name: Basis.restore(values) for name, values in item["bases"]}

@@ -20,14 +20,26 @@ import numpy as np
 
 from kernels.correlation import is_above, repair
 from monitor.engine.clock import DAY_US
-from monitor.engine.correlation import MICRO, Floats, Micros, view_of
+from monitor.engine.correlation import (
+    MICRO,
+    MIN_EIGENVALUE,
+    CorrelationView,
+    Estimate,
+    Floats,
+    Micros,
+    measured,
+    millionths,
+    published,
+    view_of,
+)
+from monitor.engine.correlation_latch import Latch
 from monitor.engine.correlation_returns import RETURN_MINUTES, Returns
 from monitor.engine.minutes import MINUTE_US, Minute
+from monitor.engine.regime import RegimeDetector, RegimeTransition, RegimeView
 
 HALF_LIVES_MIN = (120, 1_440)  # fast, slow
 DECAYS = tuple(2.0 ** (-1.0 / half_life) for half_life in HALF_LIVES_MIN)
 SHRINKAGE = 30.0  # returns without overlap that the slow matrix weighs as much as
-MIN_EIGENVALUE = 1e-4
 PUBLISHED_CHANGE = 5_000  # millionths: 0.005: with k = 0.10, 0.7 % of the gross amount at most
 MAX_COINS = 64  # by first appearance; sums of 64 coins are 260 kB and take 0.5 ms a minute
 MIN_RETURNS, KEPT_RETURNS = 60.0, 30.0  # six without overlap to enter: at 0.7 a standard error of about 0.2
@@ -38,16 +50,32 @@ PRODUCT, SQUARE, WEIGHT, SQUARED_WEIGHT = range(4)
 
 
 class CorrelationEstimator:
-    """Takes whole minutes, gives the published view."""
+    """Takes whole minutes, gives the published view and the regime."""
 
-    __slots__ = ("_returns", "_sums", "_time_us", "view")
+    __slots__ = ("_detector", "_latch", "_latched", "_returns", "_sums", "_time_us", "_transitions", "view")
 
     def __init__(self) -> None:
         self._returns: dict[str, Returns] = {}
         self._sums = np.zeros((2, 4, 0, 0))  # [speed, PRODUCT ..., i, j]; SQUARE has z_i^2 where j was there too
         self._time_us = 0  # up to which the sums have decayed
+        self._latch = Latch()
+        self._latched: list[Estimate] = []  # in force
+        self._detector = RegimeDetector()
+        self._transitions: list[RegimeTransition] = []
         none = np.zeros((0, 0), dtype=np.int64)
         self.view = view_of(0, 0, (), (), none, none)
+
+    @property
+    def regime(self) -> RegimeView:
+        """The correlation regime in force."""
+        return self._detector.regime
+
+    def take_transitions(self) -> tuple[RegimeTransition, ...]:
+        """Return the changes of regime since the last call."""
+        if not self._transitions:
+            return ()
+        taken, self._transitions = tuple(self._transitions), []
+        return taken
 
     def on_minute(self, minute: Minute) -> None:
         """Take the sample of every underlying; publish if the matrices have moved."""
@@ -64,8 +92,25 @@ class CorrelationEstimator:
             moved = moved or value is not None or returns.quiet != quiet
         if here.any():
             self._add(minute.time_us, z, here)
-        if moved:
-            self._publish(minute.time_us)
+        self._put_in_force(minute.time_us, self._moved_view() if moved else None)
+        if not here.any():
+            self._detector.note_stale(minute, self._returns)
+            return
+        transition = self._detector.take(minute, self.view, self._returns)
+        if transition is not None:
+            self._transitions.append(transition)
+
+    def _put_in_force(self, time_us: int, moved: CorrelationView | None) -> None:
+        """Latch the matrices of a minute; publish those that moved, or the others as soon as another one is latched."""
+        view = self.view if moved is None else moved
+        self._latch.take(time_us, view)
+        latched = self._latch.latched
+        if moved is None and [one for _, one in latched] == self._latched:
+            return
+        self._latched = [one for _, one in latched]
+        view = published(view, self.view.version + 1, time_us, latched)
+        if moved is not None or view.digest != self.view.digest:
+            self.view = view
 
     def _forget(self, time_us: int) -> bool:
         """Drop coins without ticks for long; return whether there were any."""
@@ -105,8 +150,8 @@ class CorrelationEstimator:
         sums[:, SQUARED_WEIGHT] = decays * decays * sums[:, SQUARED_WEIGHT] + both
         self._time_us = time_us
 
-    def _publish(self, time_us: int) -> None:
-        """Replace the view if the set of coins or any correlation is another."""
+    def _moved_view(self) -> CorrelationView | None:
+        """Return the estimates of this minute if the set of coins or any correlation is another than in force."""
         returns = list(self._returns.values())
         estimated = self._estimated()
         for k in estimated:
@@ -129,8 +174,8 @@ class CorrelationEstimator:
             and _change(fast, view.fast) <= PUBLISHED_CHANGE
             and _change(slow, view.slow) <= PUBLISHED_CHANGE
         ):
-            return
-        self.view = view_of(view.version + 1, time_us, underlyings, quiet, fast, slow)
+            return None
+        return measured(underlyings, quiet, fast, slow)
 
     def _estimated(self) -> list[int]:
         """Return the coins with an estimate, ascending: each has enough returns with each other one.
@@ -171,8 +216,10 @@ class CorrelationEstimator:
             "published_us": view.time_us,
             "underlyings": list(view.underlyings),
             "quiet": list(view.quiet),
-            "fast": _micros(view.fast).tolist(),
-            "slow": _micros(view.slow).tolist(),
+            "fast": millionths(view.fast).tolist(),
+            "slow": millionths(view.slow).tolist(),
+            "latch": self._latch.snapshot(),
+            "detector": self._detector.snapshot(),
         }
 
     @classmethod
@@ -185,7 +232,11 @@ class CorrelationEstimator:
         estimator._time_us = state["time_us"]
         fast, slow = (np.array(state[name], dtype=np.int64).reshape(listed, listed) for name in ("fast", "slow"))
         names, quiet = tuple(state["underlyings"]), tuple(state["quiet"])
-        estimator.view = view_of(state["version"], state["published_us"], names, quiet, fast, slow)
+        estimator._latch = Latch.restore(state["latch"])
+        latched = estimator._latch.latched
+        estimator._latched = [one for _, one in latched]
+        estimator.view = view_of(state["version"], state["published_us"], names, quiet, fast, slow, latched)
+        estimator._detector = RegimeDetector.restore(state["detector"])
         return estimator
 
 
@@ -205,12 +256,8 @@ def _published(matrix: Floats) -> Micros:
         if not repair(matrix, least, repaired):
             raise ArithmeticError("an estimated matrix is not finite")
         matrix = repaired
-    return _micros(matrix)
-
-
-def _micros(matrix: Floats) -> Micros:
-    return np.rint(matrix * MICRO).astype(np.int64)
+    return millionths(matrix)
 
 
 def _change(micros: Micros, published: Floats) -> int:
-    return int(np.abs(micros - _micros(published)).max(initial=0))
+    return int(np.abs(micros - millionths(published)).max(initial=0))

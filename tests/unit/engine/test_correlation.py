@@ -320,7 +320,7 @@ def test_a_digest_is_over_names_and_millionths() -> None:
 
 
 def test_without_any_estimate_there_is_only_the_floor() -> None:
-    """Coins unknown to the view, or a view of nothing, give one matrix."""
+    """A view of nothing gives one matrix; coins unknown to a view have the floor's correlations in every one."""
     nothing = CorrelationEstimator().view
     assert nothing.version == 0
     assert nothing.underlyings == ()
@@ -328,7 +328,7 @@ def test_without_any_estimate_there_is_only_the_floor() -> None:
     assert gather(nothing, [], 0.5).shape == (1, 0, 0)
     one = np.full((1, 1), 1_000_000)
     view = view_of(1, START_US, ("SOL",), (), one, one)
-    assert gather(view, ["BTC", "ETH"], 0.5).shape == (1, 2, 2)
+    assert (gather(view, ["BTC", "ETH"], 0.5) == np.array([[[1.0, 0.5], [0.5, 1.0]]] * 3)).all()
 
 
 def test_one_estimated_coin_and_a_new_one_have_the_floors_correlation() -> None:
