@@ -25,7 +25,7 @@ test-fast: warm-up ## Run the tests that need no broker [ARGS=...]
 	$(BIN)/python -m pytest $(PARALLEL) -m "not broker and not local_broker and not portability" $(ARGS)
 
 warm-up: setup ## Compile the kernels, so that no test waits for it
-	$(BIN)/python -c "from kernels.warmup import warm_up; warm_up()"
+	$(BIN)/python -c "from kernels import warmup; from monitor.models import warmup as models; warmup.warm_up(); models.warm_up()"
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

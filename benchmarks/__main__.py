@@ -21,7 +21,7 @@ import click
 
 from benchmarks.compiled import compilers
 
-GROUPS = ("kernels", "sweep", "es")
+GROUPS = ("kernels", "sweep", "es", "models")
 PROCESSES = 3
 
 Figures = dict[str, float | bool]

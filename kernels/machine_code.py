@@ -18,10 +18,10 @@ from numba.core.caching import Cache, CompileResultCacheImpl, InTreeCacheLocator
 
 
 def sources_digest(folder: Path) -> str:
-    """Return the SHA-256 over names and contents of a folder's Python files, in name order."""
+    """Return the SHA-256 over names and contents of the Python files of a package and of those in it, in name order."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for name in sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py")):
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -113,10 +113,20 @@ class Kept(NamedTuple):
     other_bytes: int
 
 
+def _places(cache: Path) -> list[Path]:
+    """Return where machine code of this package and of those in it is, `cache` being where that of this module is."""
+    root = Path(__file__).parent
+    packages = [root, *sorted(path.parent for path in root.glob("*/**/__init__.py"))]
+    if cache.parent == root:
+        return [package / cache.name for package in packages]
+    subpath: Any = InTreeCacheLocator.get_suitable_cache_subpath
+    return [cache.parent / subpath(str(package / "__init__.py")) for package in packages]
+
+
 def kept() -> Kept:
     """Return what machine code of this package is kept; other_bytes is that of other builds."""
     own, shipped = _opened(_Own, sources_digest).cache_path, _opened(_Shipped, sources_digest).cache_path
-    read = tuple(dict.fromkeys(Path(path) for path in (own, shipped) if path))
+    read = tuple(dict.fromkeys(place for path in (own, shipped) if path for place in _places(Path(path))))
     sizes = [(BUILD in path.name, path.stat().st_size) for place in read for path in place.glob("*.nb[ci]")]
     ours = [size for mine, size in sizes if mine]
     return Kept(Path(own) if own else None, read, len(ours), sum(ours), sum(size for mine, size in sizes if not mine))

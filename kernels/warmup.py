@@ -21,6 +21,8 @@ from kernels import (
     move_losses,
     netted_accounts,
     netted_bounds,
+    netting,
+    netting_distance,
     netting_solve,
     risk_matrix,
     scenarios,
@@ -118,7 +120,13 @@ def _netted_accounts() -> None:
         money, yes,
     )  # fmt: skip
     curves, moves, w = np.array([[1.0, 0.0, -1.0]] * 2), np.array([3, 3]), np.zeros(2)
-    netting_solve.solve(curves, moves, np.eye(2)[np.newaxis], 0.1, 1e-9, w, np.zeros((2, 3)), np.zeros(1))
+    unlike = np.eye(2)[np.newaxis]
+    netting_solve.solve(curves, moves, unlike, 0.1, 1e-9, w, np.zeros((2, 3)), np.zeros(1))
+    netting.norm(w, unlike, 0.1)
+    netting_distance.plain_sum(curves, moves)
+    netting_distance.frozen_distance(curves, moves, unlike, w, 1.5)
+    netting_distance.distance(curves, moves, unlike, 1.5, 1e-9)
+    netting_distance.correlation_part(curves, moves, unlike, 0.1, unlike, 0.2, 1e-9)
     side = np.array([-1, 1], dtype=np.int64)
     block, scenario = np.zeros((1, 11)), np.empty(3, dtype=np.int64)
     unit = np.ones(1)

@@ -43,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event
     # would be too long, a millisecond makes flushes of one record.
     flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    # How often, in seconds of market time, risk arrays of these parameter sets (names with commas between them) go to
+    # their topic; 0 never. A thousand options are 300 kB each time.
+    risk_arrays_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    risk_arrays_sets: Annotated[str, Meta(pattern=r"^[^,\s]+(,[^,\s]+)*$", max_length=1_000)] = "default"
     # What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes.
     order: Order = "live"
     # Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one.

@@ -37,6 +37,7 @@ RECORDS: tuple[type[records.Record], ...] = (
     records.AccountEvent,
     records.AccountState,
     records.RegimeChange,
+    records.RangeStep,
     records.RiskArray,
     records.MarketSnapshotPart,
     records.SequencedRecord,
@@ -213,12 +214,20 @@ def _type(schema: dict[str, Any]) -> str:
 def _definitions(types: Iterable[type[records.Record]]) -> dict[str, Any]:
     """Schemas of the types and of all records in them, with their documentation."""
     _, definitions = msgspec.json.schema_components(types, ref_template=_REF)
+    known = {record.__name__: record for record in _below(records.Record)}
     for name, schema in definitions.items():
-        record = getattr(records, name)
+        record = known[name]
         schema["description"] = " ".join(inspect.cleandoc(record.__doc__ or "").split())
         for field, description in field_docs(record).items():
             schema["properties"][field]["description"] = description
     return dict(sorted(definitions.items()))
+
+
+def _below(record: type[records.Record]) -> Iterator[type[records.Record]]:
+    """Yield every type of record that is defined from this one."""
+    for child in record.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 def _frame(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from schemas import topics
-from schemas.ids import event_id, parameter_hash
+from schemas.ids import event_id, parameter_hash, regime_id
 from schemas.records import (
     AccountConfig,
     AccountEvent,
@@ -27,6 +27,7 @@ from schemas.records import (
     ParameterSet,
     Position,
     PriceTick,
+    RangeStep,
     Record,
     RegimeChange,
     RiskArray,
@@ -39,6 +40,7 @@ from schemas.records import (
 )
 
 _CALL_US: Final = 1_760_130_615_250_000  # 2025-10-10 21:10:15.25 UTC
+_REGIME_US: Final = 1_760_130_600_000_000  # 21:10
 _LIQUIDATION_US: Final = 1_760_130_961_500_000
 _DECEMBER_US: Final = 1_766_736_000_000_000  # 2025-12-26 08:00 UTC
 _PARAMETERS = ParameterSet(
@@ -261,11 +263,26 @@ _EXAMPLES: tuple[Record, ...] = (
         v=1,
     ),
     RegimeChange(
-        regime="stressed",
+        id=regime_id(("BTC", "ETH", "SOL"), _REGIME_US, "breakdown"),
+        regime="breakdown",
+        regime_from="concentration",
+        trigger="distance",
         underlyings=("BTC", "ETH", "SOL"),
-        distance=0.31,
-        absorption_ratio=0.91,
-        matrix_digest="6f1ed002ab5595859014ebf0951522d9b1f8f2a0a1d9a8d2d6a9a2f8f0c1d3e7",
+        distance=0.260417,
+        absorption_ratio=0.612,
+        version=814,
+        matrix_digest="6f1ed002ab559585",
+        stale=("SOL",),
+        event_time_us=_REGIME_US,
+        v=1,
+    ),
+    RangeStep(
+        underlying="BTC",
+        version=11,
+        price_range=0.25,
+        reach=10,
+        annual_volatility=0.4713,
+        returns=4_102.7,
         event_time_us=_CALL_US,
         v=1,
     ),
@@ -274,12 +291,18 @@ _EXAMPLES: tuple[Record, ...] = (
         parameter_set=_PARAMETERS.name,
         parameter_hash=_HASH,
         pnl_usd=(
-            *(4_520.0 * step for step in range(-4, 5) for _ in range(3)),  # nine moves of 4 %, three volatilities each
-            *(18_080.0 * sign for sign in (-1, -1, 1, 1, 1, 1, 1, 1)),  # extended moves, weighted back to 16 %
+            *(9_040.0 * step for step in (0, 1, -1, 2, -2, 3, -3) for _ in range(2)),  # thirds of 24 %, vol up and down
+            *(0.35 * 54_240.0 * sign for sign in (1, -1)),  # twice the range, counted at 35 %
         ),
-        value_usd=113_000.0,
+        value_usd=0.0,
         delta_coins=1.0,
         event_time_us=_CALL_US,
+        model="C",
+        underlying="BTC",
+        kind="linear",
+        index_price=113_000.0,
+        price=113_000.0,
+        price_range=0.24,
         v=1,
     ),
     MarketSnapshotPart(

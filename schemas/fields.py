@@ -70,6 +70,7 @@ Volatility = Annotated[float, Meta(gt=0.0, le=5.0)]  # above 500 % a feed is bro
 NonZeroQuantity = Annotated[float, Meta(ge=-1e15, le=1e15, extra_json_schema={"not": {"const": 0}})]
 NonZeroMoney = Annotated[float, Meta(ge=-1e18, le=1e18, extra_json_schema={"not": {"const": 0}})]
 Ratio = Annotated[float, Meta(ge=-1.0, le=10.0)]
+Move = Annotated[float, Meta(gt=-1.0, le=100.0)]  # of a price: it cannot lose more than itself
 FundingRate = Annotated[float, Meta(ge=-1.0, le=1.0)]  # of the notional in one interval: beyond that it is no funding
 Count = Annotated[int, Meta(ge=0)]
 Version = Literal[1]

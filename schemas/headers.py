@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from schemas.records import DeadLetter, EventKind
+from schemas.records import DeadLetter, EventKind, RangeStep, RegimeRecord
 
 Headers = list[tuple[str, bytes]]
 
@@ -45,6 +46,7 @@ class _Body(Struct, frozen=True):
 
 
 _read_body = msgspec.json.Decoder(_Body).decode
+_read_regime = msgspec.json.Decoder(RegimeRecord).decode
 
 
 def schema_uri(name: str, version: int = 1) -> str:
@@ -58,14 +60,39 @@ def event_headers(body: bytes, *, source: str, epoch: int) -> Headers:
     Raises `msgspec.ValidationError` if the body is not an account event.
     """
     event = _read_body(body)
+    about = _Subject(event.id, event.kind, event.account, event.event_time_us, "account_event")
+    return _cloud_event(about, source, epoch)
+
+
+def regime_headers(body: bytes, *, source: str, epoch: int) -> Headers:
+    """Headers of an encoded regime change or range step; as `event_headers`, about its coins."""
+    record = _read_regime(body)
+    if isinstance(record, RangeStep):
+        about = _Subject(record.id, "range", record.underlying, record.event_time_us, "range_step")
+    else:
+        about = _Subject(record.id, "regime", ",".join(record.underlyings), record.event_time_us, "regime_change")
+    return _cloud_event(about, source, epoch)
+
+
+class _Subject(NamedTuple):
+    """What an event is about: `schema` names its record."""
+
+    id: str
+    kind: str
+    subject: str
+    time_us: int
+    schema: str
+
+
+def _cloud_event(about: _Subject, source: str, epoch: int) -> Headers:
     return [
         ("ce_specversion", SPEC_VERSION.encode()),
-        ("ce_id", event.id.encode()),
-        ("ce_type", f"risk.{event.kind}.v1".encode()),
+        ("ce_id", about.id.encode()),
+        ("ce_type", f"risk.{about.kind}.v1".encode()),
         ("ce_source", source.encode()),
-        ("ce_subject", event.account.encode()),
-        ("ce_time", rfc3339(event.event_time_us).encode()),
-        ("ce_dataschema", schema_uri("account_event").encode()),
+        ("ce_subject", about.subject.encode()),
+        ("ce_time", rfc3339(about.time_us).encode()),
+        ("ce_dataschema", schema_uri(about.schema).encode()),
         *state_headers(epoch),
     ]
 

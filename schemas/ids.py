@@ -37,6 +37,16 @@ def event_id(account: str, episode: int, sequence: int, kind: str) -> str:
     return hashlib.sha256(orjson.dumps([account, episode, sequence, kind])).hexdigest()[:32]
 
 
+def regime_id(underlyings: Iterable[str], event_time_us: int, regime: str) -> str:
+    """First 32 hex digits of SHA-256 over canonical `[underlyings joined by commas, event_time_us, regime]`."""
+    return hashlib.sha256(orjson.dumps([",".join(underlyings), event_time_us, regime])).hexdigest()[:32]
+
+
+def range_id(underlying: str, event_time_us: int, version: int) -> str:
+    """First 32 hex digits of SHA-256 over canonical `["range", underlying, event_time_us, version]`."""
+    return hashlib.sha256(orjson.dumps(["range", underlying, event_time_us, version])).hexdigest()[:32]
+
+
 def parameter_hash(parameters: ParameterSet) -> str:
     """First 16 hex digits of SHA-256 over the values of a parameter set.
 
@@ -63,6 +73,8 @@ def _values(value: Any) -> Any:
         return {name: _values(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
         return {name: _values(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_values(item) for item in value]
     return value
 
 

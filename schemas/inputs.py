@@ -33,7 +33,9 @@ from schemas.fields import (
     admit_name,
 )
 
-MarginModel = Literal["A", "P"]
+MarginModel = Literal[
+    "A", "A-okx", "A-paradex", "B", "C", "D", "D-history", "E", "E-cross", "E-tiered", "E-derive", "P"
+]  # fmt: skip
 
 # --- accounts -----------------------------------------------------------------------------------
 
@@ -98,7 +100,7 @@ class AccountConfig(Record, frozen=True, kw_only=True):
     event_time_us: TimeUs
     """When the configuration takes effect, microseconds since 1970 UTC."""
     margin_model: MarginModel = "P"
-    """Margin model: P nets risk matrices by correlation, A adds them up."""
+    """Margin model, by its name in `liqmon models`: P nets risk matrices by correlation, A adds them up."""
     parameter_set: Name = "default"
     """Name of the parameter set on `risk.parameters.v1`."""
     group: Name | None = None

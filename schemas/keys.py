@@ -17,6 +17,7 @@ from schemas.records import (
     MarketSnapshotPart,
     ParameterSet,
     PriceTick,
+    RangeStep,
     Record,
     RegimeChange,
     RiskArray,
@@ -48,6 +49,7 @@ _KEYS: dict[type, Callable[[Any], str]] = {
     AccountEvent: lambda r: r.account,
     AccountState: lambda r: r.account,
     RegimeChange: lambda r: ",".join(r.underlyings),
-    RiskArray: lambda r: r.instrument,
+    RangeStep: lambda r: r.underlying,
+    RiskArray: lambda r: f"{r.parameter_set}/{r.instrument}",
     MarketSnapshotPart: lambda r: f"{r.topic}/{r.offset}/{r.chunk}",
 }

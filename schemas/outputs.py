@@ -11,6 +11,7 @@ from schemas.base import Record
 from schemas.fields import Asset, Count, EventId, Name, ParameterHash, Position, Text, TimeUs, Version
 
 Status = Literal["healthy", "warning", "margin_call", "liquidation", "bankrupt", "recovered"]
+Regime = Literal["calm", "concentration", "breakdown"]
 AttributionGroup = Literal["time", "parameters", "price", "vol", "correlation", "basis", "collateral", "trades"]
 EventKind = Literal["warning", "margin_call", "recovered", "resolved", "liquidation", "bankrupt", "data_hold"]
 
@@ -68,7 +69,8 @@ class UnderlyingRisk(Published, frozen=True, kw_only=True):
     """Delta shock, USD."""
     im_usd: float
     """This underlying's part of the initial requirement, USD; the parts sum to it. Model A: scan, roll and delta shock
-    together. Model P: the loss of the worst mixture, negative where this underlying hedges the others."""
+    together. Model P: the loss of the worst mixture, negative where this underlying hedges the others. Model D: of the
+    shortfall alone."""
     delta_coins: float
     """Net delta, coins."""
     scenario: int
@@ -81,6 +83,9 @@ class UnderlyingRisk(Published, frozen=True, kw_only=True):
     """Profit or loss in the worst scenario, USD."""
     hedge_usd: float | None = None
     """Model P: loss at the end of the range that a perpetual would hedge and that is netted by correlation, USD."""
+    worst: Text | None = None
+    """Models other than A and P: the scenario that costs most, in words. `scan_usd` is then all of `im_usd`, and the
+    number and the moves of a scenario say nothing."""
     mixture: tuple[WorstCell, ...] | None = None
     """Model P: the scenarios of the worst mixture over all underlyings, largest weight first, none below 1e-12."""
 
@@ -93,11 +98,13 @@ class CorrelationState(Published, frozen=True, kw_only=True):
     digest: str
     """First 16 hex digits of SHA-256 over the published matrices; empty before there are any."""
     stress: float
-    """k in force: weight of the plain sum against the worst matrix."""
+    """k in force, that of the regime: weight of the plain sum against the worst matrix."""
     matrices: dict[str, float]
-    """Weight of each matrix (`fast`, `slow`, `floor`) in the worst case; they sum to 1."""
+    """Weight in the worst case of `fast`, `slow`, `latched_high`, `latched_low` and `floor`; they sum to 1."""
     absorption_ratio: float
     """Largest eigenvalue of the fast matrix over its size: 1 when everything moves together, 0 before there is any."""
+    regime: Regime = "calm"
+    """Correlation regime, which decides k."""
 
 
 class AttributionBase(Published, frozen=True, kw_only=True):
@@ -168,7 +175,7 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     positions: dict[str, Position]
     """Last record applied of each topic, as [offset, index in its frame]: what the event was computed at."""
     model: str
-    """Margin model: P nets risk matrices by correlation, A adds them up."""
+    """Margin model, by its name in `liqmon models`: P nets risk matrices by correlation, A adds them up."""
     parameter_set: str
     """Name of the parameter set."""
     parameter_hash: ParameterHash
@@ -187,6 +194,8 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     """Contribution of each underlying, the largest requirement first."""
     data_quality: tuple[str, ...] = ()
     """Flags of the data behind the decision, as `stale:BTC`."""
+    components: dict[str, float] | None = None
+    """Models other than A and P: parts of the initial requirement by name, USD, which sum to it."""
     correlation: CorrelationState | None = None
     """Correlation state in force; absent in models without one, and for accounts in a single underlying."""
     attribution: tuple[AttributionPart, ...] | None = None
@@ -237,32 +246,78 @@ class AccountState(Published, frozen=True, kw_only=True):
     """Layout of the record."""
 
 
-class RegimeChange(Published, frozen=True, kw_only=True):
-    """A change of correlation regime over a set of underlyings, with the digest of the matrices in force."""
+class RegimeChange(Published, frozen=True, kw_only=True, tag_field="kind", tag="regime"):
+    """A change of correlation regime over a set of underlyings, with the digest of the matrices in force.
 
+    It is a function of `market.ticks.v1` alone; whoever sends it again sends the same bytes.
+    """
+
+    id: EventId = ""
+    """First 32 hex digits of SHA-256 over canonical JSON `[underlyings joined by commas, event_time_us, regime]`."""
     regime: Name
-    """The regime entered."""
+    """The regime entered: `calm`, `concentration` or `breakdown`. Each parameter set has a k for each of them:
+    `correlation_stress`, `concentration_stress`, `breakdown_stress`."""
+    regime_from: Text = ""
+    """The regime left."""
+    trigger: Text = ""
+    """Why: `distance`, `absorption_rise`, `concentration`, or `over` when what led to the regime before has ended."""
     underlyings: Annotated[tuple[Asset, ...], Meta(min_length=1, max_length=256)]
     """The coins, in the order of the matrices; joined by commas they are the message key."""
     distance: float
-    """Distance of the correlation to its slow estimate."""
+    """Root mean square of the differences between fast and slow correlations."""
     absorption_ratio: float
-    """Share of variance in the first component, 0 to 1."""
+    """Share of variance in the first component of the fast correlations, 0 to 1."""
+    absorption_rise: float = 0.0
+    """How far it stands above its lowest of the last hour."""
+    version: Count = 0
+    """Version of the published matrices."""
     matrix_digest: str
-    """SHA-256 over the matrices in force."""
+    """First 16 hex digits of SHA-256 over the matrices in force, as in account events."""
+    stale: tuple[Asset, ...] = ()
+    """Coins that gave no return at this minute because their index is held."""
+    event_time_us: TimeUs
+    """The whole minute it was judged at, microseconds since 1970 UTC."""
+    v: Version
+    """Layout of the record."""
+
+
+class RangeStep(Published, frozen=True, kw_only=True, tag_field="kind", tag="range"):
+    """A step of one underlying's price range, in force for model P from its event time on.
+
+    It is a function of `market.ticks.v1` alone; whoever sends it again sends the same bytes.
+    """
+
+    id: EventId = ""
+    """First 32 hex digits of SHA-256 over canonical JSON `["range", underlying, event_time_us, version]`."""
+    underlying: Asset
+    """The coin; the message key."""
+    version: Count
+    """Grows by one with every record of the underlying, from 1."""
+    price_range: float
+    """Largest standard price move, as a fraction of the price: a step of the ladder."""
+    reach: Count
+    """By how many steps of 0.05 a requirement may go beyond the range of its parameter set, rounded up to a step; below
+    that range from 2 on. From 10 on the range is `price_range`."""
+    annual_volatility: float
+    """What it was computed from, a year, decimal."""
+    returns: float
+    """How many overlapping ten-minute returns the volatility is worth."""
     event_time_us: TimeUs
     """Event time, microseconds since 1970 UTC."""
     v: Version
     """Layout of the record."""
 
 
+RegimeRecord = RegimeChange | RangeStep
+
+
 class RiskArray(Published, frozen=True, kw_only=True):
-    """P&L of one long contract in each scenario of a parameter set."""
+    """P&L of one long contract in each scenario of a parameter set, marked now."""
 
     instrument: Name
-    """The contract; the message key."""
+    """The contract, or the coin itself."""
     parameter_set: Name
-    """Name of the parameter set."""
+    """Name of the parameter set; with the instrument, `set/instrument`, it is the message key."""
     parameter_hash: ParameterHash
     """First 16 hex digits of SHA-256 over the canonical values of the parameter set."""
     pnl_usd: tuple[float, ...]
@@ -270,9 +325,27 @@ class RiskArray(Published, frozen=True, kw_only=True):
     value_usd: float
     """Present value, USD."""
     delta_coins: float
-    """Delta, coins."""
+    """Delta, coins: of an option the composite delta that forms spreads."""
     event_time_us: TimeUs
     """Event time, microseconds since 1970 UTC."""
+    model: str = "C"
+    """The margin model whose scenarios these are."""
+    underlying: Asset | None = None
+    """The coin: contracts on one coin are one combined commodity."""
+    kind: Literal["coin", "linear", "inverse", "linear_option", "inverse_option"] | None = None
+    """What it is; the names of contracts say nothing."""
+    option_type: Literal["call", "put"] | None = None
+    """Right to buy or to sell, of options."""
+    contract_size: float = 1.0
+    """Coins per contract, USD of face value of inverse futures; counts for the short option minimum."""
+    expiry_us: TimeUs | None = None
+    """Expiry, microseconds since 1970 UTC: its order among those of the coin is the tier of calendar spreads."""
+    index_price: float | None = None
+    """Composite index, USD per coin."""
+    price: float | None = None
+    """Price of a future, forward of an option, USD per coin: charges of calendar spreads are shares of it."""
+    price_range: float | None = None
+    """Price scan range of the coin, as a fraction: caps and measures credits between coins."""
     v: Version
     """Layout of the record."""
 

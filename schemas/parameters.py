@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from schemas.add_ons import OFF, AddOnParameters
 from schemas.base import Record
-from schemas.fields import Asset, Count, InvalidRecord, Money, Name, TimeUs, Version
+from schemas.collateral import CollateralParameters, OwnerParameters
+from schemas.fields import Asset, Count, InvalidRecord, Money, Move, Name, TimeUs, Version
+from schemas.joint import JointParameters
+from schemas.okx import OkxParameters
+from schemas.paradex import ParadexParameters
+from schemas.pmrm import PmrmSet
+from schemas.span import SpanSet
+from schemas.standard import StandardSet
 
-Move = Annotated[float, Meta(gt=-1.0, le=100.0)]  # a price cannot lose more than itself
 Threshold = Annotated[float, Meta(gt=0.0, le=10.0)]
 
 
@@ -46,6 +53,24 @@ class RiskMatrixParameters(Record, frozen=True, kw_only=True):
     """Largest delta shock, as a fraction of the price."""
     mm_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.8
     """Model A: maintenance requirement as a fraction of the initial one."""
+    pnl_offset: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Model A: share of a profit here that cancels losses of other underlyings in the same cell; 0 stands alone."""
+    max_offsetable_pnl_usd: Annotated[float, Meta(ge=0.0, le=1e18)] = 0.0
+    """Model A: the most that such a profit cancels, USD."""
+    extended_table: Literal["simple", "dampened"] = "simple"
+    """Model A: whether cells beyond the range are weighted only, or brought nearer to zero besides."""
+    extended_factor: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """Model A, dampened table: factor on the weights."""
+    extended_dampener_usd: Annotated[float, Meta(ge=0.0, le=1e18)] = 100_000.0
+    """Model A, dampened table: how much nearer to zero a cell comes for each range beyond the first, USD."""
+    correlation_contingency_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    """Model A: charge on an underlying's own worst case, as a fraction of it."""
+    short_option_rate: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Model A, older rules: charge in coins for a net short option of one coin, by strike (published: 0.01)."""
+    futures_offset_rate: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Model A, older rules: charge on futures that offset each other, as a fraction of the index (published: 0.01)."""
+    vega_offset_rate: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """Model A, older rules: share of the volatility gains set against losses of other expiries (published: 0.25)."""
 
 
 class NettingParameters(Record, frozen=True, kw_only=True):
@@ -53,12 +78,20 @@ class NettingParameters(Record, frozen=True, kw_only=True):
 
     correlation_stress: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.10
     """k: weight of the plain sum against the worst matrix; 0 trusts the matrices, 1 nets nothing."""
+    concentration_stress: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.20
+    """k while correlations are concentrated; that of calm times if it is larger."""
+    breakdown_stress: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.50
+    """k while correlations break down; that of calm times if it is larger."""
     floor_correlation: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.5
-    """Correlation of every two coins in the third matrix, which stands beside the fast and the slow estimate."""
+    """Correlation of every two coins in the last matrix, which stands beside the estimates."""
     fine_grid_days: Annotated[float, Meta(ge=0.0, le=366.0)] = 7.0
     """Twice as many moves while a listed option of the underlying expires within so many days."""
     finest_grid_days: Annotated[float, Meta(ge=0.0, le=366.0)] = 1.0
     """Four times as many moves while one expires within so many days."""
+    ranges: Literal["ladder", "fixed"] = "ladder"
+    """Price ranges: steps that follow volatility, or each risk matrix's own."""
+    fixed_ranges: Annotated[tuple[Asset, ...], Meta(max_length=256)] = ("DAI", "USDC", "USDE", "USDT")
+    """Underlyings that keep their own range: how far a peg breaks is not in its volatility."""
     mm_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.8
     """Maintenance requirement as a fraction of the initial one."""
 
@@ -108,6 +141,24 @@ class ParameterSet(Record, frozen=True, kw_only=True):
     """Risk matrix by underlying."""
     netting: NettingParameters = NettingParameters()
     """Model P: netting over underlyings."""
+    okx: OkxParameters = OkxParameters()
+    """Model A-okx: risk units."""
+    paradex: ParadexParameters = ParadexParameters()
+    """Model A-paradex: cells, floors and provisions."""
+    joint: JointParameters = JointParameters()
+    """Model D: draws, shortfall, correlation stress."""
+    pmrm: PmrmSet = PmrmSet()
+    """Model B: scenarios and contingencies by underlying."""
+    span: SpanSet = SpanSet()
+    """Model C: scan ranges, spreads and credits."""
+    standard: StandardSet = StandardSet()
+    """Model E: rates position by position."""
+    add_ons: AddOnParameters = OFF
+    """What every model is charged on top."""
+    collateral: CollateralParameters = CollateralParameters()
+    """Haircuts and charges on debts, under every model."""
+    owner: OwnerParameters = OwnerParameters()
+    """How accounts of one owner are looked at together."""
     status: StatusParameters = StatusParameters()
     """Account states."""
     v: Version = 1

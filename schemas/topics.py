@@ -135,15 +135,15 @@ REGIMES = Topic(
     "risk.regimes.v1",
     "underlying set",
     "delete",
-    records.RegimeChange,
+    records.RegimeRecord,
     partitions=1,
     retention_ms=30 * DAY_MS,
     direction="output",
-    purpose="correlation regime changes",
+    purpose="correlation regimes, steps of price ranges",
 )
 RISK_ARRAYS = Topic(
     "risk.risk-arrays.v1",
-    "instrument",
+    "parameter set/instrument",
     "compact",
     records.RiskArray,
     partitions=1,

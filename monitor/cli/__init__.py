@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "digest": "Print what a run said as one number.",
     "doctor": "Tell why something is slow or does not start here.",
     "generate": "Write a seeded market and its accounts.",
+    "margin": "Margin portfolios under one model or all, side by side.",
+    "models": "List margin models, their sources and their parameters.",
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",
     "vectors": "Compare our functions with published numbers.",

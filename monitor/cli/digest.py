@@ -65,7 +65,9 @@ def _print(result: Digest) -> None:
     for kind, count in result.kinds.items():
         click.echo(f"{count:>9,} {kind}")
     regimes = f", {result.regimes:,} regime changes" if result.regimes else ""
-    click.echo(f"{result.events:>9,} events of {result.accounts:,} accounts{regimes}; {result.repeats:,} sent again")
+    ranges = f", {result.ranges:,} range steps" if result.ranges else ""
+    said = f"{result.events:>9,} events of {result.accounts:,} accounts{regimes}{ranges}"
+    click.echo(f"{said}; {result.repeats:,} sent again")
     for text in result.found:
         click.echo(f"liqmon: {text}", err=True)
     if result.findings > len(result.found):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import click
 from rich.console import Console
@@ -24,7 +24,8 @@ from monitor.replay.publish import account_partitions, publish
 from monitor.replay.publish_sequenced import publish_sequenced
 from monitor.replay.sources import open_accounts, open_sources
 from monitor.replay.sources.table import iso_us
-from schemas.records import MAX_FRAME_ROWS
+from monitor.replay.under_model import UnderModel
+from schemas.records import MAX_FRAME_ROWS, MarginModel
 
 
 class Moment(click.ParamType):
@@ -64,11 +65,16 @@ class Moment(click.ParamType):
 @click.option("--batch", type=click.IntRange(1), help="With --to engine: records a step. Changes no event.")
 @click.option("--frame-rows", type=click.IntRange(1, MAX_FRAME_ROWS),
               help="With --to sequenced: rows a message. [default: 1000]")  # fmt: skip
+@click.option(
+    "--model", type=click.Choice(get_args(MarginModel)), help="With --to engine: this model for every account."
+)
+@click.option("--parameter-set", metavar="SET", help="With --to engine: one parameter set for all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object, and no progress.")
 @click.pass_obj
 def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     settings: Settings, /, files: tuple[Path, ...], target: str, speed: float, accounts: Path | None, out: Path | None,
-    from_us: int | None, until_us: int | None, batch: int | None, frame_rows: int | None, as_json: bool, **where: Any,
+    from_us: int | None, until_us: int | None, batch: int | None, frame_rows: int | None, model: MarginModel | None,
+    parameter_set: str | None, as_json: bool, **where: Any,
 ) -> int:  # fmt: skip
     """Publish historical or generated FILES (or folders of them), or run them through the engine.
 
@@ -77,10 +83,12 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     lines were malformed or a file is damaged.
     """
     _check_options(target, speed, out, batch, frame_rows)
+    if target != "engine" and (model or parameter_set):
+        raise UsageError("on topics each account has its own model", "leave --model out, or replay --to engine")
     sources = open_sources(files)
     if accounts is not None:
         sources.append(open_accounts(accounts))
-    stream = Merged(sources, Span(from_us, until_us))
+    stream = UnderModel(sources, Span(from_us, until_us), model=model, parameter_set=parameter_set)
     try:
         with progress_bar("replay", quiet=as_json) as on_step:
             if target == "engine":

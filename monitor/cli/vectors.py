@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from monitor.cli.wide import console_of
 from monitor.errors import ExitCode, UsageError
 from monitor.vectors.contract import decode
-
-WIDTH = 150  # of lines where there is no terminal to ask
 
 
 @click.command(
@@ -38,8 +36,7 @@ def command(file: Path, groups: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(report.data(done, _name(file)), allow_nan=False))
     else:
-        console = Console()
-        report.print_report(console if console.is_terminal else Console(width=WIDTH), done)
+        report.print_report(console_of(), done)
     return ExitCode.FINDINGS if done.failed else ExitCode.OK
 
 

@@ -3,10 +3,10 @@
 | group | what is replaced |
 |---|---|
 | time | time to expiry, the fineness of model P's moves, settlement averages so far, funding |
-| parameters | margin model and parameter values |
+| parameters | margin model and parameter values, price ranges of model P |
 | price | index prices, under contracts and the entry sides of their coins |
 | vol | volatility of each option |
-| correlation | matrices of model P |
+| correlation | matrices of model P, and the regime that says which k is in force |
 | basis | price/index - 1 of each contract or of its forward |
 | collateral | index prices, under coins held as collateral |
 | trades | positions and balances |
@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
-from monitor.engine.column import evaluate_exposure, refinement_of
+from monitor.engine.column import evaluate_exposure, is_plain, is_swept, range_of, refinement_of
 from monitor.engine.ledger import DOLLAR, entry_constant
-from monitor.engine.netting import matrices_of, solve
+from monitor.engine.netting import matrices_of, stress_in
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, Pricing, grid
+from monitor.models.netted import solve
 from schemas.records import AttributionBase, AttributionPart
 
 if TYPE_CHECKING:
@@ -39,16 +40,16 @@ if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Account
-    from schemas.records import AttributionGroup, MarginModel, NettingParameters, RiskMatrixParameters
+    from schemas.records import AttributionGroup, MarginModel, NettingParameters, Regime, RiskMatrixParameters
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything an initial requirement depends on.
 
-    Maps are by underlying; `vols`, `bases`, `passed` (fixed, share and funding of a mark) and `contracts` by
-    instrument. `coins` holds collateral and entry coins. `matrices` is float64[K, U, U] over the sorted underlyings
-    that `coins` names.
+    Maps are by underlying (`ranges`: what model P takes for the range of the risk matrix); `vols`, `bases`, `passed`
+    (fixed, share and funding of a mark) and `contracts` by instrument. `coins` holds collateral and entry coins.
+    `matrices` is float64[K, U, U] over the sorted underlyings that `coins` names.
     """
 
     grid_us: int
@@ -57,9 +58,11 @@ class Inputs:
     model: MarginModel
     netting: NettingParameters
     risk_matrices: Mapping[str, RiskMatrixParameters]
+    ranges: Mapping[str, float]
     index: Mapping[str, float]
     vols: Mapping[str, float]
     matrices: Floats
+    regime: Regime
     bases: Mapping[str, float]
     collateral_index: Mapping[str, float]
     coins: Mapping[str, tuple[float, float]]
@@ -67,14 +70,20 @@ class Inputs:
 
 
 def take_baseline(account: Account, market: Market, active: ActiveSet, book: Book) -> Baseline | None:
-    """Return what the account's present requirement rests on; None if it is not a finite number."""
+    """Return what the account's present requirement rests on.
+
+    None if it is not a finite number, or is not made of the groups above: models other than A and P, anything on top.
+    """
+    if not is_swept(account.config.margin_model, plain=is_plain(active.set)):
+        return None
     im_usd = book.figures(account.name)[1]
     if not math.isfinite(im_usd):
         return None
     pricings, matrices = book.basis_of(account.name)
     held = _coins(account, market)
     coins = {
-        u: Coin(pricing.index_price, *held.get(u, (0.0, 0.0)), pricing.refinement) for u, pricing in pricings.items()
+        u: Coin(pricing.index_price, *held.get(u, (0.0, 0.0)), pricing.refinement, pricing.price_range)
+        for u, pricing in pricings.items()
     }
     contracts = {}
     for name in sorted(account.holdings):
@@ -92,12 +101,15 @@ def take_baseline(account: Account, market: Market, active: ActiveSet, book: Boo
         sequence=account.sequence, time_us=market.time_us, im_usd=im_usd, model=account.config.margin_model,
         parameter_hash=active.hash, grid_us=grid(market.time_us), coins=coins, contracts=contracts,
         correlations=[] if matrices is None else matrices.ravel().tolist(), parameters=parameters,
+        regime=market.ticks.regime.regime,
     )  # fmt: skip
 
 
 def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[AttributionPart, ...] | None:
     """Attribute the change of the account's requirement since its baseline; None where a requirement is missing."""
     base = account.baseline
+    if not is_swept(account.config.margin_model, plain=is_plain(active.set)):
+        return None
     old = None if base is None else _old_inputs(base, active)
     if base is None or old is None:
         return None
@@ -129,7 +141,10 @@ def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
     for u in underlyings:
         pricing = pricings[u]
         names = [name for name in inputs.contracts if name in pricing.row_of]
-        pricing.set_parameters(inputs.risk_matrices[u], inputs.refinement[u] if netted else 1)
+        if netted:
+            pricing.set_parameters(inputs.risk_matrices[u], inputs.refinement[u], inputs.ranges[u])
+        else:
+            pricing.set_parameters(inputs.risk_matrices[u])
         marks = {name: Mark(inputs.bases[name], inputs.vols[name], *inputs.passed[name]) for name in names}
         pricing.price_at(inputs.index[u], inputs.grid_us, marks)
         collateral, entry = inputs.coins[u]
@@ -142,14 +157,14 @@ def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
         total += float(results.requirement[0])
     if not netted:
         return total
-    return solve((), losses, inputs.matrices, inputs.netting.correlation_stress).requirement_usd
+    return solve(losses, inputs.matrices, stress_in(inputs.regime, inputs.netting)).requirement_usd
 
 
 def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]]:
     """Yield the inputs after each replacement, group by group."""
     at = replace(old, grid_us=new.grid_us, passed=new.passed, refinement=new.refinement)
     yield "time", at
-    at = replace(at, model=new.model, netting=new.netting, risk_matrices=new.risk_matrices)
+    at = replace(at, model=new.model, netting=new.netting, risk_matrices=new.risk_matrices, ranges=new.ranges)
     yield "parameters", at
     at = replace(at, index=new.index)
     yield "price", at
@@ -157,7 +172,8 @@ def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]
     yield "vol", at
     names = sorted(old.coins)
     places = np.array([sorted(new.index).index(u) for u in names], dtype=np.int64)
-    at = replace(at, matrices=np.ascontiguousarray(new.matrices[:, places[:, None], places[None, :]]))
+    matrices = np.ascontiguousarray(new.matrices[:, places[:, None], places[None, :]])
+    at = replace(at, matrices=matrices, regime=new.regime)
     yield "correlation", at
     at = replace(at, bases=new.bases)
     yield "basis", at
@@ -199,9 +215,10 @@ def _inputs(
     index = {u: pricings[u].index_price for u in underlyings}
     inputs = Inputs(
         grid_us=grid(market.time_us), passed=passed, refinement=refinement, model=account.config.margin_model,
-        netting=active.set.netting, risk_matrices={u: active.risk_matrix(u) for u in underlyings}, index=index,
-        vols=vols, matrices=matrices_of(market, underlyings, active.set.netting.floor_correlation), bases=bases,
-        collateral_index=index, coins=coins, contracts=contracts,
+        netting=active.set.netting, risk_matrices={u: active.risk_matrix(u) for u in underlyings},
+        ranges={u: range_of(market, u, active) for u in underlyings}, index=index,
+        vols=vols, matrices=matrices_of(market, underlyings, active.set.netting.floor_correlation),
+        regime=market.ticks.regime.regime, bases=bases, collateral_index=index, coins=coins, contracts=contracts,
     )  # fmt: skip
     return inputs, pricings
 
@@ -233,10 +250,11 @@ def _old_inputs(base: Baseline, active: ActiveSet) -> Inputs | None:
     return Inputs(
         grid_us=base.grid_us, passed={name: (c.fixed, c.share, c.funding) for name, c in base.contracts.items()},
         refinement={u: coin.refinement for u, coin in coins.items()}, model=base.model,
-        netting=netting, risk_matrices=matrices, index=index,
+        netting=netting, risk_matrices=matrices,
+        ranges={u: coin.price_range or matrices[u].price_range for u, coin in coins.items()}, index=index,
         vols={name: contract.vol for name, contract in base.contracts.items()}, matrices=base.matrices(),
-        bases={name: contract.basis for name, contract in base.contracts.items()}, collateral_index=index,
-        coins={u: (coin.collateral, coin.entry) for u, coin in coins.items()},
+        regime=base.regime, bases={name: contract.basis for name, contract in base.contracts.items()},
+        collateral_index=index, coins={u: (coin.collateral, coin.entry) for u, coin in coins.items()},
         contracts={name: contract.quantity for name, contract in base.contracts.items()},
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from schemas.records import MarginModel, NettingParameters, RiskMatrixParameters
+from schemas.records import MarginModel, NettingParameters, Regime, RiskMatrixParameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,12 +32,16 @@ class Contract(Struct, array_like=True):
 
 
 class Coin(Struct, array_like=True):
-    """One underlying: index price, coins held as collateral, coins of entry sides, refinement of the moves."""
+    """One underlying: index price, coins held as collateral, coins of entry sides, fineness and range of the moves.
+
+    No range: that of the risk matrix.
+    """
 
     index_price: float
     collateral: float
     entry: float
     refinement: int
+    price_range: float | None = None
 
 
 class Parameters(Struct, array_like=True):
@@ -51,7 +55,7 @@ class Baseline(Struct):
     """Inputs of one initial requirement, `im_usd`, and the `sequence` of the event it was taken with (0: none).
 
     `coins` and `contracts` are sorted by name. `correlations` are the matrices over `coins`, flattened in C order;
-    empty in models without. `parameters` is absent for the built-in set.
+    empty in models without. `parameters` is absent for the built-in set. `regime` is the correlation regime.
     """
 
     sequence: int
@@ -64,6 +68,7 @@ class Baseline(Struct):
     contracts: dict[str, Contract]
     correlations: list[float] = []
     parameters: Parameters | None = None
+    regime: Regime = "calm"
 
     def matrices(self) -> NDArray[np.float64]:
         """Return the correlation matrices, float64[K, U, U]; a plain sum (all ones) where none are stored."""

@@ -5,18 +5,26 @@ A cache over the authoritative accounts: it can be thrown away and rebuilt at an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kernels import accounts as kernel
-from monitor.engine.column import Column, Results
-from monitor.engine.contributions import added_risk, correlation_state, entries_usd, netted_risk
+from monitor.engine.column import ALONE, Column, Results, is_plain, is_swept
+from monitor.engine.contributions import (
+    added_risk,
+    correlation_state,
+    entries_usd,
+    modelled_risks,
+    netted_risk,
+)
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.ledger import exposures
+from monitor.engine.ledger import DOLLAR_TOKENS, exposures
+from monitor.engine.modelled import Modelled
 from monitor.engine.netting import Netting
+from monitor.engine.portfolio import stale_funding
 from monitor.engine.status import ALL_CONDITIONS
 
 if TYPE_CHECKING:
@@ -25,7 +33,8 @@ if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
-    from schemas.records import MarginModel, NettingParameters, StatusParameters
+    from monitor.models.margin import Margin
+    from schemas.records import MarginModel, NettingParameters, ParameterSet, StatusParameters
 
 _NO_BOUNDS = np.zeros(0)
 GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
@@ -39,7 +48,7 @@ class Book:
         self._name_of: list[str | None] = []
         self._free: list[int] = []
         self._columns: list[Column] = []
-        self._column_of: dict[tuple[str, str, MarginModel], Column] = {}
+        self._column_of: dict[tuple[str, str, MarginModel | Literal[""]], Column] = {}
         self._of_underlying: dict[str, list[Column]] = {}
         self._sets: dict[str, int] = {}
         self._thresholds = np.zeros((0, kernel.THRESHOLDS))
@@ -49,21 +58,28 @@ class Book:
         self._counts = np.zeros(2, dtype=np.int64)
         self._figures = Figures(64, 4, 8)
         self._netting = Netting()
+        self._modelled = Modelled()
+        self._accounts: dict[int, Account] = {}
+        self._plain: list[bool] = []  # by set
 
     # --- accounts -------------------------------------------------------------------------------
 
-    def set_account(self, account: Account, market: Market) -> bool:
-        """Take an account's portfolio as it is now and evaluate it; return whether its conditions changed."""
+    def set_account(self, account: Account, market: Market, *, resumed: bool = False) -> bool:
+        """Take an account's portfolio as it is now and evaluate it; return whether its conditions changed.
+
+        A `resumed` account is as it was stored: a requirement that was kept with it stays in force.
+        """
         row = self._row_of.get(account.name)
         if row is None:
             row = self._new_row(account.name)
         threshold_set = self._set_index(account.config.parameter_set, market)
         portfolio = exposures(account, market.instruments)
-        columns = [self._column(underlying, account, market) for underlying in sorted(portfolio.rows)]
+        swept = is_swept(account.config.margin_model, plain=self._plain[threshold_set])
+        columns = [self._column(underlying, account, market, swept=swept) for underlying in sorted(portfolio.rows)]
         self._set_columns(row, columns)
         f = self._figures
         f.threshold_set[row] = threshold_set
-        f.netted[row] = account.config.margin_model == "P"
+        f.netted[row] = swept and account.config.margin_model == "P"
         f.cash[row] = portfolio.usd
         f.has_positions[row] = bool(account.holdings)
         f.degraded[row] = bool(portfolio.unlisted or unsettled(account, market))
@@ -73,7 +89,14 @@ class Book:
             column.set_exposure(row, place, portfolio.rows[column.underlying])
             if asleep or column.rows_stale:
                 self._price(column, market)
-            self._store(column, rows, np.array([place], dtype=np.int64), column.evaluate_one(row))
+            if column.swept:
+                self._store(column, rows, np.array([place], dtype=np.int64), column.evaluate_one(row))
+        self._accounts[row] = account
+        if swept:
+            self._modelled.forget(row)
+        else:
+            self._modelled.take(row, account, resumed=resumed)
+            self._compute([row], market, whole=not resumed)
         if f.netted[row]:
             self._netting.solve(rows, f)
         return self._refresh(rows) > 0
@@ -84,6 +107,8 @@ class Book:
         if row is None:
             return
         self._set_columns(row, [])
+        self._modelled.forget(row)
+        del self._accounts[row]
         self._figures.clear_row(row)
         self._name_of[row] = None
         self._free.append(row)
@@ -94,29 +119,50 @@ class Book:
 
     # --- market ---------------------------------------------------------------------------------
 
-    def refresh(self, underlyings: Iterable[str], market: Market, *, surface: bool = False) -> list[str]:
+    def refresh(
+        self, underlyings: Iterable[str], market: Market, *, surface: bool = False, whole: bool = False
+    ) -> list[str]:
         """Reprice underlyings and re-evaluate every account that holds them.
 
-        `surface` says that listings or volatilities changed. Returns the names whose conditions changed, sorted.
+        `surface` says that listings or volatilities changed, `whole` that models which are too slow for ticks are to
+        be run as well. Returns the names whose conditions changed, sorted.
         """
-        touched = []
+        touched, modelled = [], []
+        underlyings = list(underlyings)
         for underlying in underlyings:
             for column in self._of_underlying.get(underlying, ()):
                 if surface:
                     column.set_surface_stale()
                 if column.has_accounts:
                     self._price(column, market)
-                    touched.append(self._evaluate(column))
+                    rows = self._evaluate(column)
+                    touched.append(rows)
+                    if not column.swept:
+                        modelled.append(rows)
+        if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
+            # Some models read the price of dollar tokens that an account does not hold.
+            touched.append(np.array(self._modelled.rows, dtype=np.int64))
+            modelled.append(touched[-1])
+        if modelled:
+            self._compute(np.unique(np.concatenate(modelled)).tolist(), market, whole=whole or surface)
         return self._changed(touched)
 
     def refresh_all(self, market: Market) -> list[str]:
         """Reprice everything: time moved to another point of the pricing grid."""
-        return self.refresh(list(self._of_underlying), market)
+        return self.refresh(list(self._of_underlying), market, whole=True)
+
+    def take_ranges(self, underlyings: Iterable[str]) -> None:
+        """Take newly published price ranges at the next refresh of these underlyings."""
+        for underlying in underlyings:
+            for column in self._of_underlying.get(underlying, ()):
+                if column.netted:
+                    column.set_parameters_stale()
 
     def refresh_correlations(self, market: Market) -> list[str]:
         """Take newly published correlations; returns the names whose conditions changed, sorted."""
         rows = self._all_rows()
         self._netting.take_correlations(rows, self._figures, market)
+        self._compute(self._modelled.rows, market, whole=False)
         return self._changed([rows])
 
     def refresh_parameters(self, names: Iterable[str], market: Market) -> list[str]:
@@ -126,13 +172,27 @@ class Book:
             if name in chosen or "default" in chosen:
                 self._thresholds[index] = _thresholds(status_parameters(market, name))
         self._set_netting(market)
+        moved = self._sort_accounts(market)
         affected: dict[str, None] = {}
         for column in self._columns:
             if column.set_name in chosen or "default" in chosen:
                 column.set_parameters_stale()
                 affected[column.underlying] = None
-        changed = self.refresh(affected, market)
-        return sorted({*changed, *self.refresh_correlations(market)})
+        changed = self.refresh(affected, market, whole=True)
+        return sorted({*moved, *changed, *self.refresh_correlations(market)})
+
+    def _sort_accounts(self, market: Market) -> list[str]:
+        """Take again the accounts whose sets ask for something on top now, or do no more; return those that changed."""
+        plain = [is_plain(_set(market, name)) for name in self._sets]
+        before, self._plain = self._plain, plain
+        other = {index for index, is_one in enumerate(plain) if is_one != before[index]}
+        rows = [row for row in sorted(self._accounts) if int(self._figures.threshold_set[row]) in other]
+        accounts = [self._accounts[row] for row in rows]
+        return [account.name for account in accounts if self.set_account(account, market)]
+
+    def take_kept(self) -> dict[str, Margin]:
+        """Return by account the new requirements that have to be stored with it."""
+        return self._modelled.take_new()
 
     # --- figures --------------------------------------------------------------------------------
 
@@ -169,13 +229,20 @@ class Book:
         flags = sorted(
             [f"unsettled:{name}" for name in unsettled(account, market)]
             + [flag for column in columns for flag in column.pricing.flags]
+            + list(stale_funding(account.holdings, market))
         )
         equity, im, mm = self.figures(account.name)
-        correlation = None
-        if self._figures.netted[row]:
+        correlation, components = None, None
+        margin = self._modelled.margin(row)
+        if margin is not None:
+            parts = modelled_risks(margin, columns, entries)
+            flags = sorted({*flags, *margin.flags, *margin.degraded})
+            components = margin.im_components
+        elif self._figures.netted[row]:
             solution = self._netting.solution(row, self._figures)
             parts = [
-                netted_risk(solution, u, row, entries.get(column.underlying, 0.0)) for u, column in enumerate(columns)
+                netted_risk(column, solution, u, row, entries.get(column.underlying, 0.0))
+                for u, column in enumerate(columns)
             ]
             if len(columns) > 1:
                 correlation = correlation_state(solution, market, self._netting.stress_of(row, self._figures))
@@ -183,7 +250,7 @@ class Book:
             parts = [added_risk(column, row, entries.get(column.underlying, 0.0)) for column in columns]
         return Evaluation(
             equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm, underlyings=tuple(parts),
-            data_quality=tuple(flags), correlation=correlation,
+            data_quality=tuple(flags), correlation=correlation, components=components,
         )  # fmt: skip
 
     # --- inside ---------------------------------------------------------------------------------
@@ -196,6 +263,8 @@ class Book:
         """Evaluate every account that holds a column; return their rows."""
         if column.netted:
             return self._netting.sweep(column, self._figures)
+        if not column.swept:
+            return np.sort(column.segments().accounts)
         results = column.evaluate_all()
         held = column.segments()
         self._store(column, held.accounts, held.places, results)
@@ -207,6 +276,15 @@ class Book:
         kernel.scatter(accounts, places, results.value, results.requirement, factor, f.value, f.im_part, f.mm_part)
         if column.netted:
             self._netting.store(column, accounts, places, results.losses, f)
+
+    def _compute(self, rows: list[int], market: Market, *, whole: bool) -> None:
+        """Run the models of accounts that are computed one by one."""
+        f = self._figures
+        priced = {
+            row: {self._columns[index].underlying: self._columns[index].pricing for index in f.columns_of(row)}
+            for row in rows
+        }
+        self._modelled.evaluate(rows, f, priced, market, whole=whole)
 
     def _set_columns(self, row: int, columns: list[Column]) -> None:
         """Give an account a place for each of its columns, and forget what it held in others."""
@@ -280,8 +358,8 @@ class Book:
         """Hand the netting parameters of the sets to the netting, in the order of their indices."""
         self._netting.set_parameters([netting_parameters(market, name) for name in self._sets], market)
 
-    def _column(self, underlying: str, account: Account, market: Market) -> Column:
-        key = (underlying, account.config.parameter_set, account.config.margin_model)
+    def _column(self, underlying: str, account: Account, market: Market, *, swept: bool) -> Column:
+        key = (underlying, account.config.parameter_set, account.config.margin_model if swept else ALONE)
         column = self._column_of.get(key)
         if column is None:
             column = Column(*key, len(self._columns))
@@ -299,6 +377,7 @@ class Book:
         if index is None:
             index = self._sets[name] = len(self._sets)
             self._thresholds = np.vstack([self._thresholds, _thresholds(status_parameters(market, name))])
+            self._plain.append(is_plain(_set(market, name)))
             self._set_netting(market)
         return index
 
@@ -318,16 +397,18 @@ class Book:
 
 def status_parameters(market: Market, set_name: str) -> StatusParameters:
     """Thresholds and dwell times of a parameter set (of the default set while it is unknown)."""
-    active = market.parameters.get(set_name) or market.parameters.get("default")
-    assert active is not None, "the default set always exists"
-    return active.set.status
+    return _set(market, set_name).status
 
 
 def netting_parameters(market: Market, set_name: str) -> NettingParameters:
     """Netting parameters of a set (of the default set while it is unknown)."""
-    active = market.parameters.get(set_name) or market.parameters.get("default")
+    return _set(market, set_name).netting
+
+
+def _set(market: Market, name: str) -> ParameterSet:
+    active = market.parameters.get(name) or market.parameters.get("default")
     assert active is not None, "the default set always exists"
-    return active.set.netting
+    return active.set
 
 
 def _thresholds(p: StatusParameters) -> list[float]:

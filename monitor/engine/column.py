@@ -6,32 +6,39 @@ segments is that of rows and lengths, so the path that led there leaves no trace
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
 from kernels import blocks, move_losses, risk_matrix
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.pricing import Pricing, grid
+from monitor.engine.ranges import in_force
+from monitor.models.risk_matrix import beyond_columns
+from schemas.add_ons import OFF
+from schemas.collateral import CollateralParameters
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
-    from schemas.records import MarginModel, NettingParameters, RiskMatrixParameters
+    from schemas.records import MarginModel, NettingParameters, ParameterSet, RiskMatrixParameters
 
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
 
 DAY_US = 86_400_000_000
+SWEPT = ("A", "P")  # models whose requirements are computed for all accounts of a column at once
+ALONE: Final = ""  # in place of a model: the columns of accounts that are computed one by one
 BLOCK = 1024  # accounts whose segments are put in order by their length
 
 
 class Column:
     """The kernels' view of one (underlying, parameter set, margin model)."""
 
-    def __init__(self, underlying: str, set_name: str, model: MarginModel, index: int) -> None:
+    def __init__(self, underlying: str, set_name: str, model: MarginModel | Literal[""], index: int) -> None:
         self.underlying = underlying
         self.set_name = set_name
         self.netted = model == "P"
+        self.swept = model != ALONE
         self.index = index
         self.pricing = Pricing(underlying)
         self._exposures: dict[int, Exposure] = {}
@@ -85,7 +92,7 @@ class Column:
     # --- what the market says -------------------------------------------------------------------
 
     def set_parameters_stale(self) -> None:
-        """Take scenario table and shocks anew at the next pricing, because the parameter set changed."""
+        """Take scenario table and shocks anew at the next pricing: the parameter set or the price range changed."""
         self._parameters_stale = True
 
     def set_surface_stale(self) -> None:
@@ -104,7 +111,9 @@ class Column:
             self._surface_stale = True
             self._parameters_stale = True
         if self._parameters_stale:
-            self.pricing.set_parameters(self._active(market).risk_matrix(self.underlying), self._refinement)
+            active = self._active(market)
+            price_range = range_of(market, self.underlying, active) if self.netted else None
+            self.pricing.set_parameters(active.risk_matrix(self.underlying), self._refinement, price_range)
             self._parameters_stale = False
             self._segments_stale = True  # their losses have as many moves as the table
         if self._surface_stale:
@@ -216,6 +225,21 @@ class Results:
         self.worst = np.zeros(m, dtype=np.int64)
 
 
+def is_plain(chosen: ParameterSet) -> bool:
+    """Return whether sweeps compute all that a parameter set asks for: nothing on top, no more than columns hold."""
+    matrices = (chosen.risk_matrix, *chosen.underlyings.values())
+    return (
+        chosen.add_ons == OFF
+        and chosen.collateral == CollateralParameters()
+        and not any(beyond_columns(matrix) for matrix in matrices)
+    )
+
+
+def is_swept(model: MarginModel, *, plain: bool) -> bool:
+    """Return whether an account is computed with all others at once, its set being `plain` or not."""
+    return model in SWEPT and plain
+
+
 def evaluate_exposure(pricing: Pricing, netted: bool, exposure: Exposure) -> Results:
     """Evaluate one exposure over priced rows."""
     rows, quantity = _rows(pricing, exposure)
@@ -272,6 +296,14 @@ def refinement_of(market: Market, underlying: str, netting: NettingParameters) -
     if days <= netting.finest_grid_days:
         return 4
     return 2 if days <= netting.fine_grid_days else 1
+
+
+def range_of(market: Market, underlying: str, active: ActiveSet) -> float:
+    """Return model P's price range now: the ladder's, or where the set says so the risk matrix's own."""
+    own, netting = active.risk_matrix(underlying).price_range, active.set.netting
+    if netting.ranges == "fixed" or underlying in netting.fixed_ranges:
+        return own
+    return in_force(market.ticks.range_step(underlying), own)
 
 
 def _rows(pricing: Pricing, exposure: Exposure) -> tuple[Ints, Floats]:

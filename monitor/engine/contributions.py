@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import scenarios
 from monitor.engine.ledger import entry_constant
+from monitor.models.netted import LEAST_WEIGHT, VOL_NAMES
 from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from monitor.engine.column import Column
     from monitor.engine.market import Market
-    from monitor.engine.netting import Solution
     from monitor.engine.state import Account
-
-VOL_NAMES: dict[int, Literal["up", "same", "down"]] = {
-    scenarios.UP: "up", scenarios.SAME: "same", scenarios.DOWN: "down"
-}  # fmt: skip
-
-LEAST_WEIGHT = 1e-12  # of a move in a mixture; less is rounding, and another CPU may round otherwise
+    from monitor.models.margin import Margin
+    from monitor.models.netted import Solution
 
 
 def entries_usd(account: Account, market: Market) -> dict[str, float]:
@@ -35,12 +32,11 @@ def entries_usd(account: Account, market: Market) -> dict[str, float]:
     return entries
 
 
-def netted_risk(solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
+def netted_risk(column: Column, solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
     """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings.
 
     Where another underlying has no price there is no such mixture: the part is then what this one needs alone.
     """
-    column = solution.columns[u]
     results = column.evaluate_one(row)
     block = column.block(row)
     at_move = column.worst_scenarios(block)
@@ -79,10 +75,38 @@ def _worst_cell(column: Column, scenario: int, weight: float, pnl_usd: float) ->
 def correlation_state(solution: Solution, market: Market, stress: float) -> CorrelationState:
     """Return which published matrices a netted requirement rests on, and with which weights."""
     view = market.ticks.correlation
+    weights = zip(view.names, solution.matrix_weight, strict=True)
     return CorrelationState(
-        version=view.version, digest=view.digest, stress=stress, matrices=solution.matrix_weights,
-        absorption_ratio=view.absorption_ratio,
+        version=view.version, digest=view.digest, stress=stress,
+        matrices={name: float(weight) for name, weight in weights if weight > 0.0},
+        absorption_ratio=view.absorption_ratio, regime=market.ticks.regime.regime,
     )  # fmt: skip
+
+
+def modelled_risks(margin: Margin, columns: Sequence[Column], entries: Mapping[str, float]) -> list[UnderlyingRisk]:
+    """Return the parts of a requirement that its model computed for the account by itself."""
+    column_of = {column.underlying: column for column in columns}
+    worst = {}
+    for one in sorted(margin.worst, key=lambda one: one.weight * one.pnl_usd, reverse=True):
+        worst[one.underlying] = one  # the costliest stays
+    return [
+        UnderlyingRisk(
+            underlying=part.underlying,
+            index_price=column_of[part.underlying].pricing.index_price,
+            value_usd=part.value_usd + entries.get(part.underlying, 0.0),
+            scan_usd=part.im_usd,
+            roll_usd=0.0,
+            delta_shock_usd=0.0,
+            im_usd=part.im_usd,
+            delta_coins=part.delta_coins,
+            scenario=worst[part.underlying].scenario if part.underlying in worst else -1,
+            price_move=0.0,
+            vol_shock="same",
+            scenario_pnl_usd=worst[part.underlying].pnl_usd if part.underlying in worst else -part.im_usd,
+            worst=worst[part.underlying].label if part.underlying in worst else "by rates on positions",
+        )
+        for part in margin.parts
+    ]
 
 
 def added_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:

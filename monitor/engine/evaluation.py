@@ -24,6 +24,7 @@ class Evaluation:
     underlyings: tuple[UnderlyingRisk, ...] = ()
     data_quality: tuple[str, ...] = ()
     correlation: CorrelationState | None = None
+    components: dict[str, float] | None = None
 
     @property
     def valued(self) -> bool:

@@ -11,10 +11,11 @@ from typing import Final, Protocol
 
 from monitor.engine.evaluation import Evaluation, finite
 from monitor.engine.reasons import reason
+from monitor.engine.regime import RegimeTransition
 from monitor.engine.state import Account, Outgoing
 from monitor.engine.status import Transition
 from schemas.fields import Position
-from schemas.ids import canonical, event_id
+from schemas.ids import canonical, event_id, regime_id
 from schemas.records import (
     AccountEvent,
     AttributionBase,
@@ -22,9 +23,11 @@ from schemas.records import (
     Cause,
     EventKind,
     ParameterSet,
+    RangeStep,
+    RegimeChange,
     UnderlyingRisk,
 )
-from schemas.topics import LIQUIDATIONS, MARGIN_CALLS
+from schemas.topics import LIQUIDATIONS, MARGIN_CALLS, REGIMES
 
 TOPIC_OF: Final[Mapping[EventKind, str]] = {
     "warning": MARGIN_CALLS.name,
@@ -88,6 +91,7 @@ def build_event(
         reason=reason(transition, evaluation, parameters.set.status),
         underlyings=evaluation.underlyings,
         data_quality=evaluation.data_quality,
+        components=evaluation.components,
         correlation=evaluation.correlation,
         attribution=attribution,
         attribution_base=attribution_base,
@@ -98,6 +102,32 @@ def build_event(
 def to_outgoing(event: AccountEvent) -> Outgoing:
     """Return the event as the bytes that go to its topic; raises ValueError on NaN or infinity."""
     return Outgoing(topic=TOPIC_OF[event.kind], id=event.id, body=canonical(event).decode())
+
+
+def regime_outgoing(transition: RegimeTransition) -> Outgoing:
+    """Return a change of the correlation regime as the bytes that go to its topic."""
+    entered, view = transition.entered, transition.view
+    change = RegimeChange(
+        id=regime_id(view.underlyings, entered.since_us, entered.regime),
+        regime=entered.regime,
+        regime_from=transition.left,
+        trigger=transition.trigger,
+        underlyings=view.underlyings,
+        distance=entered.distance,
+        absorption_ratio=entered.absorption_ratio,
+        absorption_rise=entered.rise,
+        version=view.version,
+        matrix_digest=view.digest,
+        stale=entered.stale,
+        event_time_us=entered.since_us,
+        v=1,
+    )
+    return Outgoing(topic=REGIMES.name, id=change.id, body=canonical(change).decode())
+
+
+def step_outgoing(step: RangeStep) -> Outgoing:
+    """Return a step of a price range as the bytes that go to its topic."""
+    return Outgoing(topic=REGIMES.name, id=step.id, body=canonical(step).decode())
 
 
 def shortfall_usd(kind: EventKind, evaluation: Evaluation) -> float:
@@ -128,10 +158,12 @@ def _sayable(account: Account, evaluation: Evaluation) -> Evaluation:
             flags.append(f"unvalued:{risk.underlying}")
     kept.sort(key=lambda risk: (-risk.im_usd, risk.underlying))
     equity, im, mm = evaluation.equity_usd, evaluation.im_requirement_usd, evaluation.mm_requirement_usd
+    components = evaluation.components
     if not evaluation.valued:
+        components = None  # of a requirement that is not there
         equity, im, mm = account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd
         flags.append(LAST_GOOD)
     return Evaluation(
         equity, im, mm, underlyings=tuple(kept), data_quality=tuple(sorted(set(flags))),
-        correlation=evaluation.correlation,
+        correlation=evaluation.correlation, components=components,
     )  # fmt: skip

@@ -16,6 +16,7 @@ holdings remember which one theirs was (`since_us`), and one of another count is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 RATE_LIFE = 2  # intervals: one publication may be missed, after two nobody says that the rate still holds
 MAX_PERPETUALS = 20_000  # a publisher of random names must not fill the memory
+EIGHT_HOURS_US = 28_800_000_000
 _US_PER_MS = 1_000
 
 
@@ -49,7 +51,8 @@ class _Perpetual:
     """One perpetual; `earned` is the integral of rate/interval that no minute has taken yet."""
 
     __slots__ = (
-        "began_us", "coins", "earned", "expires_us", "interval_us", "rate", "since_us", "time_us", "underlying", "usd",
+        "began_us", "coins", "earned", "expires_us", "interval_us", "rate", "since_us", "stale", "time_us",
+        "underlying", "usd",
     )  # fmt: skip
 
     def __init__(self, underlying: str, now_us: int) -> None:
@@ -59,6 +62,7 @@ class _Perpetual:
         self.interval_us = 1
         self.time_us = 0  # event time of the rate
         self.expires_us = 0
+        self.stale = False
         self.since_us = now_us  # market time up to which `earned` counts
         self.earned = 0.0
         self.usd = 0.0
@@ -87,10 +91,17 @@ class FundingRates:
         perpetual = self._perpetuals.get(name)
         return NONE if perpetual is None else FundingIndex(perpetual.usd, perpetual.coins, perpetual.began_us)
 
-    def stale(self, name: str, now_us: int) -> bool:
-        """Whether a perpetual had a rate that is too old to be believed."""
+    def stale(self, name: str) -> bool:
+        """Whether a perpetual had a rate that is too old to be believed: since the end of a whole minute."""
         perpetual = self._perpetuals.get(name)
-        return perpetual is not None and perpetual.expires_us < now_us
+        return perpetual is not None and perpetual.stale
+
+    def rate_8h(self, name: str) -> float:
+        """Return the rate in force, scaled from its interval to eight hours; NaN without one that is believed."""
+        perpetual = self._perpetuals.get(name)
+        if perpetual is None or perpetual.stale:
+            return math.nan
+        return perpetual.rate * (EIGHT_HOURS_US / perpetual.interval_us)
 
     def refusal(self, record: Funding) -> tuple[str, str] | None:
         """Return why a record has no place here, as kind and text, or None."""
@@ -103,7 +114,10 @@ class FundingRates:
         return None
 
     def take(self, record: Funding, now_us: int) -> bool:
-        """Let a rate be in force from market time `now_us` on; return False if a newer one is known."""
+        """Let a rate be in force from market time `now_us` on; return False if a newer one is known.
+
+        An underlying that gets another rate counts as changed: models charge for rates.
+        """
         perpetual = self._perpetuals.get(record.instrument)
         if perpetual is None:
             perpetual = self._perpetuals[record.instrument] = _Perpetual(record.underlying, now_us)
@@ -114,12 +128,21 @@ class FundingRates:
         perpetual.interval_us = _US_PER_MS * record.interval_ms
         perpetual.time_us = record.event_time_us
         perpetual.expires_us = record.event_time_us + RATE_LIFE * perpetual.interval_us
+        perpetual.stale = perpetual.expires_us < now_us
+        self._changed[record.underlying] = None
         return True
 
     def end_minute(self, minute: Minute, bases: Mapping[str, Basis]) -> None:
-        """Let the indices grow by what the minute that is over has earned; without an index price it waits."""
+        """Let the indices grow by what the minute that is over has earned; without an index price it waits.
+
+        What has lived until this minute is not believed any more: no moment between two minutes, so that nothing
+        depends on when somebody looks.
+        """
         for name, perpetual in self._perpetuals.items():
             perpetual.earn(minute.time_us)
+            if not perpetual.stale and perpetual.expires_us <= minute.time_us:
+                perpetual.stale = True
+                self._changed[perpetual.underlying] = None
             sample = minute.samples.get(perpetual.underlying)
             if perpetual.earned == 0.0 or sample is None:
                 continue
@@ -132,7 +155,7 @@ class FundingRates:
             self.changed_us = minute.time_us
 
     def take_changed(self) -> tuple[str, ...]:
-        """Return the underlyings with an index that has changed since the last call."""
+        """Return the underlyings with an index or a rate that has changed since the last call."""
         if not self._changed:
             return ()
         names = tuple(self._changed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from monitor.engine.composite import TickChange, TicksFold
 from monitor.engine.listing import InstrumentsFold
 from monitor.engine.parameters import ParametersFold
+from monitor.engine.regime import RegimeTransition
 from monitor.engine.surface import VolatilityFold
 from schemas.records import (
     START,
@@ -22,6 +23,7 @@ from schemas.records import (
     ParameterSet,
     Position,
     PriceTick,
+    RangeStep,
     SviVolatility,
 )
 from schemas.topics import MARKET_TOPICS
@@ -31,13 +33,16 @@ from schemas.topics import MARKET_TOPICS
 class MarketChange:
     """What one market record moved: `underlyings` (if `surface`: their listings or volatilities), or `sets`.
 
-    `correlation`: a new version of the correlation matrices is in force.
+    `correlation`: a new version of the correlation matrices is in force. `steps`: price ranges that are, of underlyings
+    that are named. `regimes`: changes of the correlation regime.
     """
 
     underlyings: tuple[str, ...] = ()
     surface: bool = False
     sets: tuple[str, ...] = ()
     correlation: bool = False
+    steps: tuple[RangeStep, ...] = ()
+    regimes: tuple[RegimeTransition, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,4 +87,6 @@ class Market:
 
 
 def _of_ticks(change: TickChange) -> MarketChange:
-    return MarketChange(underlyings=change.underlyings, correlation=change.correlation)
+    return MarketChange(
+        underlyings=change.underlyings, correlation=change.correlation, steps=change.steps, regimes=change.regimes
+    )

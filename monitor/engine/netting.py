@@ -5,40 +5,21 @@ A cache like the book: it can be thrown away and rebuilt, and then says the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels import netted_accounts, netted_bounds, netting_solve
+from kernels import netted_accounts, netted_bounds
 from monitor.engine.correlation import gather
 from monitor.engine.figures import Figures, Floats, Ints
+from monitor.models.netted import Solution, solve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.engine.column import Column, Segments
     from monitor.engine.market import Market
-    from schemas.records import NettingParameters
-
-MATRICES = ("fast", "slow", "floor")  # in the order of `gather`; before any estimate the floor is the only one
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """One account's netted requirement in full, its underlyings in the order of their names.
-
-    `mixture[u, j]` is the weight of move j of underlying u in the worst case, `losses[u, j]` its loss in USD;
-    `hedge_usd` what a perpetual would hedge; `matrix_weights` by name.
-    """
-
-    columns: tuple[Column, ...]
-    requirement_usd: float
-    losses: tuple[Floats, ...]
-    mixture: tuple[Floats, ...]
-    hedge_usd: Floats
-    matrices: Floats
-    matrix_weights: dict[str, float]
+    from schemas.records import NettingParameters, Regime
 
 
 class Netting:
@@ -54,6 +35,7 @@ class Netting:
         self._width = np.zeros(0, dtype=np.int64)
         self._sets: list[NettingParameters] = []
         self._matrices = np.zeros((0, 1, 0, 0))
+        self._names: tuple[str, ...] = ()
         self._stress = np.zeros(0)
         self.mm_factor = np.zeros(0)
 
@@ -71,12 +53,13 @@ class Netting:
         """Take the netting parameters of all parameter sets of the book, by set index."""
         self._sets = list(sets)
         self.mm_factor = np.array([p.mm_factor for p in sets])
-        self._stress = np.array([p.correlation_stress for p in sets])
         self.build_matrices(market)
 
     def build_matrices(self, market: Market) -> None:
-        """Build the matrices of all sets over all coins from the correlations now published."""
+        """Take the correlations now in force: matrices of all sets over all coins, and each set's k."""
         coins = list(self._coin_of)
+        self._names = market.ticks.correlation.names
+        self._stress = np.array([stress_in(market.ticks.regime.regime, p) for p in self._sets])
         stacks = [matrices_of(market, coins, p.floor_correlation) for p in self._sets]
         self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
 
@@ -172,36 +155,18 @@ class Netting:
         columns = [self._columns[index] for index in f.columns_of(row)]
         matrices = self.matrices_for(columns, row, f)
         losses = [self._pool[f.slot[row, place], : self._width[c.index]] for place, c in enumerate(columns)]
-        return solve(columns, losses, matrices, float(self._stress[f.threshold_set[row]]))
+        return solve(losses, matrices, float(self._stress[f.threshold_set[row]]))
 
 
 def matrices_of(market: Market, underlyings: Sequence[str], floor: float) -> Floats:
-    """Return the matrices in force between some underlyings, float64[K, U, U]; K is 1 before any estimate, then 3."""
-    view = market.ticks.correlation
-    # All estimated coins: whether there is an estimate must not depend on which coins are asked for.
-    others = [u for u in view.underlyings if u not in set(underlyings)]
-    stack = gather(view, [*underlyings, *others], floor)
-    size = len(underlyings)
-    return np.ascontiguousarray(stack[:, :size, :size])
+    """Return the matrices in force between some underlyings, float64[K, U, U], named by the published view."""
+    return gather(market.ticks.correlation, underlyings, floor)
 
 
-def solve(columns: Sequence[Column], losses: Sequence[Floats], matrices: Floats, stress: float) -> Solution:
-    """Solve M* of one account: losses by move for each underlying, USD; matrices float64[K, U, U]."""
-    u = len(losses)
-    counts = np.array([len(line) for line in losses], dtype=np.int64)
-    table = np.zeros((u, int(max(counts, default=1))))
-    for i, line in enumerate(losses):
-        table[i, : len(line)] = line
-    hedge, mixture, weights = np.zeros(u), np.zeros_like(table), np.zeros(matrices.shape[0])
-    requirement = 0.0
-    if u:
-        requirement = netting_solve.solve(
-            table, counts, matrices, stress, netted_accounts.TOLERANCE, hedge, mixture, weights
-        )[0]
-    names = MATRICES if len(weights) == len(MATRICES) else MATRICES[-1:]
-    return Solution(
-        columns=tuple(columns), requirement_usd=float(requirement),
-        losses=tuple(table[i, :n] for i, n in enumerate(counts)),
-        mixture=tuple(mixture[i, :n] for i, n in enumerate(counts)), hedge_usd=hedge, matrices=matrices,
-        matrix_weights={name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0.0},
-    )  # fmt: skip
+def stress_in(regime: Regime, netting: NettingParameters) -> float:
+    """Return k in a correlation regime: its own, and never less than that of calm."""
+    if regime == "breakdown":
+        return max(netting.correlation_stress, netting.breakdown_stress)
+    if regime == "concentration":
+        return max(netting.correlation_stress, netting.concentration_stress)
+    return netting.correlation_stress

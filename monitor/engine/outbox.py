@@ -1,19 +1,24 @@
 """What a flush writes, in which order, and what recovery has to send again.
 
-Order of effects: account values with their unsent events, then the shard's marker, acknowledged; then the events;
-then the source offsets. A crash anywhere leaves either nothing visible of a flush, or stored events that recovery
-sends again with the same bytes.
+Order of effects: account values with their unsent events, then the shard's marker (partition 0's has the unsent changes
+of the correlation regime), acknowledged; then the events; then the source offsets. A crash anywhere leaves either
+nothing visible of a flush, or stored events that recovery sends again with the same bytes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from monitor.engine.state import MAX_STATE_BYTES, Account, Marker, Outgoing, Rejected, Shard, State, encode
 from schemas.ids import canonical
-from schemas.records import AccountState, Position
+from schemas.keys import record_key
+from schemas.records import AccountState, Position, RegimeRecord
 
 MARKER_PREFIX = b"!marker/"
+
+_read_regime = msgspec.json.Decoder(RegimeRecord).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +95,14 @@ def confirm(state: State, flush: Flush) -> None:
         shard = state.shards.get(partition)
         if shard is not None and shard.marker.published_flush != number:
             shard.marker.published_flush = number
+            shard.marker.regimes = []
             shard.marker_stale = True
 
 
 def pending(state: State, partition: int) -> list[Event]:
-    """Return the stored events of a recovered shard that are not known to be published, in account order."""
+    """Return the stored events of a recovered shard that are not known to be published, regimes, then by account."""
     shard = state.shards[partition]
-    return [
+    return _regime_events(partition, shard.marker) + [
         _event(partition, shard.marker.epoch, name, outgoing)
         for name in sorted(shard.accounts)
         for outgoing in shard.accounts[name].outbox
@@ -108,6 +114,7 @@ def confirm_pending(state: State, partition: int) -> None:
     shard = state.shards[partition]
     for account in shard.accounts.values():
         account.outbox = []
+    shard.marker.regimes = []
     shard.marker.published_flush = shard.marker.flush
     shard.marker_stale = True
 
@@ -115,13 +122,14 @@ def confirm_pending(state: State, partition: int) -> None:
 def _collect_shard(state: State, partition: int, shard: Shard, flush: Flush) -> None:
     positions = {**shard.marker.positions, **_market_positions(state, shard)}
     progress = positions != shard.marker.positions or shard.marker_stale
-    if not shard.changed and not progress:
-        return
     marker = shard.marker
+    if not shard.changed and not marker.regimes and not progress:
+        return
     marker.positions = positions
     marker.time_us = state.market.time_us
-    if shard.changed:
+    if shard.changed or marker.regimes:
         marker.flush += 1
+        flush.events.extend(_regime_events(partition, marker))
         for name in sorted(shard.changed):
             account = shard.accounts[name]
             _stamp(account, marker)
@@ -150,6 +158,13 @@ def _stamp(account: Account, marker: Marker) -> None:
     for topic, position in marker.positions.items():
         # A recovered account may be ahead of its shard's marker; a position never moves back.
         account.positions[topic] = max(position, account.positions.get(topic, position))
+
+
+def _regime_events(partition: int, marker: Marker) -> list[Event]:
+    return [
+        Event(partition, item.topic, record_key(_read_regime(item.body)), item.id, item.body.encode(), marker.epoch)
+        for item in marker.regimes
+    ]
 
 
 def _event(partition: int, epoch: int, name: str, item: Outgoing) -> Event:

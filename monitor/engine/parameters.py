@@ -19,6 +19,7 @@ import msgspec
 
 from schemas.ids import parameter_hash
 from schemas.records import MIN_TIME_US, ParameterSet, RiskMatrixParameters, StatusParameters
+from schemas.span import SpanParameters, SpanSet
 
 DEFAULT = "default"
 MAX_SETS = 10_000
@@ -59,6 +60,10 @@ def _coin(delta_shock_slope: float) -> RiskMatrixParameters:
     )
 
 
+def _span_stable(price_floor: float) -> SpanParameters:
+    return SpanParameters(price_floor=price_floor, assumed_annual_vol=0.02)
+
+
 def _stable(price_range: float) -> RiskMatrixParameters:
     return RiskMatrixParameters(
         price_range=price_range,
@@ -96,7 +101,13 @@ DEFAULT_SET = ParameterSet(
         "USDE": _stable(0.20),
         "USDT": _stable(0.05),
     },
-)
+    span=SpanSet(
+        underlyings={
+            "DAI": _span_stable(0.05), "USDC": _span_stable(0.05), "USDE": _span_stable(0.20),
+            "USDT": _span_stable(0.05),
+        }
+    ),
+)  # fmt: skip
 
 
 DEFAULT_ACTIVE = ActiveSet(DEFAULT_SET, parameter_hash(DEFAULT_SET))

@@ -14,6 +14,7 @@ import numpy as np
 from kernels import contracts, move_losses, scenarios, surface
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.settlement import WINDOW_US, Average
+from monitor.models.portfolio import Rows
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
@@ -23,6 +24,7 @@ PRICING_GRID_US = 60_000_000  # options' time moves in whole minutes: theta of a
 SECONDS_PER_YEAR = 31_536_000
 FUTURES = (scenarios.LINEAR, scenarios.INVERSE)
 NEVER_US = 1 << 62
+NO_EXPIRY = (-1, "")  # of the coin
 PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
 
 
@@ -49,7 +51,7 @@ class Pricing:
     """Rows of one underlying; row 0 is the coin itself.
 
     `pnl` float64[n, S] in USD, `value` float64[n] in USD, `delta` and `market_delta` float64[n] in coins, of one
-    contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock.
+    contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock. `flags` are those of the index.
     """
 
     def __init__(self, underlying: str) -> None:
@@ -59,6 +61,7 @@ class Pricing:
         self.index_price = np.nan
         self.grid_us = 0
         self.row_of: dict[str | None, int] = {None: 0}
+        self.expiry_group: Ints = np.full(1, -1, dtype=np.int64)
         self._linear: list[tuple[int, str]] = []
         self._options: list[tuple[int, Instrument]] = []
         self._forward_rows: list[tuple[int, str]] = []
@@ -78,26 +81,34 @@ class Pricing:
         kept: list[str | None] = [None, *sorted(names)]
         self.row_of = {name: row for row, name in enumerate(kept)}
         self._allocate(len(kept))
-        groups: dict[int | str, int] = {}
+        groups: list[tuple[int, str]] = []
         for row, name in enumerate(kept):
             if name is None:
                 self._kind[row] = scenarios.COIN
+                groups.append(NO_EXPIRY)
                 continue
             instrument = market.instruments.get(name)
             assert instrument is not None, f"exposure in an unlisted instrument {name}"
             # A perpetual is an expiry of its own for the roll shock.
-            self.expiry_group[row] = groups.setdefault(instrument.expiry_us or name, len(groups))
+            groups.append((instrument.expiry_us, "") if instrument.expiry_us else (0, name))
             self._read_instrument(row, instrument)
-        self._group_expiry_us = np.array([e if isinstance(e, int) else 0 for e in groups] or [0], dtype=np.int64)
+        # In an order of their own: by the first name held of each, what others hold would be an order of summation.
+        ordered = sorted(set(groups) - {NO_EXPIRY})
+        group_of = {NO_EXPIRY: -1} | {group: k for k, group in enumerate(ordered)}
+        self.expiry_group = np.array([group_of[group] for group in groups], dtype=np.int64)
+        self._group_expiry_us = np.array([expiry_us for expiry_us, _ in ordered] or [0], dtype=np.int64)
         self.group_rate = np.zeros(len(self._group_expiry_us))
 
-    def set_parameters(self, parameters: RiskMatrixParameters, refinement: int = 1) -> None:
-        """Take scenario table and shocks; `refinement` times as many moves as the parameters say."""
+    def set_parameters(
+        self, parameters: RiskMatrixParameters, refinement: int = 1, price_range: float | None = None
+    ) -> None:
+        """Take scenario table and shocks; `refinement` times as many moves, another range if one is given."""
         self.parameters = parameters
+        self.price_range = parameters.price_range if price_range is None else price_range
         self._timed_us = -1  # rates of the roll shock are parameters too
         self.refinement = refinement
         self.buckets = parameters.buckets_each_side * refinement
-        self.table = scenarios.scenario_table(parameters.price_range, self.buckets, parameters.extended_moves)
+        self.table = scenarios.scenario_table(self.price_range, self.buckets, parameters.extended_moves)
         self.side = move_losses.extended_sides(self.table, self.buckets)
         self.pnl = np.zeros((len(self.row_of), len(self.table.move)))
 
@@ -153,6 +164,14 @@ class Pricing:
             float(self._fixed[row]), float(self._share[row]), float(self._funding[row]),
         )  # fmt: skip
 
+    def rows(self, at: Ints) -> Rows:
+        """Return what some rows were made of at the last pricing, copied, in the order of `at`."""
+        return Rows(
+            self._kind[at], self._is_call[at], self._size[at], self._strike[at], self._forward[at], self._fixed[at],
+            self._funding[at], self._years[at], self._vol[at], self._expiry_us[at], self.value[at], self.delta[at],
+            self.market_delta[at],
+        )  # fmt: skip
+
     def price_at(self, index_price: float, grid_us: int, marks: dict[str, Mark]) -> None:
         """Price every row at given inputs instead of the market's."""
         self.index_price = index_price
@@ -176,9 +195,6 @@ class Pricing:
             self.index_price = view.price_usd
             self.held = view.held
             self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
-        stale = [f"stale_funding:{name}" for _, name in self._perpetuals if market.ticks.funding_stale(name)]
-        if stale:
-            self.flags = (*self.flags, *stale)
 
     def _read_windows(self, market: Market) -> None:
         """Split the prices of contracts whose settlement is being averaged into what is fixed and what still moves."""
@@ -295,7 +311,6 @@ class Pricing:
         self._surface = np.full((n, 5), 1.0)
         self._low = np.zeros(n)
         self._high = np.zeros(n)
-        self.expiry_group: Ints = np.full(n, -1, dtype=np.int64)
         self.value: Floats = np.zeros(n)
         self.delta: Floats = np.zeros(n)
         self.market_delta: Floats = np.zeros(n)

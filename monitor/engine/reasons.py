@@ -84,6 +84,11 @@ def _where(evaluation: Evaluation) -> str:
     share = ""
     if evaluation.im_requirement_usd > 0.0:
         share = f" ({_percent(worst.im_usd / evaluation.im_requirement_usd)})"
+    if worst.worst is not None:
+        return (
+            f"Most of it {worst.underlying} {_usd(worst.im_usd)}{share}: worst scenario {worst.worst}, "
+            f"index {_usd(worst.index_price)}."
+        )
     return (
         f"Most of it {worst.underlying} {_usd(worst.im_usd)}{share}: worst scenario price {_move(worst.price_move)}, "
         f"volatility {worst.vol_shock}, P&L {_usd(worst.scenario_pnl_usd)}, index {_usd(worst.index_price)}."

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from monitor.engine.baseline import Baseline
 from monitor.engine.expiries import Expiries
+from monitor.engine.kept import Kept
 from schemas.ids import canonical
 from schemas.records import AccountConfig, Input, Position, Status
 
@@ -81,8 +82,8 @@ class Account(Struct):
 
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
     account while its data were doubtful: it is judged when they are good. `positions` are the last records applied,
-    by topic. `baseline` is what the next event's attribution counts from. `epoch`, `version` and `flush` are stamped
-    when the value is written.
+    by topic. `baseline` is what the next event's attribution counts from. `kept` is the last requirement of a
+    model that is too slow for ticks. `epoch`, `version` and `flush` are stamped when the value is written.
     """
 
     config: AccountConfig
@@ -106,6 +107,7 @@ class Account(Struct):
     im_requirement_usd: float = 0.0
     mm_requirement_usd: float = 0.0
     baseline: Baseline | None = None
+    kept: Kept | None = None
     outbox: list[Outgoing] = []
 
     @property
@@ -118,7 +120,9 @@ class Marker(Struct):
     """One partition's progress, written last in each flush.
 
     `positions` are the last records applied to the whole shard, by topic; `published_flush` is the newest flush
-    whose events are known to be on their topics; `partitions` is the deployment's P.
+    whose events are known to be on their topics; `partitions` is the deployment's P. In partition 0's, `regimes` are
+    changes of the correlation regime that are not known to be on their topic, and `regime_us` is the minute of the
+    newest one written down.
     """
 
     partition: int
@@ -129,6 +133,8 @@ class Marker(Struct):
     published_flush: int = 0
     time_us: int = 0
     positions: dict[str, Position] = {}
+    regime_us: int = 0
+    regimes: list[Outgoing] = []
 
 
 @dataclass(slots=True)

@@ -15,8 +15,9 @@ from monitor.engine import attribution, expiry, funding, ledger, status
 from monitor.engine.book import Book, status_parameters
 from monitor.engine.composite import RejectedTick
 from monitor.engine.evaluation import Evaluation
-from monitor.engine.events import build_event, to_outgoing
+from monitor.engine.events import build_event, regime_outgoing, step_outgoing, to_outgoing
 from monitor.engine.expiries import Expiries
+from monitor.engine.kept import kept_of
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import Market, MarketChange
@@ -31,6 +32,8 @@ TIMER_CAUSE = Cause(topic="timer")
 EXPIRY_CAUSE = Cause(topic="expiry")
 TIME_CAUSE = Cause(topic="time")
 RECOVERY_CAUSE = Cause(topic="recovery")
+
+REGIME_PARTITION = 0  # its owner writes changes of the correlation regime
 
 MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
@@ -95,6 +98,7 @@ def step(state: State, records: Sequence[Sourced]) -> list[Outgoing]:
             _market_record(state, source, events)
         else:
             _account_record(state, source, events)
+    _keep_requirements(state)
     return events
 
 
@@ -123,6 +127,7 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> Non
     except _REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
         change = MarketChange()
+    _tell_regimes(state, change, events)
     names = _re_evaluate(state, change, before_us)
     if names:
         cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
@@ -175,6 +180,7 @@ def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
     """Let market time pass to a moment at which something changes, and evaluate what that concerns."""
     before_us = state.market.time_us
     change = state.market.advance(to_us)
+    _tell_regimes(state, change, events)
     for name in _re_evaluate(state, change, before_us):
         _conditions_changed(state, name, TIME_CAUSE, events)
     if state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
@@ -195,15 +201,37 @@ def _settle_expired(state: State, at_us: int, events: list[Outgoing]) -> None:
         _conditions_changed(state, name, EXPIRY_CAUSE, events, flags=flags)
 
 
+def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) -> None:
+    """Write down changes of the correlation regime and steps of ranges, each once, if partition 0 is here.
+
+    They follow from the ticks alone, at minutes that only grow, all of a minute at once: what was written down before
+    is known by its minute, whether the market is folded again from its beginning or the shard's gate is still closed.
+    """
+    shard = state.shards.get(REGIME_PARTITION)
+    if shard is None or not (change.regimes or change.steps):
+        return
+    told = [(one.entered.since_us, regime_outgoing(one)) for one in change.regimes]
+    told += [(one.event_time_us, step_outgoing(one)) for one in change.steps]
+    new = sorted(((at_us, one) for at_us, one in told if at_us > shard.marker.regime_us), key=lambda one: one[0])
+    for at_us, outgoing in new:
+        shard.marker.regime_us = at_us
+        shard.marker.regimes.append(outgoing)
+        shard.events += 1
+        events.append(outgoing)
+
+
 def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
     market, book = state.market, state.book
+    correlation = change.correlation or bool(change.regimes)
+    if change.steps:
+        book.take_ranges(step.underlying for step in change.steps)
     if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
         names = book.refresh_all(market)
-        return sorted({*names, *book.refresh_correlations(market)}) if change.correlation else names
+        return sorted({*names, *book.refresh_correlations(market)}) if correlation else names
     if change.sets:
         return book.refresh_parameters(change.sets, market)
     names = book.refresh(change.underlyings, market, surface=change.surface) if change.underlyings else []
-    if change.correlation:
+    if correlation:
         names = sorted({*names, *book.refresh_correlations(market)})
     return names
 
@@ -247,6 +275,7 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     account.positions[source.topic] = source.position
     shard.changed[account.name] = None
     if account.name in shard.waiting:
+        account.kept = None  # of other holdings
         return  # evaluated when the market has caught up with it
     if isinstance(record, Trade):
         expiry.take(account, (record.instrument,), state.market, state.expiries)
@@ -271,7 +300,10 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
         return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, state.market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
-    return ledger.apply_config(account, record)
+    applied = ledger.apply_config(account, record)
+    if applied:
+        account.kept = None  # of another model, perhaps
+    return applied
 
 
 # --- status ---------------------------------------------------------------------------------------
@@ -369,6 +401,14 @@ def _take_figures(state: State, account: Account) -> None:
         account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd = equity, im, mm
 
 
+def _keep_requirements(state: State) -> None:
+    """Let accounts be stored with requirements that cannot be computed again from a later market."""
+    for name, margin in state.book.take_kept().items():
+        shard = state.shards[state.partition_of[name]]
+        shard.accounts[name].kept = kept_of(margin)
+        shard.changed[name] = None
+
+
 def _push_timer(state: State, shard: Shard, account: Account) -> None:
     deadline = status.next_deadline(account)
     if deadline is not None:
@@ -423,6 +463,7 @@ def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
         for name in names:
             _start_evaluating(state, shard, shard.accounts[name], cause, events)
         state.gated |= not shard.open or bool(shard.waiting)
+    _keep_requirements(state)
     _find_next_deadline(state)
 
 
@@ -434,6 +475,6 @@ def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause
         shard.changed[account.name] = None
     if expiry.take(account, sorted(account.holdings), state.market, state.expiries):
         shard.changed[account.name] = None
-    state.book.set_account(account, state.market)
+    state.book.set_account(account, state.market, resumed=True)
     _push_timer(state, shard, account)
     _conditions_changed(state, account.name, cause, events)

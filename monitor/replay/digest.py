@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from schemas.ids import canonical, digest, event_id
-from schemas.records import AccountEvent, RegimeChange
+from schemas.ids import canonical, digest, event_id, range_id, regime_id
+from schemas.records import AccountEvent, RangeStep, RegimeChange, RegimeRecord
 
 MAX_NAMED = 20  # findings that are kept in words; all are counted
 
@@ -30,6 +30,7 @@ class Digest:
     events: int = 0
     accounts: int = 0
     regimes: int = 0
+    ranges: int = 0
     repeats: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
     findings: int = 0
@@ -42,18 +43,18 @@ class Digest:
             self.found.append(text)
 
 
-_Line = AccountEvent | RegimeChange
+_Line = AccountEvent | RegimeRecord
 Key = TypeVar("Key")
 _decode_event = msgspec.json.Decoder(AccountEvent).decode
-_decode_regime = msgspec.json.Decoder(RegimeChange).decode
+_decode_regime = msgspec.json.Decoder(RegimeRecord).decode
 
 
 def of_bodies(bodies: Iterable[bytes]) -> Digest:
-    """Digest event bodies (account events and regime changes, in any order).
+    """Digest event bodies (account events, regime changes and range steps, in any order).
 
-    Over canonical bodies, a newline after each, account events by (account, sequence), regime changes after them by
-    (event time, underlyings). Findings are: a body that is no event or not canonical, an id that is not the hash it
-    should be, an id or a place in the order with two contents, and a hole in an account's sequence.
+    Over canonical bodies, a newline after each, account events by (account, sequence), regime changes and range steps
+    after them by (event time, key). Findings are: a body that is no event or not canonical, an id that is not the hash
+    it should be, an id or a place in the order with two contents, and a hole in an account's sequence.
     """
     result = Digest()
     events: dict[tuple[str, int], tuple[str, bytes]] = {}
@@ -70,8 +71,15 @@ def of_bodies(bodies: Iterable[bytes]) -> Digest:
             if _place(events, (record.account, record.sequence), (record.kind, body), result):
                 result.kinds[record.kind] = result.kinds.get(record.kind, 0) + 1
         elif isinstance(record, RegimeChange):
+            if record.id != regime_id(record.underlyings, record.event_time_us, record.regime):
+                result.finding(f"id {record.id} is not that of {record.regime} at {record.event_time_us}")
             key = (record.event_time_us, ",".join(record.underlyings))
             result.regimes += _place(regimes, key, (record.regime, body), result)
+        elif isinstance(record, RangeStep):
+            if record.id != range_id(record.underlying, record.event_time_us, record.version):
+                result.finding(f"id {record.id} is not that of range {record.version} of {record.underlying}")
+            key = (record.event_time_us, f"range {record.underlying}")
+            result.ranges += _place(regimes, key, (str(record.version), body), result)
     _find_holes(events, result)
     ordered = [body for _, (_, body) in (*sorted(events.items()), *sorted(regimes.items()))]
     result.sha256 = digest(ordered)
@@ -83,7 +91,7 @@ def of_bodies(bodies: Iterable[bytes]) -> Digest:
 def _read(body: bytes, result: Digest) -> _Line | None:
     try:
         record: _Line = (
-            _decode_regime(body) if b'"regime":' in body and b'"sequence":' not in body else _decode_event(body)
+            _decode_regime(body) if b'"sequence":' not in body and b'"account":' not in body else _decode_event(body)
         )
         plain = canonical(msgspec.json.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:

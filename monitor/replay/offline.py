@@ -19,7 +19,8 @@ from monitor.engine.state import Outgoing
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
 from monitor.replay.sequence import Sequence
-from schemas.records import AccountConfig, AccountEvent
+from schemas.records import AccountConfig, AccountEvent, RangeStep, RegimeRecord
+from schemas.topics import REGIMES
 
 BATCH = 256  # records a step: the engine takes them one by one, so this changes nothing but the overhead
 COLLECT_EVERY = 20_000  # records between two collections of what the shell would have stored
@@ -36,13 +37,15 @@ class First(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did: records by topic, events by kind with the first of each, account-time by status."""
+    """What a run did: records by topic, events by kind with the first of each, regimes, range steps, time by status."""
 
     records: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     late: int = 0
     accounts: int = 0
     events: dict[str, int] = field(default_factory=dict)
+    regimes: dict[str, int] = field(default_factory=dict)
+    ranges: int = 0
     first: dict[str, First] = field(default_factory=dict)
     touched: int = 0
     status_share: dict[str, float] = field(default_factory=dict)
@@ -59,13 +62,14 @@ class Summary:
 
 def run(
     stream: Merged, out: IO[bytes] | None = None, *, partitions: int = 1, batch: int = BATCH,
-    on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic,
+    on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic, state: State | None = None,
 ) -> Summary:  # fmt: skip
     """Step a merged stream through a new engine; write each event's canonical body to `out`, one a line.
 
-    `batch` records are given to one step; the events do not depend on it. Raises what the sources raise.
+    `batch` records are given to one step; the events do not depend on it. `state` is a new engine's, for a caller who
+    wants to look at it afterwards. Raises what the sources raise.
     """
-    state = new_state()
+    state = state or new_state()
     for partition in range(partitions):
         open_shard(state, partition, None, [], partitions=partitions, epoch=1)
     sequence = Sequence(stream, partitions)
@@ -140,6 +144,7 @@ class AccountTime:
 
 
 _decode_event = msgspec.json.Decoder(AccountEvent).decode
+_decode_regime = msgspec.json.Decoder(RegimeRecord).decode
 
 
 def _apply(
@@ -155,6 +160,13 @@ def _apply(
 
 
 def _count(outgoing: Outgoing, account_time: AccountTime, summary: Summary) -> None:
+    if outgoing.topic == REGIMES.name:
+        record = _decode_regime(outgoing.body)
+        if isinstance(record, RangeStep):
+            summary.ranges += 1
+        else:
+            summary.regimes[record.regime] = summary.regimes.get(record.regime, 0) + 1
+        return
     event = _decode_event(outgoing.body)
     summary.events[event.kind] = summary.events.get(event.kind, 0) + 1
     if event.kind not in summary.first:

@@ -71,7 +71,8 @@ def run_data(summary: Summary, stream: Merged) -> dict[str, Any]:
         "to": "engine", "records": summary.records, "total_records": summary.total, "rejected": summary.rejected,
         "late_in_merge": summary.late, "seconds": round(summary.seconds, 3),
         "records_per_second": _rate(summary.total, summary.seconds), "accounts": summary.accounts,
-        "accounts_touched": summary.touched, "events": summary.events,
+        "accounts_touched": summary.touched, "events": summary.events, "regimes": summary.regimes,
+        "ranges": summary.ranges,
         "first_events": msgspec.to_builtins(summary.first), "status_share": summary.status_share,
         "data_hold_share": summary.data_hold_share, "first_arrival_us": summary.first_us,
         "market_time_us": summary.last_us, **_left_out(stream),
@@ -110,6 +111,10 @@ def print_run(console: Console, data: dict[str, Any]) -> None:
         first = data["first_events"][kind]
         at = clock(first["event_time_us"])
         _line(console, f"{count:>7,} {kind:<12} first {at} {first['account']}: {first['reason']}")
+    for regime, count in data["regimes"].items():
+        _line(console, f"{count:>7,} times to correlation regime {regime}")
+    if data["ranges"]:
+        _line(console, f"{data['ranges']:>7,} steps of price ranges")
     shares = ", ".join(f"{status} {share:.2%}" for status, share in data["status_share"].items())
     console.print(f"account-time: {shares or '-'}; on data_hold {data['data_hold_share']:.2%}", highlight=False)
     console.print(f"{data['accounts_touched']:,} of {data['accounts']:,} accounts touched", highlight=False)

@@ -335,6 +335,7 @@ class Engine:
                 source.done = message.offset + 1
         if done:
             self.group.acknowledge({(s.topic, s.partition): s.done for s in self.sources.values() if s.done >= 0})
+        await self.flusher.arrays.publish_if_due(states)
         self._applied_since_flush = 0
         self._dirty_since_ms = None
         self._urgent_since_ms = None

@@ -20,9 +20,10 @@ from monitor.worker.changelog import Letters, encode_letters, letters_key
 from monitor.worker.dead_letters import Letter, outbound
 from monitor.worker.options import WorkerOptions
 from monitor.worker.publisher import Outbound, Publisher
-from schemas.headers import event_headers, state_headers
+from monitor.worker.risk_arrays import RiskArrays
+from schemas.headers import event_headers, regime_headers, state_headers
 from schemas.records import Position
-from schemas.topics import ACCOUNT_STATES, ALL
+from schemas.topics import ACCOUNT_STATES, ALL, REGIMES
 
 _TOPICS = {topic.name: topic for topic in ALL}
 
@@ -33,6 +34,7 @@ class Flusher:
     def __init__(self, options: WorkerOptions, publisher: Publisher) -> None:
         self._options = options
         self._publisher = publisher
+        self.arrays = RiskArrays(options, publisher)
         self._published: dict[int, int] = {}
 
     async def send(
@@ -99,7 +101,8 @@ class Flusher:
         return Outbound(self._options.changelog, value.partition, value.key, value.value)
 
     def _event(self, event: Event) -> Outbound:
-        headers = event_headers(event.body, source=self._options.group, epoch=event.epoch)
+        of = regime_headers if event.topic == REGIMES.name else event_headers
+        headers = of(event.body, source=self._options.group, epoch=event.epoch)
         return Outbound(self._options.topic(_TOPICS[event.topic]), event.partition, event.key, event.body, headers)
 
 

@@ -39,6 +39,8 @@ class WorkerOptions:
     data_dir: Path | None = None
     order: Order = "live"
     sequence_prefix: str | None = None
+    risk_arrays_every_s: int = 0
+    risk_arrays_sets: tuple[str, ...] = ("default",)
 
     @property
     def group(self) -> str:
@@ -84,4 +86,6 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         data_dir=Path(settings.data_dir) if settings.data_dir else None,
         order=settings.order,
         sequence_prefix=settings.sequence_prefix,
+        risk_arrays_every_s=settings.risk_arrays_every_s,
+        risk_arrays_sets=tuple(settings.risk_arrays_sets.split(",")),
     )

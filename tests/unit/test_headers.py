@@ -17,11 +17,12 @@ from schemas.headers import (
     microseconds,
     read_dead_letter,
     read_event_headers,
+    regime_headers,
     rfc3339,
     schema_uri,
     state_headers,
 )
-from schemas.records import AccountEvent, DeadLetter
+from schemas.records import AccountEvent, DeadLetter, RegimeChange
 
 CALL = examples.EVENTS["margin_call"]
 SOURCE = "/liquidation-monitor/eu"
@@ -40,6 +41,18 @@ def test_an_event_has_the_headers_of_a_cloud_event() -> None:
         "content-type": b"application/json",
         "risk-epoch": b"7",
     }
+
+
+def test_a_regime_is_an_event_about_its_coins() -> None:
+    """A regime change has the same headers; its subject is its message key."""
+    (change,) = examples.of(RegimeChange)
+    assert isinstance(change, RegimeChange)
+    read = read_event_headers(regime_headers(encode(change), source=SOURCE, epoch=7))
+    assert read == EventHeaders(
+        id=change.id, type="risk.regime.v1", source=SOURCE, subject="BTC,ETH,SOL", time_us=change.event_time_us,
+        schema="urn:liquidation-monitor:schema:regime_change:1", epoch=7,
+    )  # fmt: skip
+    assert record_schema(RegimeChange)["$id"] == read.schema
 
 
 def test_event_headers_read_back() -> None:

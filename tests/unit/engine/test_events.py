@@ -273,3 +273,12 @@ def test_reasons_are_bounded_and_printable(transition: Transition, equity: float
     assert text.isprintable()
     assert "-0.00 " not in text
     assert text == reason(transition, evaluation, LIMITS)
+
+
+def test_components_of_a_missing_requirement_are_not_said(account: Account) -> None:
+    """An account that cannot be valued speaks with its last figures, whose components nobody has."""
+    blind = Evaluation(1.0, math.nan, math.nan, (), components={"shortfall": math.nan})
+    event = event_of(account, step("data_hold"), blind)
+    assert event.components is None
+    assert LAST_GOOD in event.data_quality
+    assert to_outgoing(event).body

@@ -116,14 +116,14 @@ def test_every_kind_of_contract_pays_what_it_is_worth_at_the_average() -> None:
 def near_call(name: str) -> list[Input]:
     """An account that is healthy while a future stands 4,000 USD above the average, and warned when it settles there.
 
-    Its short perpetual needs 16,000 to 17,000 USD; of the 25,300 of equity 8,000 are the future's.
+    Its short perpetual needs 20,000 to 21,000 USD; of the 29,300 of equity 8,000 are the future's.
     """
     mark = PriceTick(
         underlying="BTC", source="x", price_kind="mark", instrument="F", price=104_000.0, max_age_ms=3_600_000,
         event_time_us=EXPIRY_US - 30 * SECOND_US, received_time_us=EXPIRY_US - 30 * SECOND_US,
     )  # fmt: skip
     trades = [trade(name, "F", 200.0, 100_000.0), trade(name, "BTC-PERPETUAL", -1.0, 100_000.0)]
-    return [mark, deposit(name, 17_300.0), *trades]
+    return [mark, deposit(name, 21_300.0), *trades]
 
 
 def test_a_settlement_acts_at_the_expiry_however_late_the_next_record_is() -> None:
@@ -135,7 +135,7 @@ def test_a_settlement_acts_at_the_expiry_however_late_the_next_record_is() -> No
     assert (warning.kind, warning.event_time_us) == ("warning", EXPIRY_US)
     assert (warning.cause.topic, warning.cause.offset) == ("expiry", -1)
     assert warning.data_quality == ()
-    assert warning.equity_usd == pytest.approx(17_300.0)
+    assert warning.equity_usd == pytest.approx(21_300.0)
 
 
 def test_a_record_of_the_same_microsecond_comes_before_the_settlement() -> None:
@@ -160,7 +160,7 @@ def test_accounts_settle_in_order_and_each_once() -> None:
     assert [event.account for event in settled] == ["a", "b", "c"]
     assert {event.event_time_us for event in settled} == {EXPIRY_US}
     for name in ("a", "b", "c"):
-        assert desk.account(name).balances["USD"] == pytest.approx(17_300.0)
+        assert desk.account(name).balances["USD"] == pytest.approx(21_300.0)
         assert desk.account(name).holdings.keys() == {"BTC-PERPETUAL"}
 
 

@@ -270,15 +270,15 @@ def test_funding_alone_can_end_in_a_call() -> None:
     """A long that pays 3 % an hour is warned when a minute is over, through silence and with the cause `time`."""
     state, log = new_state(), Log()
     open_shard(state, 0, None, [], partitions=1, epoch=1)
-    deposit = Transfer(transfer_id="d", account="a", asset="USD", amount=20_000.0, event_time_us=START_US)
+    deposit = Transfer(transfer_id="d", account="a", asset="USD", amount=25_000.0, event_time_us=START_US)
     run(state, log, [*opening(), *both(100_000.0, 0), deposit, trade(NAME, 1.0, 100_000.0, "1")])
     requirement = evaluate_account(state, "a").im_requirement_usd
     events = run(state, log, [rate(0.03, 0, interval_ms=3_600_000), beat(7_200)])
     assert [event.kind for event in events][:2] == ["warning", "margin_call"]
     warned, called = events[:2]
-    minutes = next(k for k in range(1, 120) if requirement >= 0.9 * (20_000.0 - k * 50.0))
+    minutes = next(k for k in range(1, 120) if requirement >= 0.9 * (25_000.0 - k * 50.0))
     assert (warned.event_time_us, warned.cause.topic) == (at(60 * minutes) + 1, "time")
-    minutes = next(k for k in range(1, 120) if requirement >= 20_000.0 - k * 50.0)
+    minutes = next(k for k in range(1, 120) if requirement >= 25_000.0 - k * 50.0)
     assert (called.event_time_us, called.cause.topic) == (at(60 * minutes) + 1 + SECOND_US, "timer")
     assert evaluate_account(state, "a").data_quality == ()
     run(state, log, [*both(100_000.0, 7_200), beat(7_201)])
@@ -324,3 +324,17 @@ def test_a_take_over_of_the_same_count_changes_nothing() -> None:
     holding = state.shards[0].accounts["a"].holdings[NAME]
     assert holding == decode_account(before).holdings[NAME]
     assert holding.funding_index > 0.0
+
+
+def test_an_underlying_changes_with_its_rates() -> None:
+    """A rate that comes, and the minute at whose end one is not believed any more, are changes of the underlying."""
+    fold = fold_of(*both(100_000.0, 0), beat(30))
+    assert fold.apply(rate(0.0, 30, interval_ms=600_000)).underlyings == ("BTC",)
+    assert not fold.apply(rate(0.0, 20, interval_ms=600_000)).underlyings
+    assert fold.apply(rate(0.0, 30, interval_ms=600_000)).underlyings == ("BTC",)
+    for second in (60, 1_230, 1_260):
+        fold.apply(beat(second))
+    assert not fold.funding_stale(NAME)
+    assert fold.apply(beat(1_260.000001)).underlyings == ("BTC",)
+    assert fold.funding_stale(NAME)
+    assert not fold.apply(beat(1_400)).underlyings

@@ -59,14 +59,14 @@ def told(events: list[dict[str, Any]]) -> list[tuple[str, float, str]]:
     return [(e["kind"], (e["event_time_us"] - START_US) / SECOND_US, e["cause"]["topic"]) for e in events]
 
 
-# An account of 15,500 USD is short of the 16,000 and more that a perpetual needs: warned with its trade.
-SHORT_OF_MARGIN: list[Input] = [transfer(15_500.0), trade(1.0)]
-# Liquidated at 90,000, then given so much that it has recovered, and is far from any trouble.
+# An account of 19,500 USD is short of the 20,000 that a perpetual needs: warned with its trade.
+SHORT_OF_MARGIN: list[Input] = [transfer(19_500.0), trade(1.0)]
+# Liquidated at 88,000, then given so much that it has recovered, and is far from any trouble.
 RECOVERED: list[Input] = [
-    transfer(20_000.0), trade(1.0), *both("BTC", 90_000.0, START_US), transfer(60_000.0, "more"),
+    transfer(25_000.0), trade(1.0), *both("BTC", 88_000.0, START_US), transfer(60_000.0, "more"),
 ]  # fmt: skip
 # The same, but what is left is a warning.
-BARELY_RECOVERED: list[Input] = [*RECOVERED[:-1], transfer(5_800.0, "more")]
+BARELY_RECOVERED: list[Input] = [*RECOVERED[:-1], transfer(6_300.0, "more")]
 
 
 @pytest.mark.parametrize("spacing_s", [1.0, 7.3, 61.0, 600.0])
@@ -88,7 +88,7 @@ class TestTimers:
 
     def test_stale_data_hold_a_liquidation_back_and_call_a_human(self, spacing_s: float) -> None:
         """Funding eats an account up after its index has become stale: held at that minute, a human 300 s later."""
-        records: list[Input] = [transfer(16_500.0), trade(1.0), *both("BTC", 100_000.0, START_US), rate(0.6)]
+        records: list[Input] = [transfer(20_500.0), trade(1.0), *both("BTC", 100_000.0, START_US), rate(0.75)]
         events, state = run(records, spacing_s)
         kinds = told(events)
         assert [kind for kind, _, _ in kinds] == ["margin_call", "data_hold", "data_hold"]

@@ -197,3 +197,34 @@ def test_prices_do_not_depend_on_how_the_window_was_entered() -> None:
         fresh = priced(market)
         for name in ("value", "delta", "market_delta", "pnl"):
             assert np.array_equal(getattr(pricing, name), getattr(fresh, name))
+
+
+def test_expiries_are_in_an_order_of_their_own() -> None:
+    """Sums over expiries are taken in one order, whatever else is held by others."""
+    market = Market()
+    own = {"B": 1, "C": 2, "D": 3}
+    for name, day in {**own, "A": 3}.items():
+        market.apply(
+            msgspec.structs.replace(FUTURE, instrument=name, expiry_us=START_US + day * 86_400_000_000),
+        )
+    market.apply(Instrument(instrument="E", type="perpetual", settlement="USD", underlying="BTC", event_time_us=0))
+    orders = []
+    for names in ([*own, "E"], [*own, "E", "A"]):
+        pricing = Pricing("BTC")
+        pricing.set_names(names, market)
+        orders.append([int(pricing.expiry_group[pricing.row_of[name]]) for name in ("B", "C", "D", "E")])
+        assert pricing.expiry_group[0] == -1
+    assert orders[0] == orders[1] == [1, 2, 3, 0]
+
+
+def test_a_mark_that_gets_stale_is_a_change() -> None:
+    """What a basis rests on matters inside a window, even where the number stays as it was."""
+    market = Market()
+    market.apply(FUTURE)
+    for source in ("a", "b"):
+        market.apply(tick(100_000.0, START_US, source))
+    late = msgspec.structs.replace(mark("F", 100_000.0, START_US), max_age_ms=1_000)
+    assert market.apply(late).underlyings == ("BTC",)
+    assert market.ticks.basis_kind("F") == "mark"
+    assert market.advance(START_US + 2 * SECOND_US).underlyings == ("BTC",)
+    assert market.ticks.basis_kind("F") == "average"

@@ -46,6 +46,28 @@ def test_a_generated_market_is_a_file_of_records(market: Path) -> None:
     assert again.read_bytes() == market.read_bytes()
 
 
+def test_a_replay_may_be_under_another_model(market: Path, accounts: Path, tmp_path: Path) -> None:
+    """Every account has the model asked for, and what follows is what its events say."""
+    models, counts = {}, {}
+    for model in ("A", "E", "P"):
+        out = tmp_path / f"{model}.jsonl"
+        result = invoke(
+            "replay", market, "--accounts", accounts, "--to", "engine", "--out", out, "--model", model, "--json"
+        )
+        assert result.return_value == 0, result.output
+        events = [json.loads(line) for line in out.read_text().splitlines()]
+        account_events = [event for event in events if "account" in event]
+        models[model] = {event["model"] for event in account_events}
+        counts[model] = len(account_events)
+    assert models == {"A": {"A"}, "E": {"E"}, "P": {"P"}}
+    assert len(set(counts.values())) > 1
+    with pytest.raises(UsageError, match="each account has its own model"):
+        CliRunner().invoke(
+            liqmon, ["replay", str(market), "--to", "topics", "--model", "A"], standalone_mode=False,
+            catch_exceptions=False,
+        )  # fmt: skip
+
+
 def test_a_replay_to_the_engine_writes_events(market: Path, accounts: Path, tmp_path: Path) -> None:
     """Files go in, events come out, and the summary is one JSON object."""
     out = tmp_path / "events.jsonl"

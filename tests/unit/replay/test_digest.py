@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from monitor.cli import liqmon
 from monitor.errors import UsageError
 from monitor.replay.digest import of_bodies
-from schemas.ids import canonical, event_id
+from schemas.ids import canonical, event_id, regime_id
 from schemas.records import AccountEvent, Cause, EventKind, RegimeChange
 
 T0 = 1_760_100_000_000_000
@@ -34,8 +34,8 @@ def event(account: str, sequence: int, kind: EventKind = "warning", equity: floa
 def regime(second: int) -> bytes:
     return canonical(
         RegimeChange(
-            regime="calm", underlyings=("BTC", "ETH"), distance=0.1, absorption_ratio=0.7, matrix_digest="0" * 64,
-            event_time_us=T0 + second, v=1,
+            id=regime_id(("BTC", "ETH"), T0 + second, "calm"), regime="calm", underlyings=("BTC", "ETH"), distance=0.1,
+            absorption_ratio=0.7, matrix_digest="0" * 16, event_time_us=T0 + second, v=1,
         )
     )  # fmt: skip
 
@@ -74,7 +74,8 @@ def test_one_other_bit_is_another_digest() -> None:
         ([event("a", 1), event("a", 1, "margin_call")], "is both"),
         ([event("a", 1), event("a", 3)], "no event 2"),
         ([event("a", 2)], "no event 1"),
-        ([regime(1), regime(1).replace(b"calm", b"wild")], "is both"),
+        ([regime(1), regime(1).replace(b'"distance":0.1', b'"distance":0.2')], "is both"),
+        ([regime(1).replace(b"calm", b"wild")], "is not that of wild"),
         ([b""], "no event"),
         ([b"{}"], "no event"),
         ([event("a", 1) + b" "], "not canonical"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from monitor.engine import State, collect, confirm, new_state, open_shard, step
+from monitor.engine import State, collect, confirm, confirm_pending, new_state, open_shard, pending, step
 from monitor.engine.state import decode_marker
 from monitor.worker.changelog import decode_letters
 from monitor.worker.dead_letters import Letter
@@ -16,7 +16,8 @@ from monitor.worker.liveness import Pulse
 from monitor.worker.options import WorkerOptions
 from monitor.worker.publisher import Outbound, Publisher
 from schemas.records import Trade, Transfer
-from schemas.topics import TICKS, TRADES
+from schemas.topics import REGIMES, TICKS, TRADES
+from tests.correlation_break import market_of
 from tests.engine_market import START_US, Log, both, opening
 
 OPTIONS = WorkerOptions(broker="b:1", partitions=1, application_id="app")
@@ -41,7 +42,7 @@ def liquidated() -> State:
     """A state with an event to be flushed."""
     state, log = new_state(), Log()
     open_shard(state, 0, None, [], partitions=1, epoch=3)
-    money = Transfer(transfer_id="1", account="a", asset="USD", amount=20_000.0, event_time_us=START_US)
+    money = Transfer(transfer_id="1", account="a", asset="USD", amount=25_000.0, event_time_us=START_US)
     fill = Trade(
         trade_id="1", account="a", instrument="BTC-PERPETUAL", quantity=1.0, price=100_000.0, event_time_us=START_US
     )
@@ -105,6 +106,36 @@ def test_events_carry_the_epoch_in_a_header_and_not_in_their_body() -> None:
     assert headers["risk-epoch"] == b"3"
     assert headers["ce_source"] == b"app"
     assert b"epoch" not in (event.value or b"")
+
+
+def test_a_regime_is_in_the_marker_before_it_is_on_its_topic() -> None:
+    """Partition 0's marker carries the change until it is sent, under its coins, and is written again without it."""
+    state, log, recorder = new_state(), Log(), Recorder()
+    open_shard(state, 0, None, [], partitions=1, epoch=3)
+    records = iter(log(record) for record in market_of(1))
+    while not step(state, [next(records)]):
+        pass
+    flush = collect(state)
+    flusher = Flusher(OPTIONS, recorder)
+    asyncio.run(flusher.send(state.shards, flush, [], [], {}))
+    assert sent(recorder) == [["!marker/0"], [REGIMES.name]]
+    stored, event = recorder.batches[0][0], recorder.batches[1][0]
+    marker = decode_marker(stored.value or b"")
+    assert [change.body.encode() for change in marker.regimes] == [event.value]
+    assert marker.published_flush < marker.flush
+    headers = dict(event.headers or [])
+    assert (headers["ce_type"], headers["ce_subject"]) == (b"risk.regime.v1", b"BTC,ETH,SOL,XRP")
+    assert (event.key, event.partition, headers["risk-epoch"]) == (b"BTC,ETH,SOL,XRP", 0, b"3")
+    successor = new_state()
+    open_shard(successor, 0, marker, [], partitions=1, epoch=4)
+    (again,) = pending(successor, 0)
+    assert (again.id, again.body, again.key) == (headers["ce_id"].decode(), event.value, event.key)
+    confirm_pending(successor, 0)
+    assert pending(successor, 0) == []
+    confirm(state, flush)
+    asyncio.run(flusher.markers(state.shards))
+    last = decode_marker(recorder.batches[2][0].value or b"")
+    assert (last.regimes, last.published_flush, last.regime_us) == ([], last.flush, marker.regime_us)
 
 
 def test_a_last_marker_says_what_is_published() -> None:

@@ -1,0 +1,1 @@
+"""Margin models: each a pure function of a portfolio and its parameters, all with one result."""
