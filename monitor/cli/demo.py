@@ -51,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     from kernels.machine_code import kept  # noqa: PLC0415
     from kernels.warmup import warm_up  # noqa: PLC0415
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
+    from monitor.models.warmup import warm_up as models_warm_up  # noqa: PLC0415
 
     console = Console()
     if not console.is_terminal:
@@ -58,6 +59,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     if not kept().files:
         console.print("kernels: compiled for this processor, once; that takes about a minute", highlight=False)
     warm_up()  # here, where nothing waits: not in the worker, beside the generator of the market
+    models_warm_up()
     if speed is None:
         speed = float("inf") if data else 20.0
     options = DemoOptions(

@@ -25,6 +25,7 @@ from kernels.warmup import warm_up
 from monitor.brokers import selfcheck
 from monitor.brokers import topics as cluster
 from monitor.brokers.selfcheck import Checked
+from monitor.models.warmup import warm_up as models_warm_up
 from monitor.worker.app import add_state_table, connect, create_app
 from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
 from monitor.worker.engine_task import Engine
@@ -227,6 +228,7 @@ def run_worker(options: WorkerOptions) -> int:
     Raises MonitorError when something is wrong before it starts.
     """
     checked = asyncio.run(prepare(options))
+    models_warm_up()  # before the kernels' own, which tells of both
     log.info("kernels_ready", **warm_up()._asdict())
     # Records are held by the ten thousand and form no cycles: with Python's thresholds half the cost of taking them in
     # is to look at them again.

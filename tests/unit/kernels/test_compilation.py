@@ -182,15 +182,18 @@ def test_warm_up_calls_the_kernels_that_python_calls() -> None:
 
 
 def test_no_tick_waits_for_machine_code() -> None:
-    """After a warm-up the engine works off markets under both margin models without compiling or loading."""
+    """After a warm-up the engine works off markets under every margin model without compiling or loading."""
     program = """
 from kernels.warmup import warm_up
+from monitor.models.warmup import warm_up as models_warm_up
+models_warm_up()
 warm_up()
 from kernels._jit import TALLY
 before = repr(TALLY)
 from monitor.engine import new_state, open_shard, step
 from tests.engine_market import Log, random_market
-count = 0
+from tests.unit.engine.test_modelled import run
+count = len(run(2, 150)[1])
 for seed, pace in ((0, 1), (3, 20)):
     log, state = Log(), new_state()
     open_shard(state, 0, None, [], partitions=1, epoch=1)
