@@ -1,7 +1,7 @@
 """Accounts that no sweep over the whole book computes, because of their model or of what their parameter set adds.
 
 Each is computed by itself, over its columns' rows. A cache like the book. A tick costs such an account one run of its
-model (docs/performance.md says what each takes), so a book of many thousands belongs to models A and P.
+model, one to ten milliseconds (docs/performance.md): for a few accounts live; a whole book belongs to models A and P.
 """
 
 from __future__ import annotations
