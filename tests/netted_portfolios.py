@@ -13,13 +13,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from monitor.models.netted import NettedParameters
+from monitor.models.margin import Margin
+from monitor.models.netted import NettedParameters, margin
 from monitor.models.portfolio import Correlations, Portfolio, Rows, Underlying
 from schemas.parameters import NettingParameters, RiskMatrixParameters
 from tests.netting_books import correlations
 from tests.netting_oracle import Book, Floats
 
 CODES = {"coin": 0, "linear": 1, "inverse": 2, "linear_option": 3, "inverse_option": 4}
+BOOKS = 1_000
+TOLERANCE = 3e-9  # of solves, relative: each is proved to 1e-9
 CASH_USD = 25_000.0
 
 
@@ -218,3 +221,18 @@ def random_books(count: int, seed: int, sizes: tuple[int, int] = (1, 4)) -> Iter
 def with_coin(of: Universe, u: int, coin: Coin) -> Universe:
     """The universe with another coin in one place."""
     return replace(of, coins=(*of.coins[:u], coin, *of.coins[u + 1 :]))
+
+
+def evaluate(universe: Universe, held: Quantities, cash_usd: float = CASH_USD) -> Margin:
+    """The model's margin of a book."""
+    return margin(portfolio(universe, held, cash_usd), universe.parameters, "hash")
+
+
+def need(universe: Universe, held: Quantities) -> float:
+    """The model's initial requirement of a book."""
+    return evaluate(universe, held).im_requirement_usd
+
+
+def gross(one: Book) -> float:
+    """The size against which rounding is measured."""
+    return sum(float(np.abs(curve).max()) for curve in one.curves)

@@ -8,39 +8,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from monitor.models.margin import Margin
-from monitor.models.netted import margin
 from tests.netted_portfolios import (
+    BOOKS,
     CASH_USD,
+    TOLERANCE,
     Contract,
     Quantities,
     Universe,
+    evaluate,
     gain,
-    portfolio,
+    need,
     quantities,
     random_books,
     with_coin,
 )
 from tests.netting_books import correlations
-from tests.netting_oracle import Book
-
-BOOKS = 1_000
-TOLERANCE = 3e-9  # of solves, relative: each is proved to 1e-9
-
-
-def evaluate(universe: Universe, held: Quantities, cash_usd: float = CASH_USD) -> Margin:
-    """The model's margin of a book."""
-    return margin(portfolio(universe, held, cash_usd), universe.parameters, "hash")
-
-
-def need(universe: Universe, held: Quantities) -> float:
-    """The model's initial requirement of a book."""
-    return evaluate(universe, held).im_requirement_usd
-
-
-def gross(one: Book) -> float:
-    """The size against which rounding is measured."""
-    return sum(float(np.abs(curve).max()) for curve in one.curves)
 
 
 def test_cash_shifts_the_excess_one_for_one() -> None:

@@ -9,37 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monitor.models.margin import Margin
-from monitor.models.netted import block, margin
+from monitor.models.netted import block
 from tests.netted_portfolios import (
+    BOOKS,
     CASH_USD,
-    Quantities,
-    Universe,
+    TOLERANCE,
     book,
+    evaluate,
     gains,
+    gross,
+    need,
     portfolio,
     random_books,
     with_coin,
 )
 from tests.netting_oracle import Book, moves, optimum
-
-BOOKS = 1_000
-TOLERANCE = 3e-9  # of solves, relative: each is proved to 1e-9
-
-
-def evaluate(universe: Universe, held: Quantities, cash_usd: float = CASH_USD) -> Margin:
-    """The model's margin of a book."""
-    return margin(portfolio(universe, held, cash_usd), universe.parameters, "hash")
-
-
-def need(universe: Universe, held: Quantities) -> float:
-    """The model's initial requirement of a book."""
-    return evaluate(universe, held).im_requirement_usd
-
-
-def gross(one: Book) -> float:
-    """The size against which rounding is measured."""
-    return sum(float(np.abs(curve).max()) for curve in one.curves)
 
 
 def test_losses_are_those_of_the_definition() -> None:
