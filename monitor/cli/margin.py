@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,9 @@ def command(
             side_by_side.print_owners(console_of(), views)
         return ExitCode.FINDINGS if refused or not all(view.economic.computed for view in views) else ExitCode.OK
     found = side_by_side.compare_accounts(state, names, _chosen(state, accounts), parameter_set)
+    without = Counter(margin.model for one in found for margin in one.comparison.margins if not margin.computed)
+    for name, count in without.items():
+        click.echo(f"liqmon: {name} has no figures for {count} of {len(found)} accounts", err=True)
     if as_json:
         click.echo(json.dumps(side_by_side.data(found, state.market.time_us, summary.rejected), allow_nan=False))
     else:

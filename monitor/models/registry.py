@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ from monitor.models.portfolio import Portfolio
 from schemas.add_ons import beside
 from schemas.base import Record
 from schemas.parameters import ParameterSet
+
+Core = Callable[[Portfolio, ParameterSet, str], Margin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Model:
     source: str
     page: str
     fields: tuple[str, ...]
-    core: Callable[[Portfolio, ParameterSet, str], Margin]
+    core: Core
     each_tick: bool = True
 
     def compute(self, portfolio: Portfolio, chosen: ParameterSet, parameter_hash: str) -> Margin:
@@ -44,6 +47,13 @@ class Model:
     def parameters(self, chosen: ParameterSet) -> dict[str, Record | dict[str, Record]]:
         """Return what the model reads of a parameter set, by field; some are by underlying."""
         return {name: getattr(chosen, name) for name in self.fields}
+
+
+def _of(
+    field: str, margin: Callable[[Portfolio, Any, str], Margin]
+) -> Callable[[Portfolio, ParameterSet, str], Margin]:
+    """Return a model that reads one field of a parameter set."""
+    return lambda portfolio, chosen, parameter_hash: margin(portfolio, getattr(chosen, field), parameter_hash)
 
 
 def _historical(portfolio: Portfolio, chosen: ParameterSet, parameter_hash: str) -> Margin:
@@ -65,27 +75,27 @@ _ALL = (
     Model(
         "A-okx", "Risk units of market, theta, vega, basis, rates, extremes, minimum, borrowing, depeg (OKX)",
         "OKX, portfolio margin help pages", "margin-model-a-okx.md", ("okx",),
-        lambda portfolio, chosen, digest: okx.margin(portfolio, chosen.okx, digest),
+        _of("okx", okx.margin),
     ),
     Model(
         "A-paradex", "Twenty-four weighted cells against a floor on delta, with funding and fees (Paradex)",
         "Paradex, portfolio margin documentation", "margin-model-a-paradex.md", ("paradex",),
-        lambda portfolio, chosen, digest: paradex.margin(portfolio, chosen.paradex, digest),
+        _of("paradex", paradex.margin),
     ),
     Model(
         "B", "Scenario margin of 33 moves with skew, static discount and contingencies (PMRM)",
         "derivexyz/v2-core, PMRM_2 and PMRMLib_2", "margin-model-b.md", ("pmrm",),
-        lambda portfolio, chosen, digest: pmrm.margin(portfolio, chosen.pmrm, digest),
+        _of("pmrm", pmrm.margin),
     ),
     Model(
         "C", "Risk arrays of 16 scenarios, calendar charges, credits between coins (SPAN)",
         "SPAN as documented by exchanges and Indian clearing", "margin-model-c.md", ("span",),
-        lambda portfolio, chosen, digest: span.margin(portfolio, chosen.span, digest),
+        _of("span", span.margin),
     ),
     Model(
         "D", "Expected shortfall of joint draws, correlations under stress, against procyclicality",
         "clearing houses' joint simulations (STANS, SPAN 2, Prisma), as documented", "margin-model-d.md", ("joint",),
-        lambda portfolio, chosen, digest: joint.margin(portfolio, chosen.joint, digest), each_tick=False,
+        _of("joint", joint.margin), each_tick=False,
     ),
     Model(
         "D-history", "The same over filtered returns of the past",
@@ -95,22 +105,22 @@ _ALL = (
     Model(
         standard.ISOLATED, "Position by position, nothing helps anything: the baseline",
         "rates of perpetual venues; Deribit's standard margin for options", "margin-model-e.md", ("standard",),
-        lambda portfolio, chosen, digest: standard.isolated(portfolio, chosen.standard, digest),
+        _of("standard", standard.isolated),
     ),
     Model(
         standard.CROSS, "Position by position with one equity, rates growing with size",
         "rates of perpetual venues; Drift's size scaling", "margin-model-e.md", ("standard",),
-        lambda portfolio, chosen, digest: standard.cross(portfolio, chosen.standard, digest),
+        _of("standard", standard.cross),
     ),
     Model(
         standard.TIERED, "Position by position with one equity, rates by tiers of notional",
         "Binance, leverage and maintenance tiers", "margin-model-e.md", ("standard",),
-        lambda portfolio, chosen, digest: standard.tiered(portfolio, chosen.standard, digest),
+        _of("standard", standard.tiered),
     ),
     Model(
         standard.DERIVE, "Standard manager: rates by market, options by expiry (SRM)",
         "derivexyz/v2-core, StandardManager", "margin-model-e.md", ("standard",),
-        lambda portfolio, chosen, digest: standard.derive_standard(portfolio, chosen.standard, digest),
+        _of("standard", standard.derive_standard),
     ),
     Model(
         netted.NAME, "Risk matrices netted by correlation: what a perpetual would hedge, and nothing else; the default",
