@@ -1,13 +1,15 @@
-"""A real worker in which messages of the sources wait in Faust's queues at the end of a recovery.
+"""A real worker in which messages of the sources wait in Faust's queues at the end of a rebalance.
 
 Faust resumes the sources, seeks them, and clears its queues when it resumes the flow: what was delivered in between and
-not yet taken by its agent is gone. It is a matter of microseconds; here the seek takes long and agents wait for it.
+not yet taken by its agent is gone. It is a matter of microseconds; here agents take nothing during the seek, and the
+seek of a rebalance ends when something waits behind them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import count
 
 from faust.transport.consumer import Consumer
 
@@ -15,19 +17,20 @@ from monitor.cli import main
 from monitor.worker.intake import Delivered, Intake
 
 real_seek, real_put = Consumer.perform_seek, Intake.put
-seeking = False
+seeking, seeks = asyncio.Event(), count()
 
 
 async def slow_seek(self: Consumer) -> None:
-    global seeking  # noqa: PLW0603 (one process, one recovery at a time)
-    seeking = True
+    seeking.set()
     await real_seek(self)
-    await asyncio.sleep(1.5)  # the reading task looks for sources once a second
-    seeking = False
+    if next(seeks):  # at the first one, of the start, agents pass everything over: the engine reads the logs
+        while not any(queue.qsize() for queue in self.app.flow_control._queues):  # noqa: ASYNC110, SLF001
+            await asyncio.sleep(0.05)
+    seeking.clear()
 
 
 async def held_put(self: Intake, message: Delivered) -> None:
-    while seeking:  # noqa: ASYNC110 (Faust's loop, not ours)
+    while seeking.is_set():  # noqa: ASYNC110 (Faust's loop, not ours)
         await asyncio.sleep(0.05)
     await real_put(self, message)
 
