@@ -35,7 +35,8 @@ def spawn() -> Iterator[Spawn]:
     started: list[Process] = []
 
     def start(arguments: list[str]) -> Process:
-        process = Process(arguments)
+        # An orderly end is over when it is over: how long it takes is the machine's.
+        process = Process(arguments, {"LIQMON_SHUTDOWN_TIMEOUT_S": "90"})
         started.append(process)
         return process
 

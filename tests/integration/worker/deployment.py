@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from aiokafka import AIOKafkaProducer
 
+from monitor.brokers.tansu import SESSION_TIMEOUT_S
 from schemas.codec import encode, key_of
 from schemas.records import Heartbeat, Input, ParameterSet, Trade, Transfer
 from schemas.topics import ACCOUNT_TOPICS, DEAD_LETTERS, LIQUIDATIONS, MARGIN_CALLS, Topic
@@ -31,7 +32,11 @@ ACCOUNTS = tuple(f"acct-{number}" for number in range(40))
 
 @dataclass(repr=False)
 class Deployment:
-    """Workers of one prefix; `session_s` is short, so that takeovers are quick."""
+    """Workers of one prefix.
+
+    A worker that gets no processor for longer than its session ends, so `session_s` is long unless the test kills one
+    (`quick_takeovers`). On the embedded broker a first member waits for half of it, so there it is always short.
+    """
 
     PARTITIONS: ClassVar[int] = 4
 
@@ -39,11 +44,19 @@ class Deployment:
     prefix: str
     spawn: Callable[[list[str]], Process]
     folder: Path
-    session_s: float = 6.0
+    session_s: float = 30.0
     application: str = "app"
     published: list[Input] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _publisher: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        if not self.broker.checked.idempotent:
+            self.session_s = SESSION_TIMEOUT_S
+
+    def quick_takeovers(self) -> None:
+        """Have the workers that are started from now on taken for dead soon."""
+        self.session_s = min(self.session_s, 10.0)
 
     @property
     def changelog(self) -> str:
@@ -80,7 +93,7 @@ class Deployment:
         """Have the paced publisher end, and wait for it."""
         self._stop.set()
         if self._publisher is not None:
-            self._publisher.join(60.0)
+            self._publisher.join(180.0)
             assert not self._publisher.is_alive()
 
     async def _publish(self, records: Iterable[Input], per_second: float) -> None:
@@ -122,7 +135,7 @@ class Deployment:
             for partition, end in self.ends(topic).items()
         )
 
-    def wait_until_caught_up(self, timeout_s: float = 90.0) -> None:
+    def wait_until_caught_up(self, timeout_s: float = 240.0) -> None:
         eventually(self.caught_up, timeout_s, every_s=0.5)
 
     def events_so_far(self) -> int:

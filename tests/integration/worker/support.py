@@ -24,6 +24,8 @@ from monitor.brokers.selfcheck import Checked
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
+END_S = 120.0
+"""How long a process may take to start and to end by itself; a loaded machine takes a third of it."""
 
 
 def eventually(condition: Callable[[], Any], timeout_s: float = 120.0, every_s: float = 0.1) -> Any:
@@ -73,7 +75,7 @@ class Process:
         """All lines of one event so far."""
         return [line for line in self.lines if line.get("event") == event]
 
-    def wait_for(self, event: str, count: int = 1, timeout_s: float = 120.0) -> dict[str, Any]:
+    def wait_for(self, event: str, count: int = 1, timeout_s: float = 240.0) -> dict[str, Any]:
         """Wait for the `count`-th line of one event; fail early when the process has ended."""
 
         def arrived() -> dict[str, Any] | None:
@@ -87,7 +89,7 @@ class Process:
 
     def wait_for_last(self, event: str) -> dict[str, Any]:
         """The last line of one event of a process that has ended."""
-        self.reader.join(10.0)
+        self.reader.join(60.0)
         lines = self.said(event)
         assert lines, self.tail()
         return lines[-1]
@@ -109,11 +111,15 @@ class Process:
         """SIGCONT."""
         self.child.send_signal(signal.SIGCONT)
 
-    def terminate(self, timeout_s: float = 30.0) -> int:
+    def terminate(self, timeout_s: float = END_S) -> int:
         """SIGTERM, and wait; returns the exit code."""
         self.child.terminate()
+        return self.ended(timeout_s)
+
+    def ended(self, timeout_s: float = END_S) -> int:
+        """Wait until it has ended and all it wrote is read; returns the exit code."""
         code = self.child.wait(timeout_s)
-        self.reader.join(5.0)
+        self.reader.join(60.0)
         return code
 
     def end(self) -> None:
@@ -140,7 +146,7 @@ class Read:
 def read_all(broker: str, topic: str) -> list[Read]:
     """Every message of a topic, read by another process that shares no code with the project."""
     result = subprocess.run(
-        [sys.executable, str(HERE / "collect.py"), broker, topic], capture_output=True, text=True, timeout=120,
+        [sys.executable, str(HERE / "collect.py"), broker, topic], capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -33,7 +33,7 @@ from schemas.topics import INSTRUMENTS, SEQUENCED, TRADES
 from tests.integration.worker.deployment import Deployment, check_events
 from tests.integration.worker.support import ROOT, Kafka, Process, Read, eventually
 
-pytestmark = [pytest.mark.broker]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]  # only what hangs takes so long
 
 P = Deployment.PARTITIONS
 MARKET = MarketParameters(seed=8, minutes=8, ticks_per_second=0.4, coins=3)
@@ -113,7 +113,7 @@ def deployment(
 
 def said(deployment: Strict) -> Counter[str]:
     """Check that the topics hold the engine's events, byte for byte; return how often each is there."""
-    deployment.wait_until_caught_up(120)
+    deployment.wait_until_caught_up()
     events = deployment.events()
     assert ordered([event.value or b"" for event in events]) == expected()
     counts = check_events(events, deployment.state())
@@ -163,30 +163,34 @@ def test_any_number_of_workers_says_what_the_engine_says(
 
 def test_a_kill_changes_no_byte(deployment: Strict) -> None:
     """Three workers, one of them killed on the way and started again: the same events, and none is lost."""
+    deployment.quick_takeovers()
     deployment.publish_paced(speed=25.0)
     running = [deployment.worker() for _ in range(3)]
     enough = len(expected()) // 3
-    eventually(lambda: deployment.events_so_far() >= enough, 90)
+    eventually(lambda: deployment.events_so_far() >= enough, 240)
     running[1].kill()
     running[1] = deployment.worker()
-    eventually(lambda: deployment.events_so_far() >= 2 * enough, 120)
+    eventually(lambda: deployment.events_so_far() >= 2 * enough, 240)
     running[2].kill()
     deployment.finish_publishing()
     said(deployment)
     assert not deployment.dead_letters()
     for worker in running[:2]:
+        worker.wait_for("ready")  # the others may have done all the work before it is up
         assert worker.terminate() == 0
 
 
 def test_a_kill_at_any_point_of_a_flush_is_repaired(deployment: Strict) -> None:
     """Killed after its state, its events, its account states or before its commit, a flush is completed by the next."""
+    deployment.quick_takeovers()
     deployment.publish_all()
-    for point in ("values", "events", "states", "before-commit"):
+    # What the killed ones did not commit is left for the last, so there is a first commit.
+    for point, count in (("values", "2"), ("events", "2"), ("states", "2"), ("before-commit", "1")):
         arguments = deployment.arguments("--order", "strict")
         module = "tests.integration.worker.killed_worker"
-        worker = deployment.spawn([sys.executable, "-m", module, point, "2", "SIGKILL", "--", *arguments])
-        worker.wait_for("killed", timeout_s=90)
-        worker.child.wait(30)
+        worker = deployment.spawn([sys.executable, "-m", module, point, count, "SIGKILL", "--", *arguments])
+        worker.wait_for("killed")
+        worker.ended()
     last = deployment.worker()
     said(deployment)
     assert last.terminate() == 0
@@ -197,10 +201,10 @@ def test_partitions_that_move_repeat_nothing(deployment: Strict) -> None:
     deployment.publish_paced(speed=25.0)
     first = deployment.worker()
     first.wait_for("ready")
-    eventually(lambda: deployment.events_so_far() >= 3, 90)
+    eventually(lambda: deployment.events_so_far() >= 3, 240)
     second = deployment.worker()
     second.wait_for("ready")
-    eventually(lambda: deployment.events_so_far() >= len(expected()) // 2, 90)
+    eventually(lambda: deployment.events_so_far() >= len(expected()) // 2, 240)
     assert first.terminate() == 0
     deployment.finish_publishing()
     assert set(said(deployment).values()) == {1}
@@ -252,6 +256,7 @@ def test_what_cannot_be_applied_is_a_dead_letter_once(deployment: Strict) -> Non
     )
     first, second = deployment.worker(), deployment.worker()
     first.wait_for("ready")
+    second.wait_for("ready")  # before it is told to end
     said(deployment)
     assert letters_of(deployment) == wanted
     assert first.terminate() == 0
@@ -268,14 +273,14 @@ def test_another_sequence_under_the_same_state_is_refused(deployment: Strict) ->
     deployment.publish_all()
     worker = deployment.worker()
     worker.wait_for("ready")
-    deployment.wait_until_caught_up(120)
+    deployment.wait_until_caught_up()
     assert worker.terminate() == 0
     deployment.broker.delete(deployment.topic)
-    eventually(lambda: _created(deployment), 30)
+    eventually(lambda: _created(deployment), 120)
     value = encode_frame([SequencedRecord(ordinal=0, topic=INSTRUMENTS.name, record=Raw(b"{}"), v=1)])
     deployment.broker.produce(deployment.topic, [(p, None, value) for p in range(P)])
     successor = deployment.worker()
-    assert successor.child.wait(60) == 65, successor.tail()
+    assert successor.ended() == 65, successor.tail()
     assert successor.wait_for_last("ending")["reason"] == "LostInput"
 
 
