@@ -17,6 +17,7 @@ from monitor.cli.speed import Speed
 from monitor.config import Settings
 from monitor.errors import ExitCode, UsageError
 from monitor.replay import offline, report
+from monitor.replay.ahead import pays
 from monitor.replay.arrival import Merged, Span
 from monitor.replay.output import writing
 from monitor.replay.progress import OnStep, progress_bar
@@ -124,7 +125,9 @@ def _through_engine(
     stream: Merged, out: Path | None, partitions: int, batch: int | None, on_step: OnStep
 ) -> dict[str, Any]:  # fmt: skip
     with _maybe_writing(out) as file:
-        summary = offline.run(stream, file, partitions=partitions, batch=batch or offline.BATCH, on_step=on_step)
+        summary = offline.run(
+            stream, file, partitions=partitions, batch=batch or offline.BATCH, on_step=on_step, ahead=pays(stream)
+        )
     return report.run_data(summary, stream)
 
 

@@ -35,11 +35,11 @@ class Basis:
         self.mark_us = 0
         self.expires_us = 0  # the mark counts up to this market time
 
-    def observe(self, price_usd: float, index_usd: float, time_us: int) -> bool:
-        """Take a price against the index of its moment into the average; return whether it is a delta-one price."""
+    def observe(self, price_usd: float, index_usd: float, time_us: int) -> float | None:
+        """Take a price against the index of its moment into the average; return its basis, None if not delta-one."""
         ratio = price_usd / index_usd
         if not MIN_RATIO <= ratio <= MAX_RATIO:
-            return False
+            return None
         basis = min(max(ratio - 1.0, -MAX_BASIS), MAX_BASIS)
         if self.time_us == 0:
             self.average = basis
@@ -49,11 +49,10 @@ class Basis:
         if time_us >= self.time_us:
             self.observed = basis
             self.time_us = time_us
-        return True
+        return basis
 
-    def set_mark(self, price_usd: float, index_usd: float, max_age_us: int) -> None:
-        """Let a mark that was just observed, at `mark_us`, rule until it is stale."""
-        basis = min(max(price_usd / index_usd - 1.0, -MAX_BASIS), MAX_BASIS)
+    def set_mark(self, basis: float, max_age_us: int) -> None:
+        """Let the basis of a mark that was just observed, at `mark_us`, rule until it is stale."""
         self.mark = min(max(basis, self.average - MAX_MARK_DEVIATION), self.average + MAX_MARK_DEVIATION)
         self.expires_us = self.mark_us + max_age_us
 

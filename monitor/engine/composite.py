@@ -19,13 +19,13 @@ indices are sampled (`minutes`) for what is computed per minute; `settlement` av
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.engine.basis import Basis, BasisKind
+from monitor.engine.change import LATE, UNCHANGED, MarketChange
 from monitor.engine.clock import DAY_US, ClockGuard
 from monitor.engine.correlation import CorrelationView
 from monitor.engine.correlation_estimator import CorrelationEstimator
@@ -34,7 +34,7 @@ from monitor.engine.history import History
 from monitor.engine.index import FAR_US, MAX_SOURCES, Index, IndexView
 from monitor.engine.minutes import Minute, boundary_after, minutes_between, untold_before
 from monitor.engine.ranges import Ranges, RangeView
-from monitor.engine.regime import RegimeTransition, RegimeView
+from monitor.engine.regime import RegimeView
 from monitor.engine.settlement import Averages
 from monitor.engine.volatility import Volatilities
 from schemas.records import Funding, Heartbeat, PriceTick, RangeStep, Tick
@@ -58,25 +58,6 @@ class RejectedTick(ValueError):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class TickChange:
-    """Underlyings whose index, flags, volatility, a basis or funding changed; `late`: the tick was not the newest.
-
-    `correlation`: a new version of the correlation matrices was published. `steps`: price ranges that were; their
-    underlyings are among those that changed. `regimes`: changes of the correlation regime, in order.
-    """
-
-    underlyings: tuple[str, ...] = ()
-    late: bool = False
-    correlation: bool = False
-    steps: tuple[RangeStep, ...] = ()
-    regimes: tuple[RegimeTransition, ...] = ()
-
-
-UNCHANGED = TickChange()
-LATE = TickChange(late=True)
-
-
 class MinuteListener(Protocol):
     """Part of the fold that is computed once a minute."""
 
@@ -93,7 +74,7 @@ class _Entry:
         self.index = index
         self.bases: dict[str, Basis] = {}
         self.marks_until_us = FAR_US  # never later than the true one
-        self.alone = TickChange((index.underlying,))
+        self.alone = MarketChange((index.underlying,))
 
 
 class TicksFold:
@@ -200,7 +181,7 @@ class TicksFold:
     @property
     def quiet_us(self) -> int:
         """A moment before which time alone changes nothing and passes no whole minute."""
-        return min(self._deadline_us + 1, self._minute_us)
+        return self._minute_us if self._minute_us <= self._deadline_us else self._deadline_us + 1
 
     def check(self, tick: Tick) -> None:
         """Raise `RejectedTick` if `apply` would refuse the tick."""
@@ -212,7 +193,7 @@ class TicksFold:
             self._checked_price(tick)
             self._check_room(tick, self._entries.get(tick.underlying))
 
-    def apply(self, tick: Tick) -> TickChange:
+    def apply(self, tick: Tick) -> MarketChange:
         """Fold one tick or heartbeat; raises `RejectedTick` and then changes nothing but the memory of refusals."""
         clock = self._clock
         time_us = tick.event_time_us
@@ -221,23 +202,23 @@ class TicksFold:
         if not isinstance(tick, PriceTick):
             return self._apply_unpriced(tick)
         price_usd = self._checked_price(tick)
-        entry = self._entries.get(tick.underlying)
-        if entry is None:
-            self._check_room(tick, None)
-            entry = self._entries[tick.underlying] = _Entry(Index(tick.underlying))
+        entry = self._entries.get(tick.underlying) or self._new_entry(tick)
         if tick.index_source:
             index = entry.index
             source = index.sources.get(tick.source)
             if source is None:
                 self._check_room(tick, entry)
+                source = index.add(tick.source)
             elif time_us < source.time_us:
                 return self._late()
             clock.advance(time_us)
-            index.take(tick.source, price_usd, time_us, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
-            changed = index.settle(clock.time_us)
+            now_us = clock.time_us
+            index.take(source, price_usd, time_us, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
+            changed = index.settle(now_us)
             if changed:
-                self._averages.change(tick.underlying, index.price_usd, not index.held, clock.time_us)
-            self._deadline_us = min(self._deadline_us, index.deadline_us)
+                self._averages.change(tick.underlying, index.price_usd, not index.held, now_us)
+            if index.deadline_us < self._deadline_us:  # noqa: PLR1730 - min() would be a twentieth of the tick
+                self._deadline_us = index.deadline_us
         else:
             basis = self._basis_of(entry, tick)
             if basis is not None and _is_late(basis, tick):
@@ -248,7 +229,7 @@ class TicksFold:
             return self._pass_time(entry, changed)
         return entry.alone if changed else UNCHANGED
 
-    def advance(self, to_us: int) -> TickChange:
+    def advance(self, to_us: int) -> MarketChange:
         """Let market time pass to `to_us`, because an accepted record has come that is not earlier.
 
         What changes by time alone changes at its own moment, and minutes end, in order; so neither the records that
@@ -283,9 +264,9 @@ class TicksFold:
         regimes = self._correlation.take_transitions()
         if not (names or published or regimes):
             return UNCHANGED
-        return TickChange(tuple(names), correlation=published, steps=tuple(steps), regimes=regimes)
+        return MarketChange(tuple(names), correlation=published, steps=tuple(steps), regimes=regimes)
 
-    def _apply_across(self, tick: Tick) -> TickChange:
+    def _apply_across(self, tick: Tick) -> MarketChange:
         """Fold a record that is later than a minute or a deadline: those first, then the record."""
         self.check(tick)
         passed = self.advance(max(tick.event_time_us, self._clock.time_us))
@@ -293,9 +274,11 @@ class TicksFold:
         if passed is UNCHANGED:
             return change
         names = dict.fromkeys((*passed.underlyings, *change.underlyings))
-        return TickChange(tuple(names), change.late, passed.correlation, passed.steps, passed.regimes)
+        return MarketChange(
+            tuple(names), correlation=passed.correlation, steps=passed.steps, regimes=passed.regimes, late=change.late
+        )
 
-    def _apply_unpriced(self, tick: Heartbeat | Funding) -> TickChange:
+    def _apply_unpriced(self, tick: Heartbeat | Funding) -> MarketChange:
         clock = self._clock
         if isinstance(tick, Heartbeat):
             self._check_heartbeat(tick)
@@ -305,7 +288,7 @@ class TicksFold:
         clock.advance(tick.event_time_us)
         if not self._funding.take(tick, clock.time_us):
             return self._late()
-        return TickChange(self._funding.take_changed())
+        return MarketChange(self._funding.take_changed())
 
     def _check_heartbeat(self, tick: Heartbeat) -> None:
         refusal = self._clock.heartbeat_refusal(tick.event_time_us, tick.source)
@@ -335,7 +318,12 @@ class TicksFold:
                 raise RejectedTick("clock_ahead", refusal)
         return price_usd
 
-    def _late(self) -> TickChange:
+    def _new_entry(self, tick: PriceTick) -> _Entry:
+        self._check_room(tick, None)
+        entry = self._entries[tick.underlying] = _Entry(Index(tick.underlying))
+        return entry
+
+    def _late(self) -> MarketChange:
         self.late_ticks += 1
         return LATE
 
@@ -361,17 +349,18 @@ class TicksFold:
             basis.traded_us = tick.event_time_us
         if index.held or not index.price_usd:
             return False
-        if not basis.observe(price_usd, index.price_usd, tick.event_time_us):
+        observed = basis.observe(price_usd, index.price_usd, tick.event_time_us)
+        if observed is None:
             self.off_index += 1
             return False
         if mark:
-            basis.set_mark(price_usd, index.price_usd, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
+            basis.set_mark(observed, 1_000 * (tick.max_age_ms or DEFAULT_MAX_AGE_MS))
             if basis.expires_us < entry.marks_until_us:
                 entry.marks_until_us = basis.expires_us
                 self._deadline_us = min(self._deadline_us, basis.expires_us)
         return basis.settle(self._clock.time_us) or marked != (basis.expires_us != 0)
 
-    def _pass_time(self, applied: _Entry | None, changed: bool) -> TickChange:
+    def _pass_time(self, applied: _Entry | None, changed: bool) -> MarketChange:
         """Settle every underlying whose deadline has passed, and find the next deadline."""
         now_us = self._clock.time_us
         names: list[str] = []
@@ -388,7 +377,7 @@ class TicksFold:
                 names.append(name)
             deadline_us = min(deadline_us, entry.index.deadline_us, entry.marks_until_us)
         self._deadline_us = deadline_us
-        return TickChange(tuple(names)) if names else UNCHANGED
+        return MarketChange(tuple(names)) if names else UNCHANGED
 
     def _settle_marks(self, entry: _Entry, now_us: int) -> bool:
         """Let stale marks give way to averages, and forget instruments without prices for a week."""

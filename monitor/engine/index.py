@@ -67,15 +67,16 @@ class Index:
         """Return the present values."""
         return IndexView(self.price_usd, self.held, FLAGS[self.mask], self.fresh, len(self.sources))
 
-    def take(self, name: str, price_usd: float, time_us: int, max_age_us: int) -> None:
+    def add(self, name: str) -> Source:
+        """Add a source, whose first price has to be taken at once."""
+        source = self.sources[name] = Source(0.0, 0, 0)
+        return source
+
+    def take(self, source: Source, price_usd: float, time_us: int, max_age_us: int) -> None:
         """Take a source's newest price; `settle` then makes the index."""
-        source = self.sources.get(name)
-        if source is None:
-            self.sources[name] = Source(price_usd, time_us, time_us + max_age_us)
-        else:
-            source.price_usd = price_usd
-            source.time_us = time_us
-            source.expires_us = time_us + max_age_us
+        source.price_usd = price_usd
+        source.time_us = time_us
+        source.expires_us = time_us + max_age_us
         if len(self.sources) > 1:
             self.window = None
             return
@@ -88,17 +89,20 @@ class Index:
         price_before, mask_before, held_before = self.price_usd, self.mask, self.held
         prices = self._fresh_prices(now_us)
         known = len(self.sources)
-        self.fresh = len(prices)
-        mask = SINGLE_SOURCE if known == 1 else 0
-        if self.window is not None and self.window.jumping:
-            mask |= JUMP
-        if self.fresh < min(2, known):
-            mask |= STALE
-        elif known == 1:
-            if not mask & JUMP:
+        fresh = self.fresh = len(prices)
+        mask = 0
+        if known == 1:
+            mask = SINGLE_SOURCE
+            if self.window is not None and self.window.jumping:
+                mask |= JUMP
+            if not fresh:
+                mask |= STALE
+            elif not mask & JUMP:
                 self.price_usd = self.agreed_usd = prices[0]
+        elif fresh < 2:
+            mask = STALE
         elif self._combine(prices):
-            mask |= DISPERSED
+            mask = DISPERSED
         held = mask & (STALE | JUMP) != 0
         if not mask & DISPERSED:
             self.dispersed_us = 0

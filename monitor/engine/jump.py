@@ -35,11 +35,13 @@ class JumpWindow:
         buckets = self._buckets
         if buckets and buckets[-1][0] == second:
             bucket = buckets[-1]
-            bucket[1] = min(bucket[1], price_usd)
-            bucket[2] = max(bucket[2], price_usd)
             bucket[3] = price_usd
-            self._low = min(self._low, price_usd)
-            self._high = max(self._high, price_usd)
+            if price_usd < bucket[1]:
+                bucket[1] = price_usd
+                self._low = min(self._low, price_usd)
+            elif price_usd > bucket[2]:
+                bucket[2] = price_usd
+                self._high = max(self._high, price_usd)
         else:
             self._drop_before(second)
             buckets.append([second, price_usd, price_usd, price_usd])

@@ -6,11 +6,12 @@ A fold never reads another's state, so the market is a function of the vector of
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from monitor.engine.composite import TickChange, TicksFold
+from monitor.engine.change import MarketChange
+from monitor.engine.composite import TicksFold
 from monitor.engine.listing import InstrumentsFold
 from monitor.engine.parameters import ParametersFold
-from monitor.engine.regime import RegimeTransition
 from monitor.engine.surface import VolatilityFold
 from schemas.records import (
     START,
@@ -23,26 +24,13 @@ from schemas.records import (
     ParameterSet,
     Position,
     PriceTick,
-    RangeStep,
     SviVolatility,
 )
 from schemas.topics import MARKET_TOPICS
 
-
-@dataclass(frozen=True, slots=True)
-class MarketChange:
-    """What one market record moved: `underlyings` (if `surface`: their listings or volatilities), or `sets`.
-
-    `correlation`: a new version of the correlation matrices is in force. `steps`: price ranges that are, of underlyings
-    that are named. `regimes`: changes of the correlation regime.
-    """
-
-    underlyings: tuple[str, ...] = ()
-    surface: bool = False
-    sets: tuple[str, ...] = ()
-    correlation: bool = False
-    steps: tuple[RangeStep, ...] = ()
-    regimes: tuple[RegimeTransition, ...] = ()
+# A union would be made anew by each check of each record.
+TICKS: Final = (PriceTick, Heartbeat, Funding)
+VOLATILITIES: Final = (InstrumentVolatility, ExpiryVolatility, SviVolatility)
 
 
 @dataclass(slots=True)
@@ -66,9 +54,9 @@ class Market:
         Raises `RejectedTick`, `RejectedVolatility`, `RejectedInstrument` or `RejectedParameters` with a kind and a
         text, having changed nothing that counts.
         """
-        if isinstance(record, PriceTick | Heartbeat | Funding):
-            return _of_ticks(self.ticks.apply(record))
-        if isinstance(record, InstrumentVolatility | ExpiryVolatility | SviVolatility):
+        if isinstance(record, TICKS):
+            return self.ticks.apply(record)
+        if isinstance(record, VOLATILITIES):
             return MarketChange(underlyings=self.volatility.apply(record), surface=True)
         if isinstance(record, Instrument):
             self.instruments.apply(record)
@@ -79,14 +67,8 @@ class Market:
 
     def advance(self, to_us: int) -> MarketChange:
         """Let market time pass to `to_us`, because a record has been accepted that is not earlier."""
-        return _of_ticks(self.ticks.advance(to_us))
+        return self.ticks.advance(to_us)
 
     def reached(self, positions: dict[str, Position]) -> bool:
         """Whether every market topic is folded at least to these positions (topics not named do not count)."""
         return all(self.positions[topic] >= positions.get(topic, START) for topic in self.positions)
-
-
-def _of_ticks(change: TickChange) -> MarketChange:
-    return MarketChange(
-        underlyings=change.underlyings, correlation=change.correlation, steps=change.steps, regimes=change.regimes
-    )

@@ -227,11 +227,15 @@ class LiveMerge:
 
 
 def order_time_us(item: Sourced) -> int:
+    """Return the time an item is ordered by."""
+    return record_time_us(item.record)
+
+
+def record_time_us(record: Any) -> int:
     """Return the time a record is ordered by: its event time, or its arrival if its clock is ahead of that.
 
     A market record that claims to come from the future would otherwise hold back all that follow it in its input.
     """
-    record: Any = item.record
     time_us: int = record.event_time_us
     received_us = getattr(record, "received_time_us", None)
     if received_us is not None and time_us > received_us + CLOCK_LIMIT_US:

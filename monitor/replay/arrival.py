@@ -60,14 +60,14 @@ class Merged:
 
     def _within_span(self) -> Iterator[Arrived]:
         any_leads = any(source.leads for source in self.sources)
-        # The rank makes arrival ties deterministic and keeps heapq from comparing records.
+        # The rank makes arrival ties deterministic, and keeps heapq from comparing records.
         streams = [self._ranked(rank, source) for rank, source in enumerate(self.sources)]
         leads = [source.leads or not any_leads for source in self.sources]
         pending = sum(leads)
         started = False
         from_us, until_us = self.span.from_us, self.span.until_us
         index_at: dict[tuple[str, str], tuple[int, float | None]] = {}
-        for at_us, rank, _, record in heapq.merge(*streams):
+        for at_us, rank, record in heapq.merge(*streams):
             if record is None:
                 pending -= leads[rank]
                 if pending == 0:
@@ -92,12 +92,12 @@ class Merged:
                 index_at[key] = value
             yield at_us, record
 
-    def _ranked(self, rank: int, source: Source) -> Iterator[tuple[int, int, int, Input | None]]:
-        at_us = number = 0
-        for number, (at_us, record) in enumerate(source.records()):
-            yield at_us, rank, number, record
+    def _ranked(self, rank: int, source: Source) -> Iterator[tuple[int, int, Input | None]]:
+        at_us = 0
+        for at_us, record in source.records():
+            yield at_us, rank, record
         # The end of a source is an item of its own, so that the merge sees it at its place in time.
-        yield at_us, rank, number + 1, None
+        yield at_us, rank, None
 
     def _with_heartbeats(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
         """Add a heartbeat at every whole second of arrival time that has none."""

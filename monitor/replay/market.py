@@ -95,6 +95,7 @@ class GeneratedMarket:
     leads: bool = True
     topics: tuple[str, ...] = (INSTRUMENTS.name, TICKS.name, VOLATILITY.name)
     fraction: float = 0.0
+    size_bytes: int = 0
 
     @property
     def name(self) -> str:

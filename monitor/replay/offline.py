@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
 from monitor.engine.state import Outgoing
+from monitor.replay.ahead import Ahead, reading_ahead
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
 from monitor.replay.sequence import Sequence
@@ -63,43 +65,53 @@ class Summary:
 def run(
     stream: Merged, out: IO[bytes] | None = None, *, partitions: int = 1, batch: int = BATCH,
     on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic, state: State | None = None,
+    ahead: bool = False,
 ) -> Summary:  # fmt: skip
     """Step a merged stream through a new engine; write each event's canonical body to `out`, one a line.
 
-    `batch` records are given to one step; the events do not depend on it. `state` is a new engine's, for a caller who
-    wants to look at it afterwards. Raises what the sources raise.
+    `batch` records are given to one step; the events do not depend on it, nor on reading `ahead` in another process.
+    `state` is a new engine's, for a caller who wants to look at it afterwards. Raises what the sources raise.
     """
     state = state or new_state()
     for partition in range(partitions):
         open_shard(state, partition, None, [], partitions=partitions, epoch=1)
-    sequence = Sequence(stream, partitions)
+    start_s = clock()
+    with reading_ahead(stream, partitions) if ahead else nullcontext(Sequence(stream, partitions)) as sequence:
+        summary = _step_through(state, sequence, out, batch, on_step, lambda: clock() - start_s)
+    summary.first_us = stream.first_us or 0
+    summary.seconds = clock() - start_s
+    return summary
+
+
+def _step_through(
+    state: State, sequence: Sequence | Ahead, out: IO[bytes] | None, batch: int, on_step: OnStep,
+    elapsed: Callable[[], float],
+) -> Summary:  # fmt: skip
     account_time = AccountTime()
     summary = Summary()
-    start_s, next_step_s = clock(), 0.0
+    next_step_s = 0.0
     records: list[Sourced] = []
-    pending = 0
+    done = collected = 0
     for item in sequence:
         records.append(item)
         if len(records) < batch:
             continue
         _apply(state, records, account_time, summary, out)
-        pending += len(records)
+        done += len(records)
         records = []
-        if pending >= COLLECT_EVERY:
+        if done >= collected + COLLECT_EVERY:
             _discard_stored(state, summary)
-            pending = 0
-        elapsed_s = clock() - start_s
+            collected = done
+        elapsed_s = elapsed()
         if elapsed_s >= next_step_s:
             next_step_s = elapsed_s + STEP_EVERY_S
-            done = sequence.taken
-            on_step(Step(done, stream.fraction, state.market.time_us, done / max(elapsed_s, 1e-9)))
+            on_step(Step(done, sequence.fraction, state.market.time_us, done / max(elapsed_s, 1e-9)))
     _apply(state, records, account_time, summary, out)
     _discard_stored(state, summary)
     summary.late = sequence.late
     summary.records = sequence.counts
-    summary.first_us, summary.last_us = stream.first_us or 0, state.market.time_us
+    summary.last_us = state.market.time_us
     account_time.finish(state.market.time_us, summary)
-    summary.seconds = clock() - start_s
     return summary
 
 

@@ -44,10 +44,12 @@ TOPIC_OF: dict[type, str] = {
 
 
 class Source(Protocol):
-    """Something to replay. `report` and `fraction` belong to the latest pass over `records`.
+    """Something to replay. `report` (what was read and left out) and `fraction` belong to the latest pass.
 
     A source that does not lead is a companion: it is replayed only within the span of the leading ones beside it.
     """
+
+    report: Report
 
     @property
     def name(self) -> str:
@@ -65,8 +67,8 @@ class Source(Protocol):
         ...
 
     @property
-    def report(self) -> Report:
-        """What the latest pass read and left out."""
+    def size_bytes(self) -> int:
+        """Size of the file it reads, 0 if it reads none."""
         ...
 
     @property
@@ -115,6 +117,11 @@ class CsvSource:
         return self.layout.leads
 
     @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size
+
+    @property
     def fraction(self) -> float:
         """Share of the file's bytes read."""
         return self._table.fraction if self._table is not None else 0.0
@@ -143,6 +150,11 @@ class RecordsSource:
     def name(self) -> str:
         """The file's name."""
         return self.path.name
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size
 
     @property
     def fraction(self) -> float:
@@ -176,6 +188,7 @@ class ListSource:
     leads: bool = False
     report: Report = field(default_factory=Report)
     fraction: float = 0.0
+    size_bytes: int = 0
 
     def records(self) -> Iterator[Arrived]:
         """Give the records from the first."""

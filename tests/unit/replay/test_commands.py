@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from monitor.cli import liqmon
 from monitor.errors import UsageError
+from monitor.replay import ahead
 from tests.unit.replay import files
 
 
@@ -93,6 +94,23 @@ def test_events_can_go_to_standard_output(market: Path, accounts: Path) -> None:
     """With `--out -` standard output holds events alone."""
     result = invoke("replay", market, "--accounts", accounts, "--to", "engine", "--out", "-")
     assert all("id" in json.loads(line) for line in result.stdout.splitlines())
+
+
+def test_reading_on_another_core_changes_nothing_that_a_replay_says(
+    market: Path, accounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are the same bytes, and the summary differs in its times only."""
+    said = []
+    for least_bytes in (ahead.LEAST_BYTES, 1):
+        monkeypatch.setattr(ahead, "LEAST_BYTES", least_bytes)
+        monkeypatch.setattr(ahead, "cores", lambda: 2)
+        out = market.with_name(f"events-{least_bytes}.jsonl")
+        result = invoke("replay", market, "--accounts", accounts, "--to", "engine", "--out", out, "--json")
+        data = json.loads(result.stdout)
+        del data["seconds"], data["records_per_second"]
+        said.append((result.return_value, data, out.read_bytes()))
+    assert said[0][2].count(b"\n") > 5
+    assert said[0] == said[1]
 
 
 def test_malformed_lines_are_findings(tmp_path: Path) -> None:
