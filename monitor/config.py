@@ -38,11 +38,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
     # death.
     session_timeout_s: Annotated[float, Meta(ge=6, le=300)] = 10.0
+    # How long an orderly end may take before the process ends all the same, and its successor recovers: supervisors
+    # send SIGKILL after 10 s, unless they were told another time.
+    shutdown_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 9.0
     # Records held between intake and engine, for each worker: 50,000 of 150 B are 8 MB and half a second of work.
     queue_records: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 50_000
     # How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event
     # would be too long, a millisecond makes flushes of one record.
     flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
+    # How far, in event time, the engine may be behind the newest record it has before evaluations are conflated, in
+    # live order; 0 never conflates. Two seconds of a price are no longer a price, and half a second is one busy flush.
+    overload_lag_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 2_000
+    # After how many applied records a few accounts are computed again from nothing; 0 never. At 5,000 records a second
+    # that is every two seconds, for a few milliseconds.
+    audit_every_records: Annotated[int, Meta(ge=0)] = 10_000
+    # Whether a difference ends the worker (a restart makes the book anew), or is told while it goes on.
+    audit_ends: bool = False
     # How often, in seconds of market time, risk arrays of these parameter sets (names with commas between them) go to
     # their topic; 0 never. A thousand options are 300 kB each time.
     risk_arrays_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 0

@@ -203,6 +203,9 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     to the change; absent where either requirement could not be computed."""
     attribution_base: AttributionBase | None = None
     """What the attribution counts from."""
+    conflated_records: Count = 0
+    """Under a declared overload: market records that moved the account's underlyings between its last evaluation and
+    this one, and were folded without an evaluation of their own."""
     plan: tuple[PlanLine, ...] | None = None
     """What a liquidation should do; absent where not computed."""
     v: Version

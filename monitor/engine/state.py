@@ -28,8 +28,7 @@ NO_DEADLINE = 1 << 62
 MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
+class Sourced(Struct, frozen=True, gc=False):
     """A decoded record and where it came from; `raw` are its original bytes, for a dead letter."""
 
     topic: str
@@ -163,7 +162,8 @@ class State:
 
     `partition_of` maps every account here to its partition. `gated` says that some shard or account still waits for
     the market to catch up with it. `expiries` are of the accounts that are evaluated; like `next_deadline_us`, the
-    earliest of timers and expiries, it is rebuilt from the accounts.
+    earliest of timers and expiries, it is rebuilt from the accounts. `conflated` counts the market records that were
+    folded without an evaluation of their own.
     """
 
     market: Market
@@ -174,6 +174,7 @@ class State:
     gated: bool = False
     expiries: Expiries = field(default_factory=Expiries)
     next_deadline_us: int = NO_DEADLINE
+    conflated: int = 0
 
 
 _decode_account = msgspec.json.Decoder(Account).decode

@@ -10,22 +10,27 @@ import dataclasses
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from monitor.engine import attribution, expiry, funding, ledger, status
 from monitor.engine.book import Book, status_parameters
+from monitor.engine.change import UNCHANGED, MarketChange
 from monitor.engine.composite import RejectedTick
+from monitor.engine.conflation import Due
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.events import build_event, regime_outgoing, step_outgoing, to_outgoing
 from monitor.engine.expiries import Expiries
 from monitor.engine.kept import kept_of
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
-from monitor.engine.market import Market, MarketChange
+from monitor.engine.market import TICKS, Market
 from monitor.engine.parameters import ActiveSet, RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
 from monitor.engine.surface import RejectedVolatility
-from schemas.records import START, AccountConfig, Cause, Funding, Heartbeat, PriceTick, Trade, Transfer
+from schemas.records import START, AccountConfig, Cause, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 TIMER_CAUSE = Cause(topic="timer")
@@ -34,6 +39,8 @@ TIME_CAUSE = Cause(topic="time")
 RECOVERY_CAUSE = Cause(topic="recovery")
 
 REGIME_PARTITION = 0  # its owner writes changes of the correlation regime
+
+TIMERS_ROOM = 1_024  # stale entries that a heap of timers may hold beside two for each account
 
 MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
@@ -86,18 +93,23 @@ def gate_open(state: State, partition: int) -> bool:
     return state.shards[partition].open
 
 
-def step(state: State, records: Sequence[Sourced]) -> list[Outgoing]:
+def step(state: State, records: Sequence[Sourced], *, conflate: bool = False) -> list[Outgoing]:
     """Apply records in order; return the events they cause (also kept in their accounts' outboxes).
 
     Refused records are appended to `state.rejected`. Records at or below the positions already reached are skipped.
-    Raises KeyError for a record of a partition that is not open here, or of an unknown topic.
+    With `conflate` every record is folded, but accounts are evaluated only before whatever else can act on them, and
+    at the end: docs/overload.md. Raises KeyError for a record of a partition that is not open here, or of an unknown
+    topic.
     """
     events: list[Outgoing] = []
+    due = Due() if conflate else None
     for source in records:
         if _IS_MARKET[source.topic]:
-            _market_record(state, source, events)
+            due = _market_record(state, source, events, due)
         else:
+            due = _evaluate_due(state, due, events)
             _account_record(state, source, events)
+    _evaluate_due(state, due, events)
     _keep_requirements(state)
     return events
 
@@ -111,41 +123,89 @@ def evaluate_account(state: State, name: str) -> Evaluation:
 # --- market records -------------------------------------------------------------------------------
 
 
-def _market_record(state: State, source: Sourced, events: list[Outgoing]) -> None:
+def _market_record(state: State, source: Sourced, events: list[Outgoing], due: Due | None) -> Due | None:
+    """Fold a record and evaluate what it moved, or leave that `due`; return what is due then."""
     market = state.market
     if source.position <= market.positions[source.topic]:
-        return
-    market.positions[source.topic] = source.position  # a refused record is dealt with, too
+        return due
     record = source.record
-    before_us = market.time_us
+    if due and _acts_at_once(state, record):
+        due = _evaluate_due(state, due, events)  # before the record: at the positions that events name
+    market.positions[source.topic] = source.position  # a refused record is dealt with, too
+    held = _held(market, record) if due is not None else False
+    change = _fold(state, source, events)
+    if due is not None and not _acts_at_once(state, record):
+        if change.underlyings:
+            due.take(source, change.underlyings, surface=change.surface)
+        return due if held == _held(market, record) else _evaluate_due(state, due, events)
+    if change is not UNCHANGED:
+        _tell_regimes(state, change, events)
+        # No record crosses a point of the pricing grid: time has passed it before.
+        names = _re_evaluate(state, change, market.time_us)
+        if names:
+            cause = _cause(source)
+            for name in names:
+                _conditions_changed(state, name, cause, events)
+    if state.gated:
+        _open_gates(state, _cause(source), events)
+    return due
+
+
+def _fold(state: State, source: Sourced, events: list[Outgoing]) -> MarketChange:
+    """Fold a record, after what time does before it; return what moved."""
+    market, record = state.market, source.record
     try:
-        if isinstance(record, PriceTick | Heartbeat | Funding) and record.event_time_us >= _quiet_until(state):
+        if isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us):
             market.ticks.check(record)  # a refused tick must not move time
             _pass_time(state, record.event_time_us, events)
-            before_us = market.time_us
-        change = market.apply(record)
+        return market.apply(record)
     except _REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
-        change = MarketChange()
-    _tell_regimes(state, change, events)
-    names = _re_evaluate(state, change, before_us)
-    if names:
-        cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
-        for name in names:
-            _conditions_changed(state, name, cause, events)
-    if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
-        _restate(state)
-    if state.gated:
-        cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
-        _open_gates(state, cause, events)
+        return UNCHANGED
+
+
+def _cause(source: Sourced) -> Cause:
+    return Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
+
+
+# --- conflation -----------------------------------------------------------------------------------
+
+
+def _acts_at_once(state: State, record: Input) -> bool:
+    """Whether more can follow from a market record, or from the time up to it, than other prices."""
+    if state.gated or isinstance(record, Instrument | ParameterSet):
+        return True
+    return isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us)
+
+
+def _held(market: Market, record: Input) -> bool:
+    """Whether the index that a tick bears on is doubtful: what becomes of a danger hangs on it."""
+    view = market.ticks.index(record.underlying) if isinstance(record, PriceTick) else None
+    return view is not None and view.held
+
+
+def _evaluate_due(state: State, due: Due | None, events: list[Outgoing]) -> Due | None:
+    """Evaluate the accounts of all that moved at the present market; return that nothing is due any more."""
+    if not due:
+        return due
+    market, book = state.market, state.book
+    changed = book.refresh(due.underlyings(surface=False), market)
+    # Last, so that slow models, which follow a surface, see every price.
+    changed = sorted({*changed, *book.refresh(due.underlyings(surface=True), market, surface=True)})
+    state.conflated += due.left_out
+    for name in changed:
+        account = state.shards[state.partition_of[name]].accounts[name]
+        source, skipped = due.behind(ledger.exposures(account, market.instruments).rows)
+        _conditions_changed(state, name, _cause(source), events, conflated=skipped)
+    return Due()
 
 
 # --- time -----------------------------------------------------------------------------------------
 
 
-def _quiet_until(state: State) -> int:
-    """Return a moment before which time alone does nothing; the points of the pricing grid are whole minutes."""
-    return min(state.market.ticks.quiet_us, state.next_deadline_us)
+def _is_quiet(state: State, to_us: int) -> bool:
+    """Return whether time alone does nothing up to a moment; the points of the pricing grid are whole minutes."""
+    return to_us < state.market.ticks.quiet_us and to_us < state.next_deadline_us
 
 
 def _next_grid(time_us: int) -> int:
@@ -309,18 +369,29 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
 # --- status ---------------------------------------------------------------------------------------
 
 
+class _Trigger(NamedTuple):
+    """What made an account cross; `flags` and `conflated` as in `_conditions_changed`."""
+
+    cause: Cause
+    flags: tuple[str, ...] = ()
+    conflated: int = 0
+
+
 def _conditions_changed(
     state: State, name: str, cause: Cause, events: list[Outgoing], *, deposit: bool = False,
-    flags: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (), conflated: int = 0,
 ) -> None:  # fmt: skip
-    """Take an account's present conditions through its status machine; `flags` are what is doubtful about the cause."""
+    """Take an account's present conditions through its status machine; `flags` are what is doubtful about the cause.
+
+    `conflated` records before the cause moved the account without an evaluation.
+    """
     shard = state.shards[state.partition_of[name]]
     account = shard.accounts[name]
     parameters = status_parameters(state.market, account.config.parameter_set)
     timers = dict(account.timers)
     bits = state.book.conditions(name)
     transitions = status.on_conditions(account, bits, state.market.time_us, parameters, deposit=deposit)
-    _after(state, shard, account, timers, transitions, cause, events, flags)
+    _after(state, shard, account, timers, transitions, _Trigger(cause, flags, conflated), events)
 
 
 def _fire_timers(state: State, deadline_us: int, events: list[Outgoing]) -> None:
@@ -330,7 +401,7 @@ def _fire_timers(state: State, deadline_us: int, events: list[Outgoing]) -> None
         parameters = status_parameters(state.market, account.config.parameter_set)
         timers = dict(account.timers)
         transitions = status.on_timer(account, state.book.conditions(name), deadline_us, parameters)
-        _after(state, shard, account, timers, transitions, TIMER_CAUSE, events)
+        _after(state, shard, account, timers, transitions, _Trigger(TIMER_CAUSE), events)
     _find_next_deadline(state)
 
 
@@ -350,7 +421,7 @@ def _due(state: State, deadline_us: int) -> Iterator[tuple[str, Shard]]:
 
 def _after(
     state: State, shard: Shard, account: Account, timers: dict[str, int], transitions: list[status.Transition],
-    cause: Cause, events: list[Outgoing], flags: tuple[str, ...] = (),
+    trigger: _Trigger, events: list[Outgoing],
 ) -> None:  # fmt: skip
     """Write down what the status machine did: events, and the account if anything of it must be stored."""
     name = account.name
@@ -362,8 +433,8 @@ def _after(
     shard.changed[name] = None
     _take_figures(state, account)
     evaluation = state.book.evaluation(account, state.market)
-    if flags:
-        data_quality = tuple(sorted({*evaluation.data_quality, *flags}))
+    if trigger.flags:
+        data_quality = tuple(sorted({*evaluation.data_quality, *trigger.flags}))
         evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
     positions = {**shard.marker.positions, **state.market.positions}
@@ -371,9 +442,11 @@ def _after(
         why = attribution.attribute(account, state.market, active) if evaluation.valued else None
         base = account.baseline
         event = build_event(
-            account, transition, evaluation, cause=cause, positions=positions, parameters=active, attribution=why,
-            attribution_base=None if why is None or base is None else attribution.base_of(base),
+            account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
+            attribution=why, attribution_base=None if why is None or base is None else attribution.base_of(base),
         )  # fmt: skip
+        if trigger.conflated:
+            event = msgspec.structs.replace(event, conflated_records=trigger.conflated)
         _take_baseline(state, account)
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
@@ -412,8 +485,18 @@ def _keep_requirements(state: State) -> None:
 def _push_timer(state: State, shard: Shard, account: Account) -> None:
     deadline = status.next_deadline(account)
     if deadline is not None:
+        if len(shard.timers) > TIMERS_ROOM + 2 * len(shard.accounts):
+            _drop_stale_timers(state, shard)
         heapq.heappush(shard.timers, (deadline, account.name))
         state.next_deadline_us = min(state.next_deadline_us, deadline)
+
+
+def _drop_stale_timers(state: State, shard: Shard) -> None:
+    """Keep one entry for each account: one that goes to and fro leaves entries faster than they fall due."""
+    evaluated = ((name, account) for name, account in shard.accounts.items() if name in state.book)
+    deadlines = ((status.next_deadline(account), name) for name, account in evaluated)
+    shard.timers = [(deadline, name) for deadline, name in deadlines if deadline is not None]
+    heapq.heapify(shard.timers)
 
 
 def _find_next_deadline(state: State) -> None:

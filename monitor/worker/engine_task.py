@@ -18,6 +18,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from monitor.engine import collect, confirm, urgent
 from monitor.engine.outbox import Flush, OversizedAccountError
+from monitor.worker.auditor import Auditor
 from monitor.worker.dead_letters import Letter, Owed, of_refused, of_rejected
 from monitor.worker.errors import LostInput, OversizedAccount
 from monitor.worker.flush import Flusher, together
@@ -65,6 +66,7 @@ class Engine:
         self.active = False
         self.sources: dict[tuple[str, int], Source] = {}
         self.owed = Owed()
+        self.auditor = Auditor(options.audit_every_records, ends=options.audit_ends)
         self.reported: dict[str, Position] = {}  # last refused market record reported, by topic
         self.prime_until_s = 0.0
         self.applied = 0
@@ -278,6 +280,7 @@ class Engine:
             if done.accounts:
                 self._applied_since_flush += done.accounts
                 self._mark_dirty()
+            self.auditor.look(self.applied, self.order.states)  # before what it doubts is sent
             if done.wait_ms is not None:
                 return done.wait_ms
             if _now_ms() >= until_ms or self._applied_since_flush >= FLUSH_RECORDS:

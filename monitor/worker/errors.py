@@ -49,6 +49,10 @@ class NotCommitting(WorkerError):
     """Offsets are acknowledged here and do not arrive at the broker."""
 
 
+class AuditFailed(WorkerError):
+    """Figures of the book are not what a recomputation gives, and the settings want an end then."""
+
+
 class Refused(WorkerError):
     """Starting would mean to go on from a state that is not the true one."""
 

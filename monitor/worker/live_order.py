@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from monitor.engine import close_shard, gate_open, new_state, rewind, step
-from monitor.engine.merge import LiveMerge, Wait
+from monitor.engine.merge import LiveMerge, Wait, order_time_us
 from monitor.engine.state import Shard, Sourced, State
 from monitor.worker.changelog import Recovered
 from monitor.worker.dead_letters import Letter
@@ -21,10 +22,12 @@ from monitor.worker.log_view import LogView
 from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
 from monitor.worker.order import IDLE_MS, Progress
+from monitor.worker.overload import Overload
 from schemas.records import START, Position
-from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK
+from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK, TICKS
 
 CHUNK = 64  # records given to `step` at once: small, so that gates and time are looked at often
+OVERLOADED_CHUNK = 2_000  # the same under overload: accounts are evaluated once for most of it
 # An account's inputs are waited for longer than a market's: a trade without its deposit, or a price without the trade
 # that came before it, is a wrongful liquidation.
 ACCOUNT_WAIT_MS = 250.0
@@ -46,6 +49,8 @@ class LiveOrder:
         self._merge = LiveMerge()
         self._sources: dict[tuple[str, int], Source] = {}
         self._gated: list[Source] = []
+        self._overload = Overload(options.overload_lag_ms)
+        self._known_us = 0  # of the last tick that was taken in
         self._open_market()
 
     # --- state ----------------------------------------------------------------------------------
@@ -144,7 +149,11 @@ class LiveOrder:
         while (batch := self._reader.take()) is not None:
             for record in batch.records:
                 self._merge.push(batch.topic, record)
+            if batch.records and batch.topic == TICKS.name:
+                # The last one, not the latest: a clock that is ahead would be a lag for ever.
+                self._known_us = order_time_us(batch.records[-1])
             letters += batch.letters
+            self._reader.release(batch.topic, len(batch.letters))
         for name in _MARKET_NAMES:
             self._merge.set_unfetched(name, self._reader.unfetched(name))
         return letters
@@ -179,7 +188,9 @@ class LiveOrder:
         """Apply the next records of the merge."""
         chunk: list[Sourced] = []
         wait_ms: float | None = None
-        while len(chunk) < CHUNK and wait_ms is None:
+        conflate = self._overload.active
+        size = OVERLOADED_CHUNK if conflate else CHUNK
+        while len(chunk) < size and wait_ms is None:
             item = self._merge.next(now_ms)
             if isinstance(item, Sourced):
                 chunk.append(item)
@@ -187,11 +198,26 @@ class LiveOrder:
                 wait_ms = item.wait_ms if isinstance(item, Wait) else IDLE_MS
         accounts = 0
         if chunk:
-            step(self._state, chunk)
+            step(self._state, chunk, conflate=conflate)
             accounts = self._note_applied(chunk)
             if self._gated:
                 self._open_gates()
+        self._look_at_lag(now_ms)
         return Progress(len(chunk), accounts, accounts, wait_ms)
+
+    def _look_at_lag(self, began_ms: float) -> None:
+        """Declare an overload, or its end. A market that is folded again up to a shard's positions is none."""
+        now_ms = 1000.0 * time.monotonic()
+        caught_up = self._state.gated or not self._merge.buffered(TICKS.name)
+        lag_us = self._known_us - self._state.market.time_us
+        overload = self._overload
+        if overload.look(lag_us, now_ms - began_ms, now_ms, caught_up=caught_up):
+            say = log.warning if overload.active else log.info
+            say(
+                "overload" if overload.active else "overload_over", lag_ms=overload.lag_us // 1000,
+                waiting=self._merge.buffered(), conflated=self._state.conflated,
+                positions={topic: list(at) for topic, at in self._state.market.positions.items()},
+            )  # fmt: skip
 
     def _note_applied(self, chunk: list[Sourced]) -> int:
         """Remember how far each source has come, give the market's room back; return how many were of accounts."""
@@ -213,5 +239,9 @@ class LiveOrder:
             self._gated.remove(source)
 
     def figures(self) -> dict[str, int]:
-        """Return how many records came late, and how often the merge waited."""
-        return {"late": self._merge.late, "waits": self._merge.waits}
+        """Return how many records came late, how often the merge waited, and what overloads there were."""
+        return {
+            "late": self._merge.late, "waits": self._merge.waits, "lag_ms": self._overload.lag_us // 1000,
+            "overloaded": int(self._overload.active), "overloads": self._overload.declared,
+            "conflated": self._state.conflated,
+        }  # fmt: skip

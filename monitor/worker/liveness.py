@@ -74,7 +74,8 @@ class Pulse:
             )
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Beat for ever, from now on: what came before was the start, when nothing was owned that others could take."""
+        self._last_s = self._clock()
         while True:
             self.check()
             await asyncio.sleep(BEAT_S)

@@ -156,9 +156,13 @@ class MarketReader:
         moved = position != topic.position
         topic.position = position
         topic.end = max(position, consumer.highwater(topic.partition) or 0)
-        if batch.records or batch.letters:
-            topic.held += len(batch.records)
-            self.records += len(batch.records)
-            self._batches.append((fold, batch))
+        self._hand_over(topic, fold, batch)
         if moved:
             self._wake.set()
+
+    def _hand_over(self, topic: _Topic, fold: int, batch: MarketBatch) -> None:
+        if batch.records or batch.letters:
+            # Refused rows are memory, too: a topic of rubbish would else be read without end.
+            topic.held += len(batch.records) + len(batch.letters)
+            self.records += len(batch.records)
+            self._batches.append((fold, batch))

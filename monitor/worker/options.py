@@ -36,9 +36,13 @@ class WorkerOptions:
     queue_records: int = 50_000
     flush_interval_ms: float = 5.0
     ready_timeout_s: float = 120.0
+    shutdown_timeout_s: float = 9.0
     data_dir: Path | None = None
     order: Order = "live"
     sequence_prefix: str | None = None
+    overload_lag_ms: int = 2_000
+    audit_every_records: int = 10_000
+    audit_ends: bool = False
     risk_arrays_every_s: int = 0
     risk_arrays_sets: tuple[str, ...] = ("default",)
 
@@ -83,9 +87,13 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         queue_records=settings.queue_records,
         flush_interval_ms=settings.flush_interval_ms,
         ready_timeout_s=ready_timeout_s,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
         data_dir=Path(settings.data_dir) if settings.data_dir else None,
         order=settings.order,
         sequence_prefix=settings.sequence_prefix,
+        overload_lag_ms=settings.overload_lag_ms,
+        audit_every_records=settings.audit_every_records,
+        audit_ends=settings.audit_ends,
         risk_arrays_every_s=settings.risk_arrays_every_s,
         risk_arrays_sets=tuple(settings.risk_arrays_sets.split(",")),
     )

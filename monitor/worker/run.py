@@ -44,7 +44,6 @@ from monitor.worker.publisher import Publisher
 from monitor.worker.strict_order import StrictOrder
 from schemas.topics import ALL
 
-SHUTDOWN_S = 9.0  # supervisors send SIGKILL after 10 s
 PROGRESS_S = 10.0
 MAX_FOLDERS = 1_000
 
@@ -124,7 +123,8 @@ class Shell(mode.Service):
             "progress", ready=self.ownership.ready, partitions=list(engine.order.shards), applied=now[0], sent=now[1],
             applied_per_s=round((now[0] - before[0]) / PROGRESS_S), sent_per_s=round((now[1] - before[1]) / PROGRESS_S),
             flushes=engine.flushes, held=self.intake.held, holes=engine.holes, refetched=engine.refetched,
-            stale=engine.stale, **engine.order.figures(),
+            stale=engine.stale, sound=engine.auditor.sound, audited=engine.auditor.audited,
+            audit_differences=engine.auditor.differences, **engine.order.figures(),
         )  # fmt: skip
 
 
@@ -132,16 +132,17 @@ class Worker(faust.Worker):
     """Faust's worker, with a bound on the time from a signal to the end."""
 
     ownership: Ownership
+    shutdown_timeout_s: float
 
     def _schedule_shutdown(self, signal: signal.Signals) -> None:
-        timer = threading.Timer(SHUTDOWN_S, self._give_up)
+        timer = threading.Timer(self.shutdown_timeout_s, self._give_up)
         timer.daemon = True
         timer.start()
         super()._schedule_shutdown(signal)
 
     def _give_up(self) -> None:
         """End now: what the last flush could not send, recovery does."""
-        log.warning("stopped_late", finished=self.ownership.finished, after_s=SHUTDOWN_S)
+        log.warning("stopped_late", finished=self.ownership.finished, after_s=self.shutdown_timeout_s)
         logging.shutdown()
         os._exit(0 if self.ownership.finished else Ending.RESTART)
 
@@ -241,6 +242,7 @@ def run_worker(options: WorkerOptions) -> int:
         worker = Worker(shell.faust_app, shell, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
         worker.spinner = None
         worker.ownership = shell.ownership
+        worker.shutdown_timeout_s = options.shutdown_timeout_s
         _quieten()
         try:
             worker.execute_from_commandline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -22,6 +23,14 @@ def test_a_pause_beyond_the_session_is_noticed_by_whoever_comes_first() -> None:
     now_s[0] += 6.1
     with pytest.raises(Paused, match=r"6\.1 s"):
         pulse.check()
+
+
+def test_a_slow_start_is_no_pause() -> None:
+    """Beats count from the first on: a worker that took long to get there has stood still for nobody."""
+    times = iter([100.0, 150.0, 150.0, 155.0, 162.0])
+    pulse = Pulse(6.0, clock=lambda: next(times))
+    with pytest.raises(Paused, match=r"7\.0 s"):
+        asyncio.run(pulse.run())
 
 
 @pytest.mark.parametrize(
