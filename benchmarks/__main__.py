@@ -21,7 +21,7 @@ import click
 
 from benchmarks.compiled import compilers
 
-GROUPS = ("kernels", "sweep", "es", "models")
+GROUPS = ("kernels", "sweep", "es", "models", "records")
 PROCESSES = 3
 
 Figures = dict[str, float | bool]

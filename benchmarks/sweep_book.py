@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels import move_losses, scenarios
 from kernels._jit import Bools, Floats, Ints
-from monitor.engine.column import BLOCK
+from monitor.engine.segments import BLOCK
 
 ACCOUNTS, POSITIONS, UNDERLYINGS, MOST_HELD = 100_000, 20, 10, 4
 INSTRUMENTS, LINEARS = 100, 4
@@ -123,7 +123,7 @@ def _segments(rng: np.random.Generator, account: Ints) -> Segments:
 
 
 def _by_length(held: Segments, count: Ints) -> Segments:
-    """Return the segments of each block of accounts with the shorter first, as `monitor.engine.column` keeps them."""
+    """Return the segments of each block of accounts with the shorter first, as `monitor.engine.segments` keeps them."""
     order = np.lexsort((count, np.arange(len(count)) // BLOCK))
     indptr = np.concatenate([[0], np.cumsum(count[order])]).astype(np.int64)
     from_here = np.repeat(held.indptr[:-1][order] - indptr[:-1], count[order]) + np.arange(len(held.row))

@@ -29,6 +29,7 @@ from kernels.machine_code import PackageCache
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Shorts = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])

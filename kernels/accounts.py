@@ -1,45 +1,51 @@
 """Account totals and status conditions from what accounts have in their underlyings.
 
-Rows are accounts; each has `count[row]` places, one for every underlying that it holds, in the order of their names;
-`column[row, place]` says which. So the numbers of an account lie side by side: a tick waits for memory. The conditions
-compare u = MM/equity and v = IM/equity with the thresholds of the account states by cross-multiplication, so that no
-division decides a status.
+Rows are accounts; each has a place for every underlying that it holds, in the order of their names. All that a tick
+needs of an account is one record of doubles, `record[row]`, on cache lines of its own, some of them seen as 16-bit
+integers, `shorts[row]`: a tick waits for memory. USD, unused elements are zero:
+
+* `CASH`, which no index moves, and the `NORM` of its hedges;
+* of the shorts: condition `FLAGS`, in how many underlyings it is (`COUNT`), its parameter `SET`, how many of its
+  underlyings are `HELD`, and `TRAITS`;
+* by place from `PLACES` on, `EACH` numbers: `VALUE`, and two of the requirement. Of a netted account (model P) they are
+  the terms of its two bounds (`kernels.netted_bounds`), `UPPER` besides the norm, and `LOWER`; of any other they are
+  its initial and its maintenance requirement.
+
+The conditions compare u = MM/equity and v = IM/equity with the thresholds of the account states by cross-
+multiplication, so that no division decides a status.
 """
 
 from __future__ import annotations
 
 import math
 
-from kernels._jit import Bools, Floats, Ints, inlined, kernel
-from kernels.ahead import ask_for_totals
+from kernels._jit import Floats, Ints, Shorts, inlined, kernel
 
 # Threshold columns of one parameter set.
 WARN_ENTER_V, WARN_LEAVE_V, CALL_ENTER_V, CALL_LEAVE_V, LIQ_ENTER_U, LIQ_LEAVE_V = range(6)
 THRESHOLDS = 6
 
+CASH, NORM = 0, 1  # of a record
+FLAGS, COUNT, SET, HELD, TRAITS = range(8, 13)  # of its shorts
+PLACES, EACH, VALUE, UPPER, LOWER = 4, 3, 0, 1, 2
+LEAST_PLACES = 4  # for which a record has room
+
+NETTED, HAS_POSITIONS, DEGRADED = 1, 2, 4  # bits of TRAITS
+
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
+UNSURE = -1
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1], f8, f8[:, :], f8[:, ::1], f8[:, ::1]")
-def scatter(
-    account: Ints,
-    place: Ints,
-    value: Floats,
-    requirement: Floats,
-    mm_factor: float,
-    value_usd: Floats,
-    im_usd: Floats,
-    mm_usd: Floats,
-) -> None:
-    """Write one underlying's segment results to the places that it has in its accounts.
-
-    account, place: int64[m]; value, requirement: float64[m] USD; value_usd, im_usd, mm_usd: float64[accounts, places].
-    """
-    for k in range(account.shape[0]):
-        row, p = account[k], place[k]
-        value_usd[row, p] = value[k]
-        im_usd[row, p] = requirement[k]
-        mm_usd[row, p] = mm_factor * requirement[k]
+@inlined()
+def _compared(equity: float, im: float, mm: float, limits: Floats, of: int, bits: Ints) -> int:
+    """Return the bits of an account with equity. All is loaded first: what is not read needs no jump."""
+    b0, b1, b2, b3, b4, b5 = bits[0], bits[1], bits[2], bits[3], bits[4], bits[5]
+    warn_enter, warn_leave = limits[of, WARN_ENTER_V] * equity, limits[of, WARN_LEAVE_V] * equity
+    call_enter, call_leave = limits[of, CALL_ENTER_V] * equity, limits[of, CALL_LEAVE_V] * equity
+    enter, leave = limits[of, LIQ_ENTER_U] * equity, limits[of, LIQ_LEAVE_V] * equity
+    flags: int = (b0 if im >= warn_enter else 0) | (b1 if im < warn_leave else 0)
+    flags |= (b2 if im >= call_enter else 0) | (b3 if im < call_leave else 0)
+    return flags | (b4 if mm >= enter else 0) | (b5 if im <= leave else 0)
 
 
 @inlined()
@@ -52,12 +58,7 @@ def _conditions(
         return unvalued
     flags: int = bits[7] if held else 0
     if equity > 0.0:
-        flags |= bits[0] if im >= limits[of, WARN_ENTER_V] * equity else 0
-        flags |= bits[1] if im < limits[of, WARN_LEAVE_V] * equity else 0
-        flags |= bits[2] if im >= limits[of, CALL_ENTER_V] * equity else 0
-        flags |= bits[3] if im < limits[of, CALL_LEAVE_V] * equity else 0
-        flags |= bits[4] if mm >= limits[of, LIQ_ENTER_U] * equity else 0
-        flags |= bits[5] if im <= limits[of, LIQ_LEAVE_V] * equity else 0
+        flags |= _compared(equity, im, mm, limits, of, bits)
     elif equity < 0.0 or has_positions:
         flags |= bits[0] | bits[2] | bits[4] | bits[6]
     elif im > 0.0 or mm > 0.0:
@@ -82,89 +83,95 @@ def conditions(
     return flags
 
 
-@kernel(
-    "i8[::1], f8[:], f8[:, :], f8[:, ::1], f8[:, ::1], i8[:], i8[:, :], b1[::1], b1[::1], b1[::1], b1[::1], b1[::1],"
-    "f8[:], f8[:, :], f8[::1], f8[::1], i8[:], f8[:, ::1], i8[::1], f8[:], f8[:], f8[:], i8[:], i8[::1], i8[::1],"
-    "i8[::1]"
-)
-def refresh_totals(
-    rows: Ints,
-    cash_usd: Floats,
-    value_usd: Floats,
-    im_usd: Floats,
-    mm_usd: Floats,
-    count: Ints,
-    column: Ints,
-    held_column: Bools,
-    degraded: Bools,
-    has_positions: Bools,
-    netted: Bools,
-    exact: Bools,
-    norm_usd: Floats,
-    residual_usd: Floats,
-    lower_usd: Floats,
-    mm_factor: Floats,
-    threshold_set: Ints,
-    thresholds: Floats,
-    bits: Ints,
-    equity: Floats,
-    im: Floats,
-    mm: Floats,
-    flags: Ints,
-    changed: Ints,
-    unsure: Ints,
-    counts: Ints,
-) -> None:
-    """Recompute equity, IM, MM and condition bits of some accounts.
+@inlined()
+def figure(place: int, which: int) -> int:
+    """Return where a record has a figure of a place."""
+    return PLACES + EACH * place + which
 
-    rows: int64[r] account rows to refresh. cash_usd, equity, im, mm: float64[accounts]; flags: int64[accounts].
-    value_usd, im_usd, mm_usd, residual_usd: float64[accounts, places]; held_column: bool[columns]. A netted account
-    whose `im` is not exact is judged by its two bounds (`kernels.netted_bounds`): norm + sum of residuals, and
-    lower_usd, float64[accounts], or 0 if it is empty; mm_factor: float64[sets]. Receives the rows, in the order of
-    `rows`: changed, those whose bits changed; unsure, those between whose bounds a threshold lies, with their bits as
-    they were: solve them and come again. counts: int64[2], how many of each.
+
+@inlined()
+def _totals(row: int, record: Floats, shorts: Shorts) -> tuple[float, float, float]:
+    """Return equity and the sums of both figures of the requirement; most accounts have as many places as are spelt."""
+    equity, high, low = record[row, CASH], 0.0, 0.0
+    for place in range(LEAST_PLACES):
+        equity += record[row, PLACES + EACH * place + VALUE]
+        high += record[row, PLACES + EACH * place + UPPER]
+        low += record[row, PLACES + EACH * place + LOWER]
+    for place in range(LEAST_PLACES, shorts[row, COUNT]):
+        equity += record[row, PLACES + EACH * place + VALUE]
+        high += record[row, PLACES + EACH * place + UPPER]
+        low += record[row, PLACES + EACH * place + LOWER]
+    return equity, high, low
+
+
+@inlined()
+def judge(row: int, record: Floats, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints) -> int:
+    """Return the condition bits of one account by its figures, UNSURE if a threshold lies between its two bounds.
+
+    mm_factor: float64[sets]; thresholds: float64[sets, THRESHOLDS]; bits as in `conditions`.
     """
-    changes = 0
-    open_cases = 0
+    equity, high, low = _totals(row, record, shorts)
+    of, trait = shorts[row, SET], shorts[row, TRAITS]
+    some, held = (trait & HAS_POSITIONS) != 0, shorts[row, HELD] > 0 or (trait & DEGRADED) != 0
+    if not trait & NETTED:
+        sums: int = _conditions(equity, high, low, some, held, thresholds, of, bits)
+        return sums
+    high = (record[row, NORM] + high) * (1.0 + SLACK)
+    low = max(0.0, low) * (1.0 - SLACK)
+    check = equity + high + low
+    if equity > 0.0 and high >= 0.0 and check - check == 0.0:
+        factor, held_bit = mm_factor[of], bits[7] if held else 0
+        usual: int = _compared(equity, high, factor * high, thresholds, of, bits) | held_bit
+        least: int = _compared(equity, low, factor * low, thresholds, of, bits) | held_bit
+        return usual if usual == least else UNSURE
+    return _judge_unusual(equity, high, low, some, held, mm_factor[of], thresholds, of, bits)
+
+
+@kernel("f8, f8, f8, b1, b1, f8, f8[:, ::1], i8, i8[::1]")
+def _judge_unusual(
+    equity: float, high: float, low: float, some: bool, held: bool, factor: float, thresholds: Floats, of: int,
+    bits: Ints,
+) -> int:  # fmt: skip
+    """As `judge`, of a netted account that has no equity or no requirement."""
+    low = low if math.isfinite(high) else high
+    now: int = _conditions(equity, high, factor * high, some, held, thresholds, of, bits)
+    other: int = _conditions(equity, low, factor * low, some, held, thresholds, of, bits)
+    return now if now == other else UNSURE
+
+
+@kernel("i8, f8[:, ::1], i2[:, ::1]")
+def totals(row: int, record: Floats, shorts: Shorts) -> tuple[float, float, float]:
+    """Return the equity of one account and the sums of its figures of the requirement, USD."""
+    found: tuple[float, float, float] = _totals(row, record, shorts)
+    return found
+
+
+@inlined()
+def judge_exact(
+    row: int, equity: float, requirement: float, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints
+) -> int:
+    """Return the condition bits of a netted account by its exact requirement, USD."""
+    of, trait = shorts[row, SET], shorts[row, TRAITS]
+    some, held = (trait & HAS_POSITIONS) != 0, shorts[row, HELD] > 0 or (trait & DEGRADED) != 0
+    now: int = _conditions(equity, requirement, mm_factor[of] * requirement, some, held, thresholds, of, bits)
+    return now
+
+
+@kernel("i8[::1], f8[:, ::1], i2[:, ::1], f8[::1], f8[:, ::1], i8[::1], i8[::1], i8[::1], i8[::1]")
+def judge_rows(
+    rows: Ints, record: Floats, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints, changed: Ints,
+    unsure: Ints, counts: Ints,
+) -> None:  # fmt: skip
+    """Judge some accounts by their figures as they are; receivers as in `kernels.netted_bounds.sweep`."""
+    changes, open_cases = counts[0], counts[1]
     for k in range(rows.shape[0]):
         row = rows[k]
-        ask_for_totals(rows, k, value_usd, column, cash_usd)
-        total_value = cash_usd[row]
-        total_im = norm_usd[row] if netted[row] else 0.0
-        total_mm = 0.0
-        held = degraded[row]
-        for place in range(count[row]):
-            total_value += value_usd[row, place]
-            held |= held_column[column[row, place]]
-            if netted[row]:
-                total_im += residual_usd[row, place]
-            else:
-                total_im += im_usd[row, place]
-                total_mm += mm_usd[row, place]
-        equity[row] = total_value
-        of, some = threshold_set[row], has_positions[row]
-        if netted[row]:
-            factor = mm_factor[of]
-            if exact[row]:
-                mm[row] = factor * im[row]
-                now = _conditions(total_value, im[row], mm[row], some, held, thresholds, of, bits)
-            else:
-                upper = total_im * (1.0 + SLACK)
-                lower = max(0.0, lower_usd[row]) * (1.0 - SLACK) if lower_usd.shape[0] else 0.0
-                if not math.isfinite(total_im):
-                    lower = total_im
-                now = _conditions(total_value, upper, factor * upper, some, held, thresholds, of, bits)
-                if now != _conditions(total_value, lower, factor * lower, some, held, thresholds, of, bits):
-                    unsure[open_cases] = row
-                    open_cases += 1
-                    continue
-        else:
-            im[row] = total_im
-            mm[row] = total_mm
-            now = _conditions(total_value, total_im, total_mm, some, held, thresholds, of, bits)
-        if now != flags[row]:
-            flags[row] = now
+        now = judge(row, record, shorts, mm_factor, thresholds, bits)
+        if now < 0:
+            unsure[open_cases] = row
+            open_cases += 1
+        elif now != shorts[row, FLAGS]:
+            shorts[row, FLAGS] = now
             changed[changes] = row
             changes += 1
-    counts[0] = changes
-    counts[1] = open_cases
+    counts[0], counts[1] = changes, open_cases

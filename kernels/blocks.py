@@ -32,7 +32,7 @@ def blocks(indptr: Ints, row: Ints, quantity: Floats, pnl: Floats, out: Floats) 
     sums = empty_table(CHUNK, stride)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        sum_segments(indptr[:-1], indptr[1:], place, quantity, table, stride, begin, end, sums)
         for a in range(begin, end):
             at = (a - begin) * stride
             out[a] = sums[at : at + scenarios]

@@ -14,7 +14,6 @@ from kernels import vectors
 from kernels._jit import Floats, Ints, inlined, kernel
 from kernels.segment_curves import AT_ONCE, EXTRAS, FUSED, PARTIAL, PLAIN, VOL_CELLS, reduced_sums
 from kernels.segment_sums import sum_columns
-from kernels.segment_tables import check_positions
 from kernels.vectors import LANES
 
 
@@ -84,23 +83,22 @@ def _finish(
                 losses[to + j] = math.nan
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, f8[::1]")
+@kernel("i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, f8[::1]")
 def sum_curves(
-    indptr: Ints, row: Ints, quantity: Floats, table: Floats, width: int, falls: int, rises: int, begin: int, end: int,
-    losses: Floats, first: int, extras: Floats,
+    start: Ints, stop: Ints, row: Ints, quantity: Floats, table: Floats, width: int, falls: int, rises: int,
+    begin: int, end: int, losses: Floats, first: int, extras: Floats,
 ) -> None:  # fmt: skip
     """Write the curves of segments begin .. end - 1 to `losses[first + a width]` on, a = 0 .. end - begin - 1.
 
     table: from `move_losses.curve_table`; extras: float64[>= (end - begin) extra_stride], of which the first two of
-    each segment become its value and delta. A curve is NaN throughout if any of its cells is not finite. Raises
-    ValueError on a row that does not exist; nothing else is checked.
+    each segment become its value and delta. A curve is NaN throughout if any of its cells is not finite. Segments as in
+    `kernels.segment_sums.sum_columns`, and as there nothing is checked.
     """
     if begin >= end:
         return
     groups, vectors = groups_of(width), extra_vectors(width, falls + rises)
     stride = LANES * (VOL_CELLS * groups + vectors)
     each, partial = extra_stride(width, falls + rises), has_partial(width)
-    check_positions(row[indptr[begin] : indptr[end]], table.shape[0] // stride)
     faults = False
     behind = FUSED and vectors == 1 and not partial  # the vector of extras goes with the last groups
     passes = (groups + AT_ONCE - 1) // AT_ONCE
@@ -110,20 +108,20 @@ def sum_curves(
         if p == passes - 1 and (partial or behind):
             kind = PARTIAL if partial else EXTRAS
         faults |= reduced_sums(
-            right - left, kind, table, stride, LANES * VOL_CELLS * left, indptr, row, quantity, begin, end, losses,
+            right - left, kind, table, stride, LANES * VOL_CELLS * left, start, stop, row, quantity, begin, end, losses,
             width, first + LANES * left, extras, each,
         )  # fmt: skip
     if vectors > 0 and not (behind and passes > 0):
         to = LANES if partial else 0
         sum_columns(
-            indptr, row, quantity, table, stride, LANES * VOL_CELLS * groups, vectors, begin, end, extras, each, to
+            start, stop, row, quantity, table, stride, LANES * VOL_CELLS * groups, vectors, begin, end, extras, each, to
         )
     _finish(extras, each, end - begin, width, falls, rises, losses, first, faults)
 
 
 @inlined()
-def keep_curve(losses: Floats, at: int, moves: Floats, w: float, pool: Floats, to: int) -> float:
-    """Copy a curve to `pool[to : to + width]`, and return the max over j of `losses[at + j] + w moves[j]`.
+def residual_of(losses: Floats, at: int, moves: Floats, w: float) -> float:
+    """Return the max over j of `losses[at + j] + w moves[j]`: what a hedge leaves of a curve.
 
     The same as `kernels.netting.residual` to the last bit. The curve is finite or NaN throughout, as
     `sum_curves` leaves it.
@@ -135,11 +133,9 @@ def keep_curve(losses: Floats, at: int, moves: Floats, w: float, pool: Floats, t
         for group in range(0, width, LANES):
             j = min(group, width - LANES)
             curve = vectors.load(losses, at + j)
-            vectors.store(pool, to + j, curve)
             most = vectors.larger(vectors.add(curve, vectors.multiply(hedge, vectors.load(moves, j))), most)
         largest = vectors.largest_of(most)
     else:
         for j in range(width):
-            pool[to + j] = losses[at + j]
             largest = max(largest, losses[at + j] + w * moves[j])
     return math.nan if math.isnan(losses[at] + w) else largest

@@ -28,7 +28,8 @@ def extended_sides(table: ScenarioTable, buckets_each_side: int) -> Ints:
 
 
 @kernel("i8, i8, i8[::1]")
-def _check_layout(scenarios: int, width: int, side: Ints) -> None:
+def check_layout(scenarios: int, width: int, side: Ints) -> None:
+    """Raise ValueError unless scenarios are three per standard move and one per extended side."""
     if width < 3 or width % 2 == 0:
         raise ValueError("a curve needs an odd number of moves, three or more")
     if scenarios != VOL_CELLS * width + side.shape[0]:
@@ -39,7 +40,7 @@ def _check_layout(scenarios: int, width: int, side: Ints) -> None:
 
 
 @kernel("i8, i8[::1]")
-def _columns(width: int, side: Ints) -> Ints:
+def columns_of(width: int, side: Ints) -> Ints:
     """Return the scenario of each column of a table, or what else is there: the order of `kernels.curves`."""
     groups, beyond = groups_of(width), VOL_CELLS * LANES * groups_of(width)
     column = np.full(beyond + LANES * extra_vectors(width, side.shape[0]), _NOTHING)
@@ -66,33 +67,35 @@ def _columns(width: int, side: Ints) -> Ints:
     return column
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1], i8")
-def curve_table(
-    indptr: Ints, row: Ints, quantity: Floats, pnl: Floats, value: Floats, delta: Floats, side: Ints, width: int
-) -> tuple[Floats, Ints]:
-    """Return the table of `kernels.segment_tables` for curves, then value and delta, and each position's row in it.
+@kernel("i8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1], f8[::1]")
+def fill_curves(held: Ints, pnl: Floats, value: Floats, delta: Floats, layout: Ints, table: Floats) -> None:
+    """Write the table of `kernels.curves.sum_curves` for some rows; layout: `columns_of`.
 
-    Raises ValueError on segments, shapes and sides that do not fit.
+    pnl: float64[n, S]; value, delta: float64[n]; table: float64[len(held) * len(layout)], whose padding stays as it is.
     """
-    check_segments(indptr, row, quantity, pnl.shape[0])
-    _check_layout(pnl.shape[1], width, side)
-    if not value.shape[0] == delta.shape[0] == pnl.shape[0]:
-        raise ValueError("instrument columns must have one length")
-    held, place = table_rows(indptr, row, pnl.shape[0])
-    column = _columns(width, side)
-    stride = column.shape[0]
-    table = empty_table(held.shape[0], stride)
+    stride = layout.shape[0]
     for i in range(held.shape[0]):
         unit = held[i]
         for c in range(stride):
-            of = column[c]
+            of = layout[c]
             if of >= 0:
                 table[i * stride + c] = pnl[unit, of]
             elif of == _VALUE:
                 table[i * stride + c] = value[unit]
             elif of == _DELTA:
                 table[i * stride + c] = delta[unit]
-    return table, place
+
+
+@kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1], i8")
+def _held_rows(
+    indptr: Ints, row: Ints, quantity: Floats, pnl: Floats, value: Floats, delta: Floats, side: Ints, width: int
+) -> tuple[Ints, Ints]:
+    """Return the instrument of each row of a table, and each position's row in it; refuse what does not fit."""
+    check_segments(indptr, row, quantity, pnl.shape[0])
+    check_layout(pnl.shape[1], width, side)
+    if not value.shape[0] == delta.shape[0] == pnl.shape[0]:
+        raise ValueError("instrument columns must have one length")
+    return table_rows(indptr, row, pnl.shape[0])
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], i8[::1], f8[::1], f8[::1], f8[:, ::1]")
@@ -116,7 +119,10 @@ def evaluate(
     that holds it NaN throughout. Raises ValueError on shapes, rows and sides that do not fit.
     """
     m, width = losses.shape
-    table, place = curve_table(indptr, row, quantity, pnl, value, delta, side, width)
+    held, place = _held_rows(indptr, row, quantity, pnl, value, delta, side, width)
+    layout = columns_of(width, side)
+    table = empty_table(held.shape[0], layout.shape[0])
+    fill_curves(held, pnl, value, delta, layout, table)
     if indptr.shape[0] != m + 1 or out_value.shape[0] != m or out_delta.shape[0] != m:
         raise ValueError("outputs need one row per segment")
     falls = int(np.sum(side < 0))
@@ -126,8 +132,9 @@ def evaluate(
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
         sum_curves(
-            indptr, place, quantity, table, width, falls, side.shape[0] - falls, begin, end, flat, begin * width, extras
-        )
+            indptr[:-1], indptr[1:], place, quantity, table, width, falls, side.shape[0] - falls, begin, end, flat,
+            begin * width, extras,
+        )  # fmt: skip
         for a in range(begin, end):
             at = (a - begin) * each
             out_value[a] = extras[at]
@@ -149,7 +156,7 @@ def worst_scenarios(block: Floats, side: Ints, scenario: Ints) -> None:
     block: float64[S], the P&L of one segment. All -1 if any P&L is NaN. Raises ValueError on shapes that do not fit.
     """
     width = scenario.shape[0]
-    _check_layout(block.shape[0], width, side)
+    check_layout(block.shape[0], width, side)
     for s in range(block.shape[0]):
         if not math.isfinite(block[s]):
             scenario[:] = -1

@@ -65,7 +65,7 @@ def _worst_wide(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
 
 
 @inlined()
-def _worst(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
+def worst_of(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
     """Return the smallest P&L and its scenario, the lowest of equals; NaN and -1 if any is not finite."""
     if scenarios >= LANES:
         worst, scenario = _worst_wide(sums, at, scenarios)
@@ -74,14 +74,16 @@ def _worst(sums: Floats, at: int, scenarios: int) -> tuple[float, int]:
     return worst, NO_SCENARIO if math.isnan(worst) else scenario
 
 
-@kernel("i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], i8[::1], i8")
-def _table(
-    held: Ints, pnl: Floats, value: Floats, delta: Floats, market_delta: Floats, expiry_group: Ints, groups: int
-) -> Floats:
-    """Return the table of a segment's sums: P&L by scenario, value, delta, market delta in its group's column."""
+@kernel("i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], i8[::1], i8, f8[::1]")
+def fill_table(
+    held: Ints, pnl: Floats, value: Floats, delta: Floats, market_delta: Floats, expiry_group: Ints, stride: int,
+    table: Floats,
+) -> None:  # fmt: skip
+    """Write the table of segments' sums for some rows: P&L by scenario, value, delta, market delta by expiry group.
+
+    table: float64[len(held) * stride], zeros; stride: `table_stride`.
+    """
     scenarios = pnl.shape[1]
-    stride = stride_of(scenarios + 2 + groups)
-    table = empty_table(held.shape[0], stride)
     for i in range(held.shape[0]):
         at, unit = i * stride, held[i]
         table[at : at + scenarios] = pnl[unit]
@@ -89,7 +91,21 @@ def _table(
         table[at + scenarios + 1] = delta[unit]
         if expiry_group[unit] != NO_GROUP:
             table[at + scenarios + 2 + expiry_group[unit]] = market_delta[unit]
-    return table
+
+
+@kernel("i8, i8")
+def table_stride(scenarios: int, groups: int) -> int:
+    """Return the length of a table row."""
+    return stride_of(scenarios + 2 + groups)
+
+
+@inlined()
+def carried(sums: Floats, at: int, group_rate: Floats) -> float:
+    """Return sum over expiries |net market delta| rate, of the sums from element `at` on."""
+    total = 0.0
+    for group in range(group_rate.shape[0]):
+        total += abs(sums[at + group]) * group_rate[group]
+    return total
 
 
 @kernel("i8[::1], i8")
@@ -143,22 +159,20 @@ def evaluate(
     if not (out_delta_shock.shape[0] == out_delta.shape[0] == m and scenarios > 0):
         raise ValueError("outputs need one element per segment, and pnl at least one scenario")
     held, place = table_rows(indptr, row, n)
-    table = _table(held, pnl, value, delta, market_delta, expiry_group, group_rate.shape[0])
-    stride = stride_of(scenarios + 2 + group_rate.shape[0])
+    stride = table_stride(scenarios, group_rate.shape[0])
+    table = empty_table(held.shape[0], stride)
+    fill_table(held, pnl, value, delta, market_delta, expiry_group, stride, table)
     sums = empty_table(CHUNK, stride)
     for begin in range(0, m, CHUNK):
         end = min(begin + CHUNK, m)
-        sum_segments(indptr, place, quantity, table, stride, begin, end, sums)
+        sum_segments(indptr[:-1], indptr[1:], place, quantity, table, stride, begin, end, sums)
         for a in range(begin, end):
             at = (a - begin) * stride
-            worst, out_argmin[a] = _worst(sums, at, scenarios)
+            worst, out_argmin[a] = worst_of(sums, at, scenarios)
             out_value[a] = sums[at + scenarios]
             out_delta[a] = sums[at + scenarios + 1]
             out_scan[a] = 0.0 if worst >= 0.0 else -worst
-            carried = 0.0
-            for group in range(group_rate.shape[0]):
-                carried += abs(sums[at + scenarios + 2 + group]) * group_rate[group]
-            out_roll[a] = index_price * carried
+            out_roll[a] = index_price * carried(sums, at + scenarios + 2, group_rate)
             out_delta_shock[a] = delta_shock(
                 out_delta[a], index_price, delta_slope, delta_threshold_usd, max_delta_shock
             )

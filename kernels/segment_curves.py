@@ -58,18 +58,18 @@ def _reduce(builder: Any, cells: list[Any]) -> tuple[Any, Any]:
 
 
 def _lower_reduced_sums(
-    _typing: Any, _groups: Any, _kind: Any, table: Any, _stride: Any, _column: Any, indptr: Any, row: Any,
+    _typing: Any, _groups: Any, _kind: Any, table: Any, _stride: Any, _column: Any, start: Any, stop: Any, row: Any,
     quantity: Any, _begin: Any, _end: Any, losses: Any, _width: Any, _to: Any, extras: Any, _each: Any,
 ) -> Lowering:  # fmt: skip
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         *data, out, more = (
-            data_of(context, builder, signature.args[i], args[i])[0] for i in (2, 5, 6, 7, 10, 13)
+            data_of(context, builder, signature.args[i], args[i])[0] for i in (2, 5, 6, 7, 8, 11, 14)
         )  # fmt: skip
 
         def finish(count: int, kind: int) -> Callable[[Any, list[Any]], Any]:
             def code(number: Any, totals: list[Any]) -> Any:
-                target = lanes_at(builder, out, builder.add(args[12], builder.mul(number, args[11])), LANES)
-                own = builder.mul(number, args[14])
+                target = lanes_at(builder, out, builder.add(args[13], builder.mul(number, args[12])), LANES)
+                own = builder.mul(number, args[15])
                 faults = None
                 for group in range(count):
                     cells = totals[VOL_CELLS * group : VOL_CELLS * (group + 1)]
@@ -94,21 +94,21 @@ def _lower_reduced_sums(
         def loop(count: int, kind: int) -> Callable[[Any], Any]:
             vectors = VOL_CELLS * count + (kind == EXTRAS)
             return lambda after: emit_segments(
-                builder, vectors, data, args[3:5], args[8:10], after, finish(count, kind)
+                builder, vectors, data, args[3:5], args[9:11], after, finish(count, kind)
             )
 
         case = builder.mul(builder.sub(args[0], ir.Constant(I64, 1)), ir.Constant(I64, 3))
         return emit_cases(builder, builder.add(case, args[1]), [loop(*case) for case in _CASES])
 
     i8 = types.int64
-    taken = (i8, i8, table, i8, i8, indptr, row, quantity, i8, i8, losses, i8, i8, extras, i8)
+    taken = (i8, i8, table, i8, i8, start, stop, row, quantity, i8, i8, losses, i8, i8, extras, i8)
     return types.boolean(*taken), code
 
 
 @lowered(_lower_reduced_sums)
 def reduced_sums(
-    groups: int, kind: int, table: Floats, stride: int, column: int, indptr: Ints, row: Ints, quantity: Floats,
-    begin: int, end: int, losses: Floats, width: int, to: int, extras: Floats, each: int,
+    groups: int, kind: int, table: Floats, stride: int, column: int, start: Ints, stop: Ints, row: Ints,
+    quantity: Floats, begin: int, end: int, losses: Floats, width: int, to: int, extras: Floats, each: int,
 ) -> bool:  # fmt: skip
     """Write the losses of some groups of segments begin .. end - 1, one or more, to `losses[to + a width]` on.
 
@@ -117,7 +117,7 @@ def reduced_sums(
     """
     found = False
     for a in range(begin, end):
-        own, at = slice(indptr[a], indptr[a + 1]), (a - begin) * each
+        own, at = slice(start[a], stop[a]), (a - begin) * each
         columns = LANES * (VOL_CELLS * groups + (kind == EXTRAS))
         total = plain_sums(table, column, columns, stride, row[own], quantity[own])
         cells = total[: LANES * VOL_CELLS * groups].reshape(groups, VOL_CELLS, LANES)

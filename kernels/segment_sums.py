@@ -24,7 +24,6 @@ from numba import types
 from kernels._jit import FEATURES, Floats, Ints, kernel
 from kernels._lowering import BIT, I64, Lowering, data_of, fmuladd, lanes_at, lowered, spread
 from kernels._operations import muladd
-from kernels.segment_tables import check_positions
 from kernels.vectors import LANES, VECTOR
 
 
@@ -54,7 +53,7 @@ def emit_segments(
     `finish` emits what becomes of the sums of a segment, whose number counts from the first, and returns a bit or None.
     Returns the block that goes to `after`, and whether any such bit was set.
     """
-    (table, indptr, row, quantity), (stride, column), (begin, end) = data, place, span
+    (table, start_of, stop_of, row, quantity), (stride, column), (begin, end) = data, place, span
     zero, one, no = ir.Constant(VECTOR, None), ir.Constant(I64, 1), ir.Constant(BIT, 0)
     before_all, segment, position, done = builder.block, *(builder.append_basic_block() for _ in range(3))
     builder.branch(segment)
@@ -62,7 +61,7 @@ def emit_segments(
     builder.position_at_end(segment)
     a, bit_so_far = builder.phi(I64), builder.phi(BIT)
     next_a = builder.add(a, one)
-    start, stop = (builder.load(builder.gep(indptr, [at])) for at in (a, next_a))
+    start, stop = (builder.load(builder.gep(of, [a])) for of in (start_of, stop_of))
     builder.cbranch(builder.icmp_signed("<", start, stop), position, done)
 
     builder.position_at_end(position)
@@ -121,31 +120,31 @@ def plain_sums(table: Floats, start: int, columns: int, stride: int, row: Ints, 
 
 
 def _lower_sums(
-    _typing: Any, _count: Any, table: Any, _stride: Any, _column: Any, indptr: Any, row: Any, quantity: Any,
+    _typing: Any, _count: Any, table: Any, _stride: Any, _column: Any, start: Any, stop: Any, row: Any, quantity: Any,
     _begin: Any, _end: Any, out: Any, _out_stride: Any, _to: Any,
 ) -> Lowering:  # fmt: skip
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *data, out = (data_of(context, builder, signature.args[i], args[i])[0] for i in (1, 4, 5, 6, 9))
+        *data, out = (data_of(context, builder, signature.args[i], args[i])[0] for i in (1, 4, 5, 6, 7, 10))
 
         def store(number: Any, totals: list[Any]) -> None:
-            target = lanes_at(builder, out, builder.add(builder.mul(number, args[10]), args[11]), LANES)
+            target = lanes_at(builder, out, builder.add(builder.mul(number, args[11]), args[12]), LANES)
             for i, total in enumerate(totals):
                 builder.store(total, builder.gep(target, [ir.Constant(I64, i)]), align=8)
 
         def loop(vectors: int) -> Callable[[Any], Any]:
-            return lambda after: emit_segments(builder, vectors, data, args[2:4], args[7:9], after, store)
+            return lambda after: emit_segments(builder, vectors, data, args[2:4], args[8:10], after, store)
 
         loops = [loop(vectors) for vectors in range(1, WIDEST + 1)]
         emit_cases(builder, builder.sub(args[0], ir.Constant(I64, 1)), loops)
         return context.get_dummy_value()
 
     i8 = types.int64
-    return types.void(i8, table, i8, i8, indptr, row, quantity, i8, i8, out, i8, i8), code
+    return types.void(i8, table, i8, i8, start, stop, row, quantity, i8, i8, out, i8, i8), code
 
 
 @lowered(_lower_sums)
 def _sums(
-    count: int, table: Floats, stride: int, column: int, indptr: Ints, row: Ints, quantity: Floats,
+    count: int, table: Floats, stride: int, column: int, start: Ints, stop: Ints, row: Ints, quantity: Floats,
     begin: int, end: int, out: Floats, out_stride: int, to: int,
 ) -> None:  # fmt: skip
     """Write `8 count` columns of the sums of segments begin .. end - 1, at least one.
@@ -153,39 +152,38 @@ def _sums(
     A segment's begin at element `to` of its part of `out`. count: 1 to WIDEST.
     """
     for a in range(begin, end):
-        own, at = slice(indptr[a], indptr[a + 1]), (a - begin) * out_stride + to
+        own, at = slice(start[a], stop[a]), (a - begin) * out_stride + to
         out[at : at + LANES * count] = plain_sums(table, column, LANES * count, stride, row[own], quantity[own])
 
 
 CHUNK = 64  # segments whose sums wait in the first-level cache for their reduction
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, i8")
+@kernel("i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, i8, i8, f8[::1], i8, i8")
 def sum_columns(
-    indptr: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, column: int, vectors: int, begin: int,
-    end: int, sums: Floats, out_stride: int, to: int,
+    start: Ints, stop: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, column: int, vectors: int,
+    begin: int, end: int, sums: Floats, out_stride: int, to: int,
 ) -> None:  # fmt: skip
-    """Write the sums of segments begin .. end - 1 (as in `kernels.blocks`) over some columns, whole vectors of them.
+    """Write the sums of segments begin .. end - 1 over some columns, whole vectors of them.
 
-    table: float64[rows * stride] from `kernels.segment_tables`; sums: float64[>= (end - begin) out_stride], of each
-    segment from element `to` on. An empty segment is 0. Raises ValueError on a row that does not exist; for segments
-    `check_segments` comes first.
+    Segment a holds positions start[a] .. stop[a] - 1 (an empty one is 0). table: float64[rows * stride] from
+    `kernels.segment_tables`; sums: float64[>= (end - begin) out_stride], of each segment from element `to` on. Nothing
+    is checked: for rows and segments `check_segments` and `check_rows` come first.
     """
     if begin >= end:
         return
-    check_positions(row[indptr[begin] : indptr[end]], table.shape[0] // max(stride, 1))
     passes = (vectors + WIDEST - 1) // WIDEST
     for p in range(passes):
         left, right = vectors * p // passes, vectors * (p + 1) // passes
         _sums(
-            right - left, table, stride, column + left * LANES, indptr, row, quantity, begin, end, sums,
+            right - left, table, stride, column + left * LANES, start, stop, row, quantity, begin, end, sums,
             out_stride, to + left * LANES,
         )  # fmt: skip
 
 
-@kernel("i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, f8[::1]")
+@kernel("i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i8, i8, i8, f8[::1]")
 def sum_segments(
-    indptr: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, begin: int, end: int, sums: Floats
+    start: Ints, stop: Ints, row: Ints, quantity: Floats, table: Floats, stride: int, begin: int, end: int, sums: Floats
 ) -> None:
     """Write the sums of segments begin .. end - 1 over all columns, one table row's length for each (`sum_columns`)."""
-    sum_columns(indptr, row, quantity, table, stride, 0, stride // LANES, begin, end, sums, stride, 0)
+    sum_columns(start, stop, row, quantity, table, stride, 0, stride // LANES, begin, end, sums, stride, 0)

@@ -31,7 +31,7 @@ def empty_table(rows: int, columns: int) -> Floats:
 def check_segments(indptr: Ints, row: Ints, quantity: Floats, rows: int) -> None:
     """Raise ValueError unless the segments lie inside their positions and there are instruments for positions.
 
-    A compiled loop reads whatever lies behind an array's end. Rows are checked when they are read (`check_positions`).
+    A compiled loop reads whatever lies behind an array's end. Rows are checked by `check_rows`.
     """
     m = indptr.shape[0] - 1
     if m < 0 or indptr[0] < 0 or indptr[-1] > row.shape[0] or row.shape[0] != quantity.shape[0]:
@@ -66,14 +66,13 @@ def table_rows(indptr: Ints, row: Ints, rows: int) -> tuple[Ints, Ints]:
     """Return which instrument each row of a table is to hold, and the table row of each position.
 
     All instruments in their order; but one row per position where there are fewer of these, as in a call for one
-    account. The sums are the same to the last bit. Raises ValueError on rows that do not exist, where it reads them.
+    account. The sums are the same to the last bit. Raises ValueError on rows that do not exist.
     """
+    check_rows(indptr, row, rows)
     positions = indptr[-1]
     if positions >= rows:
         return np.arange(rows), row
     held = np.zeros(positions, dtype=np.int64)
     for k in range(indptr[0], positions):
-        if row[k] < 0 or row[k] >= rows:
-            raise ValueError("a position names a row that does not exist")
         held[k] = row[k]
     return held, np.arange(positions)

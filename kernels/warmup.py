@@ -7,12 +7,13 @@ first tick. Kernels that only kernels call are part of their callers' code.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kernels import (
     accounts,
+    added_sweep,
     black76,
     black76_arrays,
     blocks,
@@ -26,6 +27,7 @@ from kernels import (
     netting_solve,
     risk_matrix,
     scenarios,
+    segment_tables,
     surface,
 )
 from kernels._jit import TALLY
@@ -82,6 +84,8 @@ def _portfolio() -> None:
     indptr, row = np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int64)
     group, worst = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
     blocks.blocks(indptr, row, one, pnl, np.empty_like(pnl))
+    stride = risk_matrix.table_stride(len(table.move), 1)
+    risk_matrix.fill_table(row, pnl, value, delta, market, group, stride, np.zeros(stride))
     net_value, scan, roll, shock, net_delta = np.empty((5, 1))
     risk_matrix.evaluate(
         indptr, row, one, pnl, value, delta, market, group, one, 1.0, 0.0, 0.0, 0.1,
@@ -90,35 +94,38 @@ def _portfolio() -> None:
 
 
 def _accounts() -> None:
-    no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    money, part = np.zeros(1), np.zeros((1, 1))
-    yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
+    nobody, one, money = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(1)
+    record = np.zeros((1, 16))
+    figures: tuple[Any, Any] = (record, record.view(np.int16))
     thresholds, bits = np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64)
-    accounts.scatter(no_rows, no_rows, money, money, 0.8, part, part, part)
-    accounts.refresh_totals(
-        no_rows, money, part, part, part, one_row, places, yes, yes, yes, yes, yes, money, part, money, money,
-        one_row, thresholds, bits, money, money, money, one_row, one_row, one_row, np.zeros(2, dtype=np.int64),
+    limits: tuple[Any, Any, Any] = (money, thresholds, bits)
+    counts = np.zeros(2, dtype=np.int64)
+    accounts.judge_rows(nobody, *figures, *limits, one, one, counts)
+    accounts.totals(0, *figures)
+    yes, shorts = np.zeros(1, dtype=np.bool_), np.zeros(1, dtype=np.int16)
+    pages: tuple[Any, Any] = (nobody, nobody)
+    positions: tuple[Any, Any, Any, Any] = (one, one, one, money)
+    added_sweep.sweep(
+        *pages, *positions, money, 1, money, 1.0, 0.0, 0.0, 0.0, 1.0, False, True, one, one, yes, *figures,
+        *limits, one, counts,
+    )  # fmt: skip
+    netted_bounds.sweep(
+        *pages, *positions, money, 3, 0, 0, False, True, one, one, money, shorts, shorts, money, yes, *figures,
+        *limits, one, one, counts,
+    )  # fmt: skip
+    segment_tables.empty_table(1, 1)
+    slot, columns = np.zeros((1, 1), dtype=np.int64), np.zeros((1, netted_accounts.COLUMN_FIELDS), dtype=np.int64)
+    matrices: Any = np.ones((1, 1, 1, 1))
+    mixtures: tuple[Any, Any, Any, Any] = (money, shorts, shorts, money)
+    netted_accounts.shrinkage(matrices[0], matrices[0], 0.1, 0.1)
+    netted_accounts.take_matrices(nobody, slot, one, columns, *mixtures, *figures, matrices, money, money)
+    netted_accounts.solve_rows(
+        nobody, True, slot, one, columns, money, *positions, *mixtures, *figures, matrices, money, *limits,
+        money, one, counts,
     )  # fmt: skip
 
 
 def _netted_accounts() -> None:
-    no_rows, one_row = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    money, part = np.zeros(1), np.zeros((1, 1))
-    yes, places = np.zeros(1, dtype=np.bool_), np.zeros((1, 1), dtype=np.int64)
-    matrices = np.ones((1, 1, 1, 1))
-    netted_bounds.store_losses(no_rows, no_rows, np.zeros((0, 3)), places, part, part, part, yes)
-    netted_bounds.lower_bounds(no_rows, one_row, places, places, one_row, part, part, money)
-    netted_bounds.sweep(
-        one_row, no_rows, np.zeros(0), np.zeros((0, 9)), np.zeros(0), no_rows, no_rows, no_rows, places, 3,
-        np.zeros((1, 3)), part, part, part, yes,
-    )  # fmt: skip
-    netted_accounts.take_matrices(
-        no_rows, yes, one_row, places, one_row, one_row, matrices, money, part, part, money, yes
-    )
-    netted_accounts.solve_rows(
-        no_rows, one_row, places, places, one_row, one_row, one_row, matrices, money, part, part, part, part, money,
-        money, yes,
-    )  # fmt: skip
     curves, moves, w = np.array([[1.0, 0.0, -1.0]] * 2), np.array([3, 3]), np.zeros(2)
     unlike = np.eye(2)[np.newaxis]
     netting_solve.solve(curves, moves, unlike, 0.1, 1e-9, w, np.zeros((2, 3)), np.zeros(1))
@@ -130,6 +137,8 @@ def _netted_accounts() -> None:
     side = np.array([-1, 1], dtype=np.int64)
     block, scenario = np.zeros((1, 11)), np.empty(3, dtype=np.int64)
     unit = np.ones(1)
+    layout = move_losses.columns_of(3, side)
+    move_losses.fill_curves(np.array([0]), block, unit, unit, layout, np.zeros(len(layout)))
     move_losses.evaluate(
         np.array([0, 1]), np.array([0]), unit, block, unit, unit, side, np.empty(1), np.empty(1), np.empty((1, 3))
     )

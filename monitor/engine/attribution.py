@@ -202,7 +202,7 @@ def _inputs(
     pricings, vols, bases, passed, refinement = {}, {}, {}, {}, {}
     for u in underlyings:
         pricing = pricings[u] = Pricing(u)
-        pricing.set_names(names[u], market)
+        pricing.set_names(sorted(names[u]), market)
         pricing.set_parameters(active.risk_matrix(u))
         pricing.read_surfaces(market)
         pricing.price(market)

@@ -1,16 +1,16 @@
-"""One underlying under one parameter set and margin model: every account's segment over the instrument rows.
+"""One underlying under one parameter set and margin model: the rows of what its accounts hold, and their prices.
 
-A column is a cache. Its numbers are a function of the market and of the accounts' exposures alone: the order of
-segments is that of rows and lengths, so the path that led there leaves no trace.
+A column is a cache. Its numbers are a function of the market and of the accounts' exposures alone: an exposure is
+summed in the order of its names, whatever rows these have, so the path that led there leaves no trace.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from kernels import blocks, move_losses, risk_matrix
+from kernels import blocks, move_losses, netted_accounts, risk_matrix
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.pricing import Pricing, grid
 from monitor.engine.ranges import in_force
@@ -21,6 +21,8 @@ from schemas.collateral import CollateralParameters
 if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
+    from monitor.engine.segments import Segments
+    from monitor.engine.tables import Tables
     from schemas.records import MarginModel, NettingParameters, ParameterSet, RiskMatrixParameters
 
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
@@ -28,23 +30,28 @@ Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by n
 DAY_US = 86_400_000_000
 SWEPT = ("A", "P")  # models whose requirements are computed for all accounts of a column at once
 ALONE: Final = ""  # in place of a model: the columns of accounts that are computed one by one
-BLOCK = 1024  # accounts whose segments are put in order by their length
+LEAST_UNHELD = 64  # rows of instruments that nobody holds, before they are taken away
 
 
 class Column:
-    """The kernels' view of one (underlying, parameter set, margin model)."""
+    """The kernels' view of one (underlying, parameter set, margin model): its instruments' rows, and their table."""
 
-    def __init__(self, underlying: str, set_name: str, model: MarginModel | Literal[""], index: int) -> None:
+    def __init__(
+        self, underlying: str, set_name: str, model: MarginModel | Literal[""], index: int, segments: Segments,
+        tables: Tables,
+    ) -> None:  # fmt: skip
         self.underlying = underlying
         self.set_name = set_name
         self.netted = model == "P"
         self.swept = model != ALONE
         self.index = index
         self.pricing = Pricing(underlying)
-        self._exposures: dict[int, Exposure] = {}
-        self._place: dict[int, int] = {}
-        self._segment_of: dict[int, int] = {}
-        self._segments_stale = True
+        self._segments = segments
+        self._tables = tables
+        self._names: list[str] = []  # of the rows after the coin's
+        self._holders: Ints = np.zeros(1, dtype=np.int64)  # accounts with a position in a row
+        self._layout: Ints = np.zeros(0, dtype=np.int64)
+        self._all_rows: Ints = np.zeros(0, dtype=np.int64)
         self._rows_stale = True
         self._surface_stale = True
         self._parameters_stale = True
@@ -53,41 +60,60 @@ class Column:
 
     # --- what the accounts hold -----------------------------------------------------------------
 
-    def remove(self, account_row: int) -> None:
-        """Forget one account's exposure."""
-        if self._exposures.pop(account_row, None) is not None:
-            del self._place[account_row]
-            self._segments_stale = True
-
-    def set_exposure(self, account_row: int, place: int, exposure: Exposure) -> None:
-        """Replace one account's exposure, which has that place among the account's underlyings."""
-        self._exposures[account_row] = exposure
-        self._place[account_row] = place
+    def set_exposure(self, slot: int, exposure: Exposure) -> None:
+        """Replace one account's exposure; an instrument that nobody held before gets a row at the end."""
         row_of = self.pricing.row_of
-        if any(name not in row_of for name, _ in exposure):
-            self._rows_stale = True
-        segment = self._segment_of.get(account_row)
-        if self._segments_stale or self._rows_stale or segment is None:
-            self._segments_stale = True
-            return
-        held = self._segments
-        held.places[segment] = place
-        start, stop = held.indptr[segment], held.indptr[segment + 1]
+        new = [name for name, _ in exposure if name not in row_of]
+        if new:
+            self._set_names([*self._names, *(name for name in new if name is not None)])
+            row_of = self.pricing.row_of
+            self._holders = np.append(self._holders, np.zeros(len(new), dtype=np.int64))
         rows = [row_of[name] for name, _ in exposure]
-        if list(held.row[start:stop]) != rows:
-            self._segments_stale = True
-            return
-        held.quantity[start:stop] = [quantity for _, quantity in exposure]
+        self._count(slot, -1)
+        self._segments.set_positions(slot, rows, [held for _, held in exposure])
+        self._count(slot, 1)
+
+    def release(self, slot: int) -> None:
+        """Give up one account's exposure."""
+        self._count(slot, -1)
+        self._segments.give_back(slot)
+
+    def exposure(self, slot: int) -> tuple[Ints, Floats]:
+        """Return rows and quantities of one account's exposure."""
+        return self._segments.positions(slot)
 
     @property
     def has_accounts(self) -> bool:
         """Whether any account holds something of this underlying."""
-        return bool(self._exposures)
+        return self._segments.held_by(self.index) > 0
 
-    def segments(self) -> Segments:
-        """Return what the accounts hold, in blocks of account rows, the shorter of a block first."""
-        self._rebuild_segments()
-        return self._segments
+    @property
+    def accounts(self) -> Ints:
+        """Rows of all accounts that hold something of this underlying, ascending."""
+        return np.sort(self._segments.account[self._segments.live(self.index)])
+
+    def _count(self, slot: int, by: int) -> None:
+        start, stop = self._segments.start[slot], self._segments.stop[slot]
+        self._holders[self._segments.row[start:stop]] += by  # an instrument has one position in an exposure
+
+    def _set_names(self, names: list[str]) -> None:
+        self._names = names
+        self.pricing.row_of = {None: 0} | {name: row + 1 for row, name in enumerate(names)}
+        self._rows_stale = True
+
+    def _forget_unheld(self, market: Market) -> None:
+        """Take away the rows of instruments that nobody holds, if they are many or one is not listed any more."""
+        kept = self._holders > 0
+        kept[0] = True
+        unheld = len(kept) - int(kept.sum())
+        if not unheld:
+            return
+        listed = (market.instruments.get(name) is not None for name in self._names)
+        if unheld <= max(LEAST_UNHELD, int(kept.sum())) and all(listed):
+            return
+        self._segments.replace_rows(self.index, np.cumsum(kept) - 1)
+        self._holders = self._holders[kept]
+        self._set_names([name for name, is_kept in zip(self._names, kept[1:], strict=True) if is_kept])
 
     # --- what the market says -------------------------------------------------------------------
 
@@ -103,11 +129,11 @@ class Column:
         """Reprice every row at the market's present state."""
         if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)
+        resized = self._rows_stale or self._parameters_stale
         if self._rows_stale:
-            held = {name for exposure in self._exposures.values() for name, _ in exposure if name is not None}
-            self.pricing.set_names(held, market)
+            self._forget_unheld(market)
+            self.pricing.set_names(self._names, market)
             self._rows_stale = False
-            self._segments_stale = True
             self._surface_stale = True
             self._parameters_stale = True
         if self._parameters_stale:
@@ -115,11 +141,45 @@ class Column:
             price_range = range_of(market, self.underlying, active) if self.netted else None
             self.pricing.set_parameters(active.risk_matrix(self.underlying), self._refinement, price_range)
             self._parameters_stale = False
-            self._segments_stale = True  # their losses have as many moves as the table
         if self._surface_stale:
             self.pricing.read_surfaces(market)
             self._surface_stale = False
         self.pricing.price(market)
+        if self.swept:
+            if resized:
+                self._resize_table()
+            self._fill_table()
+
+    def _resize_table(self) -> None:
+        p = self.pricing
+        self._all_rows = np.arange(len(p.row_of))
+        if self.netted:
+            width = self.width
+            before = int(self._tables.columns[self.index, netted_accounts.WIDTH])
+            self._layout = move_losses.columns_of(width, p.side)
+            falls, rises = int(np.sum(p.side < 0)), int(np.sum(p.side > 0))
+            self._tables.resize(self.index, len(p.row_of) * len(self._layout), width, falls, rises)
+            if width != before:
+                self._forget_mixtures()
+        else:
+            stride = risk_matrix.table_stride(len(p.table.move), len(p.group_rate))
+            self._tables.resize(self.index, len(p.row_of) * stride)
+
+    def _forget_mixtures(self) -> None:
+        """Let all accounts' mixtures be of no move: their moves are counted in another grid."""
+        live, middle = self._segments.live(self.index), self.width // 2
+        self._segments.left[live] = self._segments.right[live] = middle
+        self._segments.share[live] = 0.0
+
+    def _fill_table(self) -> None:
+        p, table = self.pricing, self._tables.of(self.index)
+        if self.netted:
+            move_losses.fill_curves(self._all_rows, p.pnl, p.value, p.delta, self._layout, table)
+        else:
+            stride = risk_matrix.table_stride(len(p.table.move), len(p.group_rate))
+            risk_matrix.fill_table(
+                self._all_rows, p.pnl, p.value, p.delta, p.market_delta, p.expiry_group, stride, table
+            )
 
     def _refine(self, market: Market) -> None:
         """Take a finer grid of moves while a listed option of the underlying is about to expire."""
@@ -136,27 +196,25 @@ class Column:
 
     # --- what follows ---------------------------------------------------------------------------
 
-    def evaluate_all(self) -> Results:
-        """Evaluate every segment at present prices."""
-        segments = self.segments()
-        results = Results(len(segments.accounts), 2 * self.pricing.buckets + 1)
-        evaluate(self.pricing, self.netted, segments.indptr, segments.row, segments.quantity, results)
-        return results
+    @property
+    def width(self) -> int:
+        """How many standard moves the scenario table has."""
+        return 2 * self.pricing.buckets + 1
 
-    def evaluate_one(self, account_row: int) -> Results:
+    def evaluate_one(self, slot: int) -> Results:
         """Evaluate one account's exposure at present prices."""
-        return evaluate_exposure(self.pricing, self.netted, self._exposures[account_row])
+        return _evaluate_rows(self.pricing, self.netted, *self.exposure(slot))
 
-    def block(self, account_row: int) -> Floats:
+    def block(self, slot: int) -> Floats:
         """P&L of one account in every scenario, USD."""
-        rows, quantity = _rows(self.pricing, self._exposures[account_row])
+        rows, quantity = self.exposure(slot)
         out = np.zeros(len(self.pricing.table.move))
         blocks.blocks(np.array([0, len(rows)], dtype=np.int64), rows, quantity, self.pricing.pnl, out.reshape(1, -1))
         return out
 
     def worst_scenarios(self, block: Floats) -> Ints:
         """Return the scenario that gives the loss of each standard move of a block, -1 throughout if any is NaN."""
-        out = np.zeros(2 * self.pricing.buckets + 1, dtype=np.int64)
+        out = np.zeros(self.width, dtype=np.int64)
         move_losses.worst_scenarios(block, self.pricing.side, out)
         return out
 
@@ -174,35 +232,6 @@ class Column:
     def rows_stale(self) -> bool:
         """Whether rows must be priced before any evaluation."""
         return self._rows_stale
-
-    def _rebuild_segments(self) -> None:
-        if not self._segments_stale:
-            return
-        rows = _by_length(sorted(self._exposures), self._exposures)
-        self._segment_of = {row: k for k, row in enumerate(rows)}
-        lengths = [len(self._exposures[row]) for row in rows]
-        row_of = self.pricing.row_of
-        self._segments = Segments(
-            accounts=np.array(rows, dtype=np.int64),
-            places=np.array([self._place[row] for row in rows], dtype=np.int64),
-            indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            row=np.array([row_of[name] for row in rows for name, _ in self._exposures[row]], dtype=np.int64),
-            quantity=np.array([quantity for row in rows for _, quantity in self._exposures[row]], dtype=np.float64),
-        )
-        self._segments_stale = False
-
-
-class Segments(NamedTuple):
-    """Sparse rows as in `kernels.blocks`, one for each account row in `accounts`, in the order of these.
-
-    `places[k]` is this column's place among the underlyings of account `accounts[k]`.
-    """
-
-    accounts: Ints
-    places: Ints
-    indptr: Ints
-    row: Ints
-    quantity: Floats
 
 
 class Results:
@@ -242,7 +271,11 @@ def is_swept(model: MarginModel, *, plain: bool) -> bool:
 
 def evaluate_exposure(pricing: Pricing, netted: bool, exposure: Exposure) -> Results:
     """Evaluate one exposure over priced rows."""
-    rows, quantity = _rows(pricing, exposure)
+    rows = np.array([pricing.row_of[name] for name, _ in exposure], dtype=np.int64)
+    return _evaluate_rows(pricing, netted, rows, np.array([quantity for _, quantity in exposure], dtype=np.float64))
+
+
+def _evaluate_rows(pricing: Pricing, netted: bool, rows: Ints, quantity: Floats) -> Results:
     results = Results(1, 2 * pricing.buckets + 1)
     evaluate(pricing, netted, np.array([0, len(rows)], dtype=np.int64), rows, quantity, results)
     return results
@@ -264,19 +297,6 @@ def evaluate(pricing: Pricing, netted: bool, indptr: Ints, row: Ints, quantity: 
     )  # fmt: skip
     np.add(results.scan, results.roll, out=results.requirement)
     np.add(results.requirement, results.delta_shock, out=results.requirement)
-
-
-def _by_length(rows: list[int], exposures: dict[int, Exposure]) -> list[int]:
-    """Return account rows in blocks, in each those with fewer positions first.
-
-    The end of a segment is a jump that a processor foretells if the last ones were as long. Blocks keep accounts near
-    each other in memory.
-    """
-    return [
-        row
-        for first in range(0, len(rows), BLOCK)
-        for row in sorted(rows[first : first + BLOCK], key=lambda row: len(exposures[row]))
-    ]
 
 
 def refinement_of(market: Market, underlying: str, netting: NettingParameters) -> int:
@@ -304,8 +324,3 @@ def range_of(market: Market, underlying: str, active: ActiveSet) -> float:
     if netting.ranges == "fixed" or underlying in netting.fixed_ranges:
         return own
     return in_force(market.ticks.range_step(underlying), own)
-
-
-def _rows(pricing: Pricing, exposure: Exposure) -> tuple[Ints, Floats]:
-    rows = np.array([pricing.row_of[name] for name, _ in exposure], dtype=np.int64)
-    return rows, np.array([quantity for _, quantity in exposure], dtype=np.float64)

@@ -32,13 +32,13 @@ def entries_usd(account: Account, market: Market) -> dict[str, float]:
     return entries
 
 
-def netted_risk(column: Column, solution: Solution, u: int, row: int, entry_usd: float) -> UnderlyingRisk:
+def netted_risk(column: Column, solution: Solution, u: int, slot: int, entry_usd: float) -> UnderlyingRisk:
     """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings.
 
     Where another underlying has no price there is no such mixture: the part is then what this one needs alone.
     """
-    results = column.evaluate_one(row)
-    block = column.block(row)
+    results = column.evaluate_one(slot)
+    block = column.block(slot)
     at_move = column.worst_scenarios(block)
     worst = int(at_move[int(np.argmax(solution.losses[u]))])
     move, direction = column.scenario(worst)
@@ -109,9 +109,9 @@ def modelled_risks(margin: Margin, columns: Sequence[Column], entries: Mapping[s
     ]
 
 
-def added_risk(column: Column, row: int, entry_usd: float) -> UnderlyingRisk:
+def added_risk(column: Column, slot: int, entry_usd: float) -> UnderlyingRisk:
     """Return one underlying's part of a requirement that is a sum: model A's."""
-    results = column.evaluate_one(row)
+    results = column.evaluate_one(slot)
     scenario = int(results.worst[0])
     move, direction = column.scenario(scenario)
     return UnderlyingRisk(

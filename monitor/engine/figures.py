@@ -1,20 +1,22 @@
-"""Arrays of account figures: rows are accounts, columns are underlyings."""
+"""Arrays of account figures: rows are accounts, with a place for each underlying that an account holds."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import accounts as kernel
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Shorts = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 
 
-_BY_PLACE, _BY_ACCOUNT = 6, 8  # figures of a record
-_LINE = 8  # of them in a cache line
+_LINE = 8  # doubles in a cache line
 
 
-def _record(rows: int, figures: int) -> Floats:
+def _records(rows: int, figures: int) -> Floats:
     """Return zeros, float64[rows, >= figures], whose rows begin at cache lines."""
     width = (figures + _LINE - 1) // _LINE * _LINE
     raw = np.zeros(rows * width + _LINE)
@@ -22,68 +24,62 @@ def _record(rows: int, figures: int) -> Floats:
     return raw[skipped : skipped + rows * width].reshape(rows, width)
 
 
+def _figure(place: int, which: int) -> int:
+    return kernel.PLACES + kernel.EACH * place + which
+
+
 class Figures:
     """Figures of up to `rows` accounts in up to `places` underlyings each; USD, unused elements are zero.
 
-    Per account: `cash` that no index moves, `equity`, `im` and `mm` requirements, condition `flags`, whether it is
-    `degraded` or has positions, its threshold set, and `count`, in how many underlyings it is. Per account and place,
-    in the order of the underlyings' names: which `column` it is (-1: none), `value`, `im_part`, `mm_part`. Per column:
-    whether it is `held`.
-
-    Of netted accounts (`kernels.netted_accounts`): `netted`, whether `im` is `exact`, the `norm` of their hedges,
-    the `lower` bound if it was asked for; per place their `hedge`, its `residual`, the `mean` move, the `slot` of
-    their losses in the pool (-1: none).
-
-    What a tick of netted accounts needs is one record per account, in this order on cache lines of its own.
+    `record` and `shorts` as `kernels.accounts` takes them, and by names what stands in them: by account `cash`, `norm`,
+    `flags`, `count`, `set_of`, `held_places` and `traits`; by account and place `value`, `upper` and `lower`. `slot` is
+    an account's segment at a place (-1: none).
     """
 
-    def __init__(self, rows: int, places: int, columns: int) -> None:
-        record = _record(rows, _BY_PLACE * places + _BY_ACCOUNT)
-        numbers = record.view(np.int64)
-        self.value, self.residual, self.hedge = (record[:, i * places : (i + 1) * places] for i in range(3))
-        self.slot, self.column = (numbers[:, i * places : (i + 1) * places] for i in range(3, 5))
-        self.mean = record[:, 5 * places : 6 * places]
-        at = _BY_PLACE * places
-        self.cash, self.norm, self.equity, self.im, self.mm = (record[:, at + i] for i in range(5))
-        self.flags, self.count, self.threshold_set = (numbers[:, at + i] for i in range(5, 8))
-        self.slot[:] = self.column[:] = -1
-        self.degraded: Bools = np.zeros(rows, dtype=np.bool_)
-        self.has_positions: Bools = np.zeros(rows, dtype=np.bool_)
-        self.im_part: Floats = np.zeros((rows, places))
-        self.mm_part: Floats = np.zeros((rows, places))
-        self.netted: Bools = np.zeros(rows, dtype=np.bool_)
-        self.exact: Bools = np.zeros(rows, dtype=np.bool_)
-        self.lower: Floats = np.zeros(rows)
-        self.held: Bools = np.zeros(columns, dtype=np.bool_)
+    def __init__(self, rows: int, places: int) -> None:
+        places = max(places, kernel.LEAST_PLACES)
+        end = _figure(places, 0)
+        self.record = _records(rows, end)
+        self.shorts: Shorts = self.record.view(np.int16)
+        self.cash, self.norm = self.record[:, kernel.CASH], self.record[:, kernel.NORM]
+        fields = (kernel.FLAGS, kernel.COUNT, kernel.SET, kernel.HELD, kernel.TRAITS)
+        self.flags, self.count, self.set_of, self.held_places, self.traits = (self.shorts[:, i] for i in fields)
+        self.value, self.upper, self.lower = (
+            self.record[:, _figure(0, which) : end : kernel.EACH]
+            for which in (kernel.VALUE, kernel.UPPER, kernel.LOWER)
+        )
+        self.slot: Ints = np.full((rows, places), -1, dtype=np.int64)
 
     @property
     def rows(self) -> int:
         """How many accounts fit."""
-        return len(self.cash)
+        return len(self.record)
 
     @property
     def places(self) -> int:
         """In how many underlyings an account can be."""
-        return int(self.column.shape[1])
+        return int(self.slot.shape[1])
 
-    @property
-    def columns(self) -> int:
-        """How many underlyings fit."""
-        return len(self.held)
+    def slots_of(self, row: int) -> list[int]:
+        """Return the segments of one account, in the order of its places."""
+        found: list[int] = self.slot[row, : self.count[row]].tolist()
+        return found
 
-    def columns_of(self, row: int) -> list[int]:
-        """Return the columns of one account, in the order of its places."""
-        return [int(index) for index in self.column[row, : self.count[row]]]
-
-    def grown(self, rows: int, places: int, columns: int) -> Figures:
+    def grown(self, rows: int, places: int) -> Figures:
         """Return larger arrays with the same content."""
-        larger = Figures(rows, places, columns)
-        for name, array in vars(self).items():
-            getattr(larger, name)[tuple(slice(size) for size in array.shape)] = array
+        larger = Figures(rows, places)
+        for before, after in ((self.record, larger.record), (self.slot, larger.slot)):
+            after[: len(before), : before.shape[1]] = before
         return larger
+
+    def set_slots(self, row: int, slots: list[int]) -> None:
+        """Give an account its segments by place, and clear the figures of places beyond."""
+        self.slot[row] = -1
+        self.slot[row, : len(slots)] = slots
+        self.count[row] = len(slots)
+        self.record[row, _figure(len(slots), 0) :] = 0.0
 
     def clear_row(self, row: int) -> None:
         """Forget one account."""
-        for name, array in vars(self).items():
-            if name != "held":
-                array[row] = -1 if name in {"column", "slot"} else 0
+        self.record[row] = 0.0
+        self.slot[row] = -1

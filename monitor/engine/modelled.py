@@ -89,7 +89,7 @@ def _write(row: int, portfolio: Portfolio, margin: Margin, f: Figures) -> None:
     """Write an account's values by place, and its requirement at the first one: no model is a sum over places."""
     for place, underlying in enumerate(portfolio.underlyings):
         f.value[row, place] = underlying.position_usd
-        f.im_part[row, place] = f.mm_part[row, place] = 0.0
+        f.upper[row, place] = f.lower[row, place] = 0.0
     if portfolio.underlyings:
-        f.im_part[row, 0] = margin.im_requirement_usd
-        f.mm_part[row, 0] = margin.mm_requirement_usd
+        f.upper[row, 0] = margin.im_requirement_usd
+        f.lower[row, 0] = margin.mm_requirement_usd

@@ -1,7 +1,7 @@
 """Instrument rows of one underlying: what they are, what the market says of them, and their risk array.
 
-Everything is a function of the market and of the names in the rows. Rows are sorted by name and options are priced on
-a time grid, so the path that led there leaves no trace; nothing depends on who holds what.
+Everything is a function of the market and of the names in the rows, each row's of its own name. Options are priced on a
+time grid, so the path that led there leaves no trace; nothing depends on who holds what.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ class Pricing:
     # --- what is priced -------------------------------------------------------------------------
 
     def set_names(self, names: Iterable[str], market: Market) -> None:
-        """Take the contracts to price; surfaces have to be read after it. All of them are listed."""
+        """Take the contracts to price, in this order; surfaces have to be read after it. All of them are listed."""
         self._timed_us = -1
-        kept: list[str | None] = [None, *sorted(names)]
+        kept: list[str | None] = [None, *names]
         self.row_of = {name: row for row, name in enumerate(kept)}
         self._allocate(len(kept))
         groups: list[tuple[int, str]] = []

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import accounts
+from monitor.engine.figures import Figures
 from monitor.engine.status import ALL_CONDITIONS, conditions
 from schemas.records import StatusParameters
 
@@ -31,52 +32,53 @@ def test_the_kernel_agrees_with_the_reference(
     assert found == conditions(equity, im, mm, positions, held, PARAMETERS)
 
 
-def test_totals_add_the_underlyings_held_and_report_changed_conditions() -> None:
-    """Totals are cash plus the places in use; rows are reported when their bits differ from before."""
-    rows, places = 4, 3
-    rng = np.random.default_rng(1)
-    value = rng.normal(0.0, 100.0, (rows, places))
-    im = rng.uniform(0.0, 50.0, (rows, places))
-    count = np.array([2, 3, 1, 0])
-    cash = np.full(rows, 1_000.0)
-    equity, im_total, mm_total = np.zeros(rows), np.zeros(rows), np.zeros(rows)
-    flags = np.zeros(rows, dtype=np.int64)
-    changed = np.full(rows, -1, dtype=np.int64)
-    nothing = np.zeros(rows, dtype=np.bool_)
-    counts = np.zeros(2, dtype=np.int64)
+class Book:
+    """Records of some accounts that are judged under one parameter set, healthy before."""
 
-    def refresh(which: list[int]) -> int:
-        accounts.refresh_totals(
-            np.array(which, dtype=np.int64), cash, value, im, 0.8 * im, count, np.zeros((rows, places), dtype=np.int64),
-            nothing[:1], nothing, ~nothing, nothing, nothing, np.zeros(rows), 0.0 * im,
-            np.zeros(rows), np.ones(1), np.zeros(rows, dtype=np.int64), THRESHOLDS[None, :], BITS, equity, im_total,
-            mm_total, flags, changed, changed.copy(), counts,
+    def __init__(self, accounts_held: int, places: int) -> None:
+        self.figures = Figures(accounts_held, places)
+        self.changed, self.unsure = np.zeros(accounts_held, np.int64), np.zeros(accounts_held, np.int64)
+
+    def judge(self, rows: list[int]) -> tuple[list[int], list[int]]:
+        """Judge some accounts; return whose bits changed, and who is left open."""
+        counts = np.zeros(2, dtype=np.int64)
+        accounts.judge_rows(
+            np.array(rows, dtype=np.int64), self.figures.record, self.figures.shorts, np.array([0.8]),
+            THRESHOLDS[None, :], BITS, self.changed, self.unsure, counts,
         )  # fmt: skip
-        assert counts[1] == 0
-        return int(counts[0])
-
-    assert refresh([2, 0]) == 2
-    assert changed[:2].tolist() == [2, 0]
-    assert refresh([2, 0]) == 0
-    assert equity[2] == pytest.approx(1_000.0 + value[2, 0])
-    assert mm_total[0] == pytest.approx(0.8 * im[0, :2].sum())
-    assert equity[1] == 0.0
+        return self.changed[: counts[0]].tolist(), self.unsure[: counts[1]].tolist()
 
 
-def test_a_held_underlying_holds_only_the_accounts_that_are_active_there() -> None:
-    """Accounts without exposure to a stale index are not held."""
-    count, column = np.ones(2, dtype=np.int64), np.array([[0, -1], [1, -1]])
-    flags, changed = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
-    zeros, grid = np.zeros(2), np.ones((2, 2))
-    nothing = np.zeros(2, dtype=np.bool_)
-    accounts.refresh_totals(
-        np.arange(2), np.full(2, 100.0), grid, grid, grid, count, column, np.array([True, False]), nothing,
-        ~nothing, nothing, nothing, zeros, grid, zeros, np.ones(1), np.zeros(2, dtype=np.int64), THRESHOLDS[None, :],
-        BITS, zeros.copy(), zeros.copy(), zeros.copy(), flags, changed, changed.copy(), changed.copy(),
-    )  # fmt: skip
-    held = BITS[7]
-    assert flags[0] & held
-    assert not flags[1] & held
+@pytest.mark.parametrize("places", [3, 4, 9])
+def test_totals_add_the_underlyings_held_and_report_changed_conditions(places: int) -> None:
+    """Totals are cash plus the places in use; rows are reported when their bits differ from before."""
+    book, rng = Book(4, places), np.random.default_rng(1)
+    f = book.figures
+    f.cash[:] = 1_000.0
+    f.count[:] = [2, places, 1, 0]
+    for row in range(4):
+        held = slice(int(f.count[row]))
+        f.value[row, held] = rng.normal(0.0, 100.0, int(f.count[row]))
+        f.upper[row, held] = rng.uniform(0.0, 50.0, int(f.count[row]))
+        f.lower[row, held] = 0.8 * f.upper[row, held]
+    assert book.judge([2, 0]) == ([2, 0], [])
+    assert book.judge([2, 0]) == ([], [])
+    assert book.judge([1, 3]) == ([1, 3], [])
+    for row in range(4):
+        equity, im, mm = accounts.totals(row, f.record, f.shorts)
+        assert equity == pytest.approx(1_000.0 + f.value[row].sum())
+        assert im == pytest.approx(f.upper[row].sum())
+        assert mm == pytest.approx(0.8 * im)
+        assert f.flags[row] == conditions(equity, im, mm, False, False, PARAMETERS)
+
+
+def test_an_account_is_held_while_any_of_its_underlyings_is() -> None:
+    """Held underlyings are counted, and what makes an account itself degraded counts as well."""
+    book = Book(3, 2)
+    f = book.figures
+    f.cash[:], f.held_places[:], f.traits[:] = 100.0, [1, 0, 0], [0, 0, accounts.DEGRADED]
+    book.judge([0, 1, 2])
+    assert ((f.flags & BITS[7]) != 0).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -86,25 +88,29 @@ def test_a_held_underlying_holds_only_the_accounts_that_are_active_there() -> No
 def test_a_netted_account_is_decided_by_its_bounds_or_named_as_unsure(
     upper: float, lower: float, *, decided: bool
 ) -> None:
-    """Bounds on one side of every threshold decide; a threshold between them asks for a solve, which then decides."""
-    one = np.ones(1, dtype=np.bool_)
-    flags, rows, counts = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
-    changed, unsure = np.full(1, -1, dtype=np.int64), np.full(1, -1, dtype=np.int64)
-    equity, im, mm, exact = np.zeros(1), np.array([upper]), np.zeros(1), np.zeros(1, dtype=np.bool_)
-    zero = np.zeros((1, 1))
+    """Bounds on one side of every threshold decide; a threshold between them leaves the account open, as it was."""
+    book = Book(1, 1)
+    f = book.figures
+    f.cash[0], f.norm[0], f.count[0], f.traits[0] = 1_000.0, 100.0, 1, accounts.NETTED | accounts.HAS_POSITIONS
+    f.upper[0, 0], f.lower[0, 0] = upper - 100.0, lower
+    assert book.judge([0]) == (([0], []) if decided else ([], [0]))
+    assert f.flags[0] == (conditions(1_000.0, upper, 0.8 * upper, True, False, PARAMETERS) if decided else 0)
 
-    def refresh() -> None:
-        accounts.refresh_totals(
-            rows, np.array([1_000.0]), zero, zero, zero, rows + 1, rows[None, :], ~one, ~one, one, one,
-            exact, np.array([upper - 100.0]), zero + 100.0, np.array([lower]), np.array([0.8]), rows,
-            THRESHOLDS[None, :], BITS, equity, im, mm, flags, changed, unsure, counts,
-        )  # fmt: skip
 
-    refresh()
-    assert counts.tolist() == ([1, 0] if decided else [0, 1])
-    if decided:
-        assert flags[0] == conditions(1_000.0, upper, 0.8 * upper, True, False, PARAMETERS)
-    exact[0] = True
-    refresh()
-    assert flags[0] == conditions(1_000.0, upper, 0.8 * upper, True, False, PARAMETERS)
-    assert mm[0] == 0.8 * upper
+@given(cash=MONEY, norm=MONEY, upper=MONEY, lower=MONEY, positions=st.booleans())
+def test_a_netted_account_is_never_decided_against_one_of_its_bounds(
+    cash: float, norm: float, upper: float, lower: float, *, positions: bool
+) -> None:
+    """Whatever the numbers are, an account that is decided has the bits of both bounds, a NaN those of no value."""
+    book = Book(1, 1)
+    f = book.figures
+    f.cash[0], f.norm[0], f.count[0], f.flags[0] = cash, norm, 1, -1
+    f.upper[0, 0], f.lower[0, 0] = upper, lower
+    f.traits[0] = accounts.NETTED | (accounts.HAS_POSITIONS if positions else 0)
+    changed, unsure = book.judge([0])
+    assert (changed == [0]) != (unsure == [0])
+    high, low = (norm + upper) * (1.0 + accounts.SLACK), max(0.0, lower) * (1.0 - accounts.SLACK)
+    if not math.isfinite(high):
+        low = high
+    both = {conditions(cash, bound, 0.8 * bound, positions, False, PARAMETERS) for bound in (high, low)}
+    assert (both == {int(f.flags[0])}) if changed else len(both) == 2

@@ -12,7 +12,7 @@ import llvmlite.binding
 import numpy as np
 import pytest
 
-from kernels import blocks, move_losses, netted_bounds, netting, segment_tables
+from kernels import blocks, move_losses, netted_bounds, segment_tables
 from tests.support import ROOT
 
 FUSED = bool(llvmlite.binding.get_host_cpu_features().get("fma"))
@@ -108,30 +108,6 @@ def test_positions_before_the_first_segment_are_not_read() -> None:
     assert out[0, 0] == 6.0
 
 
-@pytest.mark.parametrize("moves", [3, 9, 15, 33])
-def test_a_sweep_leaves_what_storing_losses_leaves(moves: int) -> None:
-    """Sweeping accounts in one pass equals evaluating and storing them, to the bit, and touches nobody else."""
-    rng = np.random.default_rng(moves)
-    indptr, row, quantity = book(rng, [int(x) for x in rng.integers(0, 6, 70)], 30)
-    pnl, value = rng.normal(size=(30, 3 * moves)), rng.normal(size=30)
-    side, accounts = np.zeros(0, dtype=np.int64), np.arange(0, 140, 2)
-    places, slot = rng.integers(0, 3, 70), rng.permutation(140 * 3).reshape(140, 3)
-    hedge = rng.normal(size=(140, 3))
-    losses, values, deltas = np.empty((70, moves)), np.empty(70), np.empty(70)
-    move_losses.evaluate(indptr, row, quantity, pnl, value, value, side, values, deltas, losses)
-    pool, residual, usd, exact = np.zeros((420, moves + 2)), np.zeros((140, 3)), np.zeros((140, 3)), np.ones(140) > 0.0
-    stored, left, again = pool.copy(), residual.copy(), exact.copy()
-    netted_bounds.sweep(
-        indptr, row, quantity, pnl, value, side, accounts, places, slot, moves, pool, hedge, residual, usd, exact
-    )
-    netted_bounds.store_losses(accounts, places, losses, slot, stored, hedge, left, again)
-    assert np.array_equal(pool, stored)
-    assert np.array_equal(residual, left)
-    assert np.array_equal(exact, again)
-    assert np.array_equal(usd[accounts, places], values)
-    assert exact[1::2].all()
-
-
 def test_the_envelope_is_the_highest_chord() -> None:
     """The envelope at a mean move is the largest chord over it, of all pairs of moves, and NaN for a NaN loss."""
     rng = np.random.default_rng(3)
@@ -146,9 +122,12 @@ def test_the_envelope_is_the_highest_chord() -> None:
                     for j in range(i, n)
                     if moves[i] - 1e-15 <= mean <= moves[j] + 1e-15
                 )
-                assert netted_bounds.envelope(curve, n, mean) == pytest.approx(best, rel=1e-12, abs=1e-12)
+                height, left, right, share = netted_bounds.mixture(curve, n, mean)
+                assert height == pytest.approx(best, rel=1e-12, abs=1e-12)
+                assert curve[left] + share * (curve[right] - curve[left]) == height
+                assert moves[left] + share * (moves[right] - moves[left]) == pytest.approx(mean, abs=1e-14)
         curve[n - 1] = math.nan
-        assert math.isnan(netted_bounds.envelope(curve, n, 0.0))
+        assert math.isnan(netted_bounds.mixture(curve, n, 0.0)[0])
 
 
 def test_the_envelope_of_a_curve_that_is_straight_but_for_rounding() -> None:
@@ -165,21 +144,7 @@ def test_the_envelope_of_a_curve_that_is_straight_but_for_rounding() -> None:
                 (-np.abs(straight), -abs(slope * mean) / 3.0),
                 (np.abs(straight), abs(slope) / 3.0),
             ):
-                assert netted_bounds.envelope(curve, n, mean) == pytest.approx(wanted, abs=1e-14 * abs(slope))
-
-
-def test_the_residual_of_a_sweep_is_the_residual_of_a_solve() -> None:
-    """What a tick stores for a hedge equals `netting.residual` to the bit."""
-    rng = np.random.default_rng(4)
-    curve, hedge = rng.normal(size=15), rng.normal(size=(1, 1))
-    pnl = -np.repeat(curve, 3).reshape(1, 45)
-    pool, residual, usd = np.zeros((1, 15)), np.zeros((1, 1)), np.zeros((1, 1))
-    nothing, zero = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    netted_bounds.sweep(
-        np.array([0, 1]), zero, np.ones(1), pnl, np.ones(1), nothing, zero, zero, np.zeros((1, 1), dtype=np.int64), 15,
-        pool, hedge, residual, usd, np.ones(1, dtype=np.bool_),
-    )  # fmt: skip
-    assert residual[0, 0] == netting.residual(curve, float(hedge[0, 0]))
+                assert netted_bounds.mixture(curve, n, mean)[0] == pytest.approx(wanted, abs=1e-14 * abs(slope))
 
 
 def test_tables_begin_at_a_cache_line() -> None:

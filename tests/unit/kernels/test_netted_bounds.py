@@ -1,0 +1,201 @@
+"""Sweeps of netted accounts against one curve at a time, and what new matrices leave of mixtures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels import accounts, move_losses, netted_accounts, netted_bounds, netting
+from kernels.netted_accounts import PAGE
+from kernels.segment_tables import empty_table
+from monitor.engine.figures import Figures
+from monitor.engine.judged import Judged
+from monitor.engine.segments import Segments
+
+ROWS = 30
+
+
+class Swept:
+    """Accounts in one underlying, with gaps and accounts of nobody between them, swept at random prices."""
+
+    def __init__(self, moves: int, extended: int, *, broken: bool = False) -> None:
+        rng = np.random.default_rng(moves)
+        self.moves, self.side = moves, np.array([-1, 1, 1, -1][:extended], dtype=np.int64)
+        self.pnl = rng.normal(size=(ROWS, 3 * moves + extended))
+        self.value = rng.normal(size=ROWS)
+        if broken:
+            self.pnl[3, 5] = math.nan
+        self.segments, self.figures, self.judged = Segments(), Figures(PAGE + 200, 3), Judged()
+        self.segments.add_column()
+        self.judged.thresholds = np.array([[0.9, 0.85, 1.0, 0.95, 1.0, 1.0]])
+        self.judged.make_room(PAGE + 200)
+        s, f = self.segments, self.figures
+        for row in range(0, PAGE + 200, 1):
+            slot = s.take(0, row)
+            count = int(rng.integers(0, 6))
+            s.set_positions(slot, rng.integers(0, ROWS, count).tolist(), rng.normal(size=count).tolist())
+            s.place[slot] = rng.integers(0, 3)
+            s.hedge[slot] = rng.normal()
+            s.left[slot], s.right[slot], s.share[slot] = 0, moves - 1, rng.uniform()
+            f.count[row], f.traits[row], f.cash[row] = 3, accounts.NETTED, rng.uniform(0.0, 30.0)
+            f.slot[row, s.place[slot]] = slot
+            if row % 7 == 0:
+                s.give_back(slot)
+
+    def sweep(self, *, held: bool = False, judging: bool = True) -> None:
+        """Take the prices."""
+        s, f, j = self.segments, self.figures, self.judged
+        layout = move_losses.columns_of(self.moves, self.side)
+        table = empty_table(ROWS, len(layout))
+        move_losses.fill_curves(np.arange(ROWS), self.pnl, self.value, self.value, layout, table)
+        first, last = s.pages(0)
+        falls = int(np.sum(self.side < 0))
+        j.begin()
+        netted_bounds.sweep(
+            first, last, s.start, s.stop, s.row, s.quantity, table, self.moves, falls, len(self.side) - falls, held,
+            judging, s.account, s.place, s.hedge, s.left, s.right, s.share, s.seen_held, f.record, f.shorts,
+            np.array([0.8]), j.thresholds, j.bits, j.changed, j.unsure, j.counts,
+        )  # fmt: skip
+
+    def one(self, slot: int) -> tuple[float, Any]:
+        """Value and curve of one segment."""
+        rows, quantity = self.segments.positions(slot)
+        value, delta, losses = np.empty(1), np.empty(1), np.empty((1, self.moves))
+        move_losses.evaluate(
+            np.array([0, len(rows)]), rows, quantity, self.pnl, self.value, self.value, self.side, value, delta, losses
+        )
+        return float(value[0]), losses[0]
+
+
+@pytest.mark.parametrize("extended", [0, 4])
+@pytest.mark.parametrize("moves", [3, 9, 15, 33])
+def test_a_sweep_gives_every_account_what_it_has_by_itself(moves: int, extended: int) -> None:
+    """Value, residual and chord of each segment equal those of one evaluation, to the bit; nobody else is touched."""
+    book = Swept(moves, extended)
+    book.sweep()
+    s, f = book.segments, book.figures
+    live = s.live(0)
+    assert len(live) == s.held_by(0) == PAGE + 200 - len(range(0, PAGE + 200, 7))
+    untouched = np.ones((f.rows, f.places), dtype=np.bool_)
+    for slot in live.tolist():
+        at = int(s.account[slot]), int(s.place[slot])
+        value, curve = book.one(slot)
+        assert f.value[at] == value
+        assert f.upper[at] == netting.residual(curve, float(s.hedge[slot]))
+        assert f.lower[at] == pytest.approx(
+            (1.0 - s.share[slot]) * curve[0] + s.share[slot] * curve[-1], rel=1e-12, abs=1e-12
+        )
+        untouched[at] = False
+    for figure in (f.value, f.upper, f.lower):
+        assert (figure[untouched] == 0.0).all()
+
+
+def test_a_sweep_judges_as_a_round_over_its_accounts_does() -> None:
+    """Judged while they are swept or after it, accounts have the same bits, and the same ones changed or are open."""
+    at_once, after = Swept(9, 2), Swept(9, 2)
+    at_once.sweep()
+    after.sweep(judging=False)
+    assert not after.judged.counts.any()
+    f, j = after.figures, after.judged
+    rows = after.segments.account[after.segments.live(0)]
+    accounts.judge_rows(
+        rows, f.record, f.shorts, np.array([0.8]), j.thresholds, j.bits, j.changed, j.unsure, j.counts
+    )  # fmt: skip
+    assert at_once.judged.changed_rows() == j.changed_rows()
+    assert at_once.judged.open_rows().tolist() == j.open_rows().tolist()
+    assert j.counts.all()
+    assert np.array_equal(at_once.figures.flags, f.flags)
+
+
+def test_a_hold_is_counted_once_for_every_account() -> None:
+    """Accounts count a held underlying when it becomes so and when it ends, not at every tick."""
+    book = Swept(9, 0)
+    rows = book.segments.account[book.segments.live(0)]
+    for held, wanted in ((False, 0), (True, 1), (True, 1), (False, 0)):
+        book.sweep(held=held)
+        assert (book.figures.held_places[rows] == wanted).all()
+
+
+def test_a_price_that_is_missing_makes_bounds_missing() -> None:
+    """An account with a row that is not a number has neither bound, and no condition but that."""
+    book = Swept(9, 0, broken=True)
+    book.sweep()
+    s, f = book.segments, book.figures
+    found = 0
+    for slot in s.live(0).tolist():
+        at = int(s.account[slot]), int(s.place[slot])
+        broken = 3 in s.positions(slot)[0].tolist()
+        assert math.isnan(f.upper[at]) == math.isnan(f.lower[at]) == broken
+        assert (f.flags[at[0]] == book.judged.bits[7]) == broken
+        found += broken
+    assert found
+
+
+def dual_length(x: np.ndarray, matrices: np.ndarray, stress: float) -> float:
+    """The largest x'w / L(w) over many directions."""
+    rng = np.random.default_rng(0)
+    directions = np.vstack([rng.normal(size=(20_000, len(x))), np.linalg.inv(matrices[0]) @ x, np.sign(x)])
+    return max(float(w @ x) / netting.norm(w, matrices, stress) for w in directions if w.any())
+
+
+@pytest.mark.parametrize("stress", [(0.1, 0.1), (0.2, 0.1), (0.1, 0.5), (0.5, 0.2)])
+@pytest.mark.parametrize("change", [0.0, 0.002, 0.05, 0.4])
+def test_means_are_feasible_after_they_are_shrunk(change: float, stress: tuple[float, float]) -> None:
+    """Mean moves on the edge of what old matrices allow are within what new ones do, times the shrinkage."""
+    rng = np.random.default_rng(int(1000 * change) + int(100 * stress[0]))
+    for size in (1, 2, 4):
+        factor = rng.normal(size=(size, size))
+        before = factor @ factor.T + 0.2 * np.eye(size)
+        before /= np.sqrt(np.outer(np.diag(before), np.diag(before)))
+        shift = np.triu(rng.uniform(-change, change, (size, size)), 1)
+        after = before + shift + shift.T
+        least = float(np.linalg.eigvalsh(after).min())
+        if least < 1e-6:
+            after = (after + (1e-6 - least) * np.eye(size)) / (1.0 + 1e-6 - least)
+        old, new = np.ascontiguousarray(before[None]), np.ascontiguousarray(after[None])
+        t = netted_accounts.shrinkage(old, new, *stress)
+        assert 0.0 <= t <= 1.0
+        if change == 0.0 and stress[0] == stress[1]:
+            assert t == 1.0
+        x = rng.normal(size=size)
+        x /= dual_length(x, old, stress[0]) * (1.0 + 1e-6)
+        assert dual_length(t * x, new, stress[1]) <= 1.0 + 1e-6
+
+
+def test_without_stress_or_with_another_set_nothing_of_a_mean_is_kept() -> None:
+    """Where no bound is known the factor is zero."""
+    one, two = np.eye(2)[None], np.array([np.eye(2), np.eye(2)])
+    assert netted_accounts.shrinkage(one, two, 0.1, 0.1) == 0.0
+    assert netted_accounts.shrinkage(one, 1.0 - 0.1 * (1.0 - one), 0.0, 0.1) == 0.0
+    assert netted_accounts.shrinkage(one, np.full((1, 2, 2), math.nan), 0.1, 0.1) == 0.0
+
+
+@pytest.mark.parametrize("by", [0.0, 0.3, 0.99, 1.0])
+def test_a_mixture_is_moved_toward_no_move(by: float) -> None:
+    """Whichever two moves a mixture has, its mean is the old one times the factor."""
+    width, moves = 9, np.linspace(-1.0, 1.0, 9)
+    pairs = [(i, j) for i in range(width) for j in range(i, width)]
+    segments, figures = Segments(), Figures(len(pairs), 1)
+    segments.add_column()
+    figures.count[:], figures.traits[:] = 1, accounts.NETTED
+    for row, (left, right) in enumerate(pairs):
+        slot = segments.take(0, row)
+        figures.slot[row, 0] = slot
+        segments.left[slot], segments.right[slot], segments.share[slot] = left, right, 0.3 if left < right else 0.0
+    s, one = segments, np.ones((1, 1, 1, 1))
+    before = moves[s.left[: len(pairs)]] * (1.0 - s.share[: len(pairs)])
+    before += moves[s.right[: len(pairs)]] * s.share[: len(pairs)]
+    columns = np.zeros((1, netted_accounts.COLUMN_FIELDS), dtype=np.int64)
+    columns[0, netted_accounts.WIDTH] = width
+    netted_accounts.take_matrices(
+        np.arange(len(pairs)), figures.slot, s.page_column, columns, s.hedge, s.left, s.right, s.share, figures.record,
+        figures.shorts, one, np.array([0.1]), np.array([by]),
+    )  # fmt: skip
+    after = moves[s.left[: len(pairs)]] * (1.0 - s.share[: len(pairs)])
+    after += moves[s.right[: len(pairs)]] * s.share[: len(pairs)]
+    assert after == pytest.approx(by * before, abs=1e-12)
+    assert (s.share >= 0.0).all()
+    assert (s.share <= 1.0).all()
