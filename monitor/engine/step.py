@@ -6,41 +6,40 @@ changed go through the status machine. Time is market time; there is no clock, n
 
 from __future__ import annotations
 
-import dataclasses
-import heapq
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-import msgspec
-
-from monitor.engine import attribution, expiry, funding, ledger, status
-from monitor.engine.book import Book, status_parameters
+from monitor.engine import expiry, funding, ledger
+from monitor.engine.book import Book
 from monitor.engine.change import UNCHANGED, MarketChange
 from monitor.engine.composite import RejectedTick
 from monitor.engine.conflation import Due
 from monitor.engine.evaluation import Evaluation
-from monitor.engine.events import build_event, regime_outgoing, step_outgoing, to_outgoing
+from monitor.engine.events import regime_outgoing, step_outgoing
 from monitor.engine.expiries import Expiries
-from monitor.engine.kept import kept_of
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import TICKS, Market
-from monitor.engine.parameters import ActiveSet, RejectedParameters
+from monitor.engine.parameters import RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
-from monitor.engine.state import NO_DEADLINE, Account, Marker, Outgoing, Rejected, Shard, Sourced, State
+from monitor.engine.state import Account, Marker, Outgoing, Rejected, Shard, Sourced, State
 from monitor.engine.surface import RejectedVolatility
+from monitor.engine.transitions import (
+    conditions_changed,
+    find_next_deadline,
+    fire_timers,
+    keep_requirements,
+    push_timer,
+    take_baseline,
+    take_figures,
+)
 from schemas.records import START, AccountConfig, Cause, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
-TIMER_CAUSE = Cause(topic="timer")
 EXPIRY_CAUSE = Cause(topic="expiry")
 TIME_CAUSE = Cause(topic="time")
 RECOVERY_CAUSE = Cause(topic="recovery")
 
 REGIME_PARTITION = 0  # its owner writes changes of the correlation regime
-
-TIMERS_ROOM = 1_024  # stale entries that a heap of timers may hold beside two for each account
 
 MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
@@ -85,7 +84,7 @@ def close_shard(state: State, partition: int) -> None:
         state.book.remove(name)
         state.expiries.forget(name)
         del state.partition_of[name]
-    _find_next_deadline(state)
+    find_next_deadline(state)
 
 
 def gate_open(state: State, partition: int) -> bool:
@@ -110,7 +109,7 @@ def step(state: State, records: Sequence[Sourced], *, conflate: bool = False) ->
             due = _evaluate_due(state, due, events)
             _account_record(state, source, events)
     _evaluate_due(state, due, events)
-    _keep_requirements(state)
+    keep_requirements(state)
     return events
 
 
@@ -145,7 +144,7 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
         if names:
             cause = _cause(source)
             for name in names:
-                _conditions_changed(state, name, cause, events)
+                conditions_changed(state, name, cause, events)
     if state.gated:
         _open_gates(state, _cause(source), events)
     return due
@@ -196,7 +195,7 @@ def _evaluate_due(state: State, due: Due | None, events: list[Outgoing]) -> Due 
     for name in changed:
         account = state.shards[state.partition_of[name]].accounts[name]
         source, skipped = due.behind(ledger.exposures(account, market.instruments).rows)
-        _conditions_changed(state, name, _cause(source), events, conflated=skipped)
+        conditions_changed(state, name, _cause(source), events, conflated=skipped)
     return Due()
 
 
@@ -231,7 +230,7 @@ def _pass_time(state: State, to_us: int, events: list[Outgoing]) -> None:
         elif due_us < to_us:
             market.advance(due_us)
             _settle_expired(state, due_us, events)
-            _fire_timers(state, due_us, events)
+            fire_timers(state, due_us, events)
         else:
             return
 
@@ -242,7 +241,7 @@ def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
     change = state.market.advance(to_us)
     _tell_regimes(state, change, events)
     for name in _re_evaluate(state, change, before_us):
-        _conditions_changed(state, name, TIME_CAUSE, events)
+        conditions_changed(state, name, TIME_CAUSE, events)
     if state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
         _restate(state)
 
@@ -257,8 +256,8 @@ def _settle_expired(state: State, at_us: int, events: list[Outgoing]) -> None:
         state.book.set_account(account, state.market)
         if len(account.holdings) != held:
             shard.changed[name] = None
-            _take_figures(state, account)
-        _conditions_changed(state, name, EXPIRY_CAUSE, events, flags=flags)
+            take_figures(state, account)
+        conditions_changed(state, name, EXPIRY_CAUSE, events, flags=flags)
 
 
 def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) -> None:
@@ -302,7 +301,7 @@ def _restate(state: State) -> None:
         if shard.open:
             for name, account in shard.accounts.items():
                 if account.status != "healthy" and name in state.book:
-                    _take_figures(state, account)
+                    take_figures(state, account)
                     shard.restated[name] = None
 
 
@@ -341,12 +340,12 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
         expiry.take(account, (record.instrument,), state.market, state.expiries)
         state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
     state.book.set_account(account, state.market)
-    _take_figures(state, account)
+    take_figures(state, account)
     cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
     deposit = isinstance(record, Transfer) and record.amount > 0.0
-    _conditions_changed(state, account.name, cause, events, deposit=deposit)
+    conditions_changed(state, account.name, cause, events, deposit=deposit)
     if account.sequence == 0:
-        _take_baseline(state, account)
+        take_baseline(state, account)
 
 
 def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
@@ -364,146 +363,6 @@ def _apply(state: State, account: Account, record: Trade | Transfer | AccountCon
     if applied:
         account.kept = None  # of another model, perhaps
     return applied
-
-
-# --- status ---------------------------------------------------------------------------------------
-
-
-class _Trigger(NamedTuple):
-    """What made an account cross; `flags` and `conflated` as in `_conditions_changed`."""
-
-    cause: Cause
-    flags: tuple[str, ...] = ()
-    conflated: int = 0
-
-
-def _conditions_changed(
-    state: State, name: str, cause: Cause, events: list[Outgoing], *, deposit: bool = False,
-    flags: tuple[str, ...] = (), conflated: int = 0,
-) -> None:  # fmt: skip
-    """Take an account's present conditions through its status machine; `flags` are what is doubtful about the cause.
-
-    `conflated` records before the cause moved the account without an evaluation.
-    """
-    shard = state.shards[state.partition_of[name]]
-    account = shard.accounts[name]
-    parameters = status_parameters(state.market, account.config.parameter_set)
-    timers = dict(account.timers)
-    bits = state.book.conditions(name)
-    transitions = status.on_conditions(account, bits, state.market.time_us, parameters, deposit=deposit)
-    _after(state, shard, account, timers, transitions, _Trigger(cause, flags, conflated), events)
-
-
-def _fire_timers(state: State, deadline_us: int, events: list[Outgoing]) -> None:
-    """Fire every timer with this deadline, the earliest, in order of accounts."""
-    for name, shard in sorted(_due(state, deadline_us)):
-        account = shard.accounts[name]
-        parameters = status_parameters(state.market, account.config.parameter_set)
-        timers = dict(account.timers)
-        transitions = status.on_timer(account, state.book.conditions(name), deadline_us, parameters)
-        _after(state, shard, account, timers, transitions, _Trigger(TIMER_CAUSE), events)
-    _find_next_deadline(state)
-
-
-def _due(state: State, deadline_us: int) -> Iterator[tuple[str, Shard]]:
-    """Pop the timers that stand at exactly this deadline and are still in force."""
-    for shard in state.shards.values():
-        if not shard.open:
-            continue
-        seen = ""
-        while shard.timers and shard.timers[0][0] <= deadline_us:
-            deadline, name = heapq.heappop(shard.timers)
-            account = shard.accounts.get(name)
-            if name != seen and account is not None and status.next_deadline(account) == deadline:
-                seen = name
-                yield name, shard
-
-
-def _after(
-    state: State, shard: Shard, account: Account, timers: dict[str, int], transitions: list[status.Transition],
-    trigger: _Trigger, events: list[Outgoing],
-) -> None:  # fmt: skip
-    """Write down what the status machine did: events, and the account if anything of it must be stored."""
-    name = account.name
-    if account.timers != timers:
-        shard.changed[name] = None
-        _push_timer(state, shard, account)
-    if not transitions:
-        return
-    shard.changed[name] = None
-    _take_figures(state, account)
-    evaluation = state.book.evaluation(account, state.market)
-    if trigger.flags:
-        data_quality = tuple(sorted({*evaluation.data_quality, *trigger.flags}))
-        evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
-    active = _active(state, account)
-    positions = {**shard.marker.positions, **state.market.positions}
-    for transition in transitions:
-        why = attribution.attribute(account, state.market, active) if evaluation.valued else None
-        base = account.baseline
-        event = build_event(
-            account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
-            attribution=why, attribution_base=None if why is None or base is None else attribution.base_of(base),
-        )  # fmt: skip
-        if trigger.conflated:
-            event = msgspec.structs.replace(event, conflated_records=trigger.conflated)
-        _take_baseline(state, account)
-        outgoing = to_outgoing(event)
-        account.outbox.append(outgoing)
-        shard.events += 1
-        events.append(outgoing)
-
-
-def _active(state: State, account: Account) -> ActiveSet:
-    active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
-    assert active is not None, "the default set always exists"
-    return active
-
-
-def _take_baseline(state: State, account: Account) -> None:
-    """Let the next attribution count from here; an account that cannot be valued keeps what it had."""
-    baseline = attribution.take_baseline(account, state.market, _active(state, account), state.book)
-    if baseline is not None:
-        account.baseline = baseline
-
-
-def _take_figures(state: State, account: Account) -> None:
-    """Keep an account's figures for its stored state; a degraded evaluation keeps the last good ones."""
-    equity, im, mm = state.book.figures(account.name)
-    if math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm):
-        account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd = equity, im, mm
-
-
-def _keep_requirements(state: State) -> None:
-    """Let accounts be stored with requirements that cannot be computed again from a later market."""
-    for name, margin in state.book.take_kept().items():
-        shard = state.shards[state.partition_of[name]]
-        shard.accounts[name].kept = kept_of(margin)
-        shard.changed[name] = None
-
-
-def _push_timer(state: State, shard: Shard, account: Account) -> None:
-    deadline = status.next_deadline(account)
-    if deadline is not None:
-        if len(shard.timers) > TIMERS_ROOM + 2 * len(shard.accounts):
-            _drop_stale_timers(state, shard)
-        heapq.heappush(shard.timers, (deadline, account.name))
-        state.next_deadline_us = min(state.next_deadline_us, deadline)
-
-
-def _drop_stale_timers(state: State, shard: Shard) -> None:
-    """Keep one entry for each account: one that goes to and fro leaves entries faster than they fall due."""
-    evaluated = ((name, account) for name, account in shard.accounts.items() if name in state.book)
-    deadlines = ((status.next_deadline(account), name) for name, account in evaluated)
-    shard.timers = [(deadline, name) for deadline, name in deadlines if deadline is not None]
-    heapq.heapify(shard.timers)
-
-
-def _find_next_deadline(state: State) -> None:
-    """Find the earliest expiry, or timer of the open shards, stale ones included (firing a stale one does nothing)."""
-    heads = [shard.timers[0][0] for shard in state.shards.values() if shard.open and shard.timers]
-    heads.append(state.expiries.next_us)
-    state.next_deadline_us = min(heads, default=NO_DEADLINE)
 
 
 # --- gates ----------------------------------------------------------------------------------------
@@ -529,7 +388,7 @@ def rewind(state: State) -> None:
     state.book = Book()
     state.expiries = Expiries()
     state.gated = bool(state.shards)
-    _find_next_deadline(state)
+    find_next_deadline(state)
 
 
 def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
@@ -546,8 +405,8 @@ def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
         for name in names:
             _start_evaluating(state, shard, shard.accounts[name], cause, events)
         state.gated |= not shard.open or bool(shard.waiting)
-    _keep_requirements(state)
-    _find_next_deadline(state)
+    keep_requirements(state)
+    find_next_deadline(state)
 
 
 def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause, events: list[Outgoing]) -> None:
@@ -559,5 +418,5 @@ def _start_evaluating(state: State, shard: Shard, account: Account, cause: Cause
     if expiry.take(account, sorted(account.holdings), state.market, state.expiries):
         shard.changed[account.name] = None
     state.book.set_account(account, state.market, resumed=True)
-    _push_timer(state, shard, account)
-    _conditions_changed(state, account.name, cause, events)
+    push_timer(state, shard, account)
+    conditions_changed(state, account.name, cause, events)

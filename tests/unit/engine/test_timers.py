@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from monitor.engine import new_state, open_shard, step
-from monitor.engine.step import TIMERS_ROOM
+from monitor.engine.transitions import TIMERS_ROOM
 from schemas.records import Heartbeat, Trade, Transfer
 from tests.engine_market import SPOT_USD, START_US, Log, both, opening
 
