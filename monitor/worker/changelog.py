@@ -3,7 +3,8 @@
 Faust's Table has the changelog assigned with the sources; we write and read it (its writes cost ten times our
 producer's and are reported as done before they are, its reading passes every record through the framework). Kafka keeps
 the *last* value of a key. A worker that was paused may have written its old value last, so recovery keeps the value of
-the largest (epoch, version) and writes it again.
+the largest (epoch, version) and writes it again. What such a worker wrote behind the first marker of a larger epoch is
+void, whatever its version: its successor has not seen it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from monitor.engine.outbox import marker_key
-from monitor.engine.state import Account, Marker, decode_account, decode_marker
+from monitor.engine.state import Account, Marker, decode_account, decode_marker, encode
 from monitor.worker.errors import CorruptState
 from schemas.ids import canonical
 from schemas.records import Position
@@ -33,8 +35,9 @@ CONFIG = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(MIN_COMPACTI
 class Letters(Struct, frozen=True):
     """Dead letters that a partition owes: stored before the marker that passes their records.
 
-    `rows` are (topic, offset, index, kind, text) of the last flush that refused records of this partition; their
-    bytes come with the redelivered messages. `market` is, in partition 0, the last refused market record reported.
+    `rows` are (topic, offset, index, kind, text) of the last flush that refused records of this partition, and what
+    was owed before and not known to be sent; their bytes come with the redelivered messages. `market` is, in partition
+    0, the last refused market record reported.
     """
 
     epoch: int
@@ -90,6 +93,8 @@ class Recovered:
 @dataclass(slots=True)
 class _Partition:
     epoch: int = 0
+    opened: int = 0  # the largest epoch of a marker so far
+    markers: int = 0  # how many there were of the largest epoch
     kept: dict[bytes, _Kept] = field(default_factory=dict)
 
 
@@ -109,29 +114,64 @@ class RecoveredState:
         found = self._partitions.setdefault(partition, _Partition())
         found.epoch = max(found.epoch, order[0])
         kept = found.kept.get(key)
-        if kept is None or order >= kept.order:
+        if key == marker_key(partition) and order[0] >= found.opened:
+            found.markers = 1 + (found.markers if order[0] == found.opened else 0)
+            found.opened = order[0]
+        if order[0] < found.opened:
+            if kept is not None:
+                kept.overwritten = True
+        elif kept is None or order >= kept.order:
             found.kept[key] = _Kept(order, value, offset)
         else:
             kept.overwritten = True
 
+    def marker(self, partition: int) -> Marker | None:
+        """Return the marker that is kept of a partition; raises as `take`."""
+        kept = self._of(partition).kept.get(marker_key(partition))
+        if kept is None:
+            return None
+        with self._naming(partition, kept.offset):
+            return decode_marker(kept.data)
+
+    def epoch(self, partition: int) -> int:
+        """Return the largest epoch that was ever written to a partition."""
+        return self._of(partition).epoch
+
+    def openings(self, partition: int) -> int:
+        """Return how many markers of the largest epoch a partition has."""
+        return self._of(partition).markers
+
+    def has_accounts(self, partition: int) -> bool:
+        """Whether anything but a marker and letters is kept of a partition."""
+        return any(not key.startswith(b"!") for key in self._of(partition).kept)
+
     def take(self, partition: int) -> Recovered:
         """Hand over what is kept of a partition; raises CorruptState if a value cannot be read.
 
-        `epoch` is the largest that was ever written to it.
+        `epoch` is the largest that was ever written to it, its owner's. Repairs are of that epoch: with their own they
+        would be void.
         """
         found = self._partitions.pop(partition, _Partition())
         recovered = Recovered(partition, epoch=found.epoch)
         for key, kept in found.kept.items():
-            if kept.overwritten:
-                recovered.repairs.append((key, kept.data))
             with self._naming(partition, kept.offset):
                 if key == marker_key(partition):
                     recovered.marker = decode_marker(kept.data)
                 elif key == letters_key(partition):
                     recovered.letters = decode_letters(kept.data)
+                    if kept.overwritten:
+                        recovered.letters = replace(recovered.letters, epoch=found.epoch)
+                        recovered.repairs.append((key, encode_letters(recovered.letters)))
                 else:
-                    recovered.accounts.append(decode_account(kept.data))
+                    account = decode_account(kept.data)
+                    if kept.overwritten:
+                        account.epoch = found.epoch
+                        recovered.repairs.append((key, encode(account)))
+                    recovered.accounts.append(account)
         return recovered
+
+    def _of(self, partition: int) -> _Partition:
+        return self._partitions.get(partition, _Partition())
 
     @contextmanager
     def _naming(self, partition: int, offset: int) -> Iterator[None]:

@@ -4,7 +4,7 @@ None is lost and none is applied as well. Three kinds need three orders:
 
 * Rows that do not decode leave no trace in the state. Their message stays unacknowledged until they are sent.
 * Account records that the engine refuses move its position, so a redelivery would be skipped: what is owed is stored
-  in the changelog before the marker that passes them.
+  in the changelog before the accounts and the marker that pass them.
 * Market records are acknowledged by nobody: they are sent before the marker that passes them, by the owner of
   partition 0 alone.
 """
@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from monitor.engine.state import Rejected
+from monitor.engine.state import Account, Rejected, Sourced
 from monitor.worker.changelog import Letters
 from monitor.worker.intake import Delivered
 from monitor.worker.options import WorkerOptions
@@ -81,25 +81,49 @@ class Owed:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, int, int, int], tuple[str, str]] = {}
+        self._ahead: dict[tuple[str, int, int, int], tuple[str, str, dict[str, dict[str, Position]]]] = {}
 
-    def add(self, partition: int, letters: Letters, reached: dict[str, Position]) -> None:
-        """Take over what a partition owes; a row the marker has not reached is judged again."""
+    def add(
+        self, partition: int, letters: Letters, reached: dict[str, Position], accounts: Iterable[Account] = ()
+    ) -> None:  # fmt: skip
+        """Take over what a partition owes; a row that neither marker nor account has reached is judged again."""
+        ahead = {account.name: dict(account.positions) for account in accounts}
         for topic, offset, index, kind, text in letters.rows:
             if (offset, index) <= reached.get(topic, START):
                 self._rows[topic, partition, offset, index] = (kind, text)
+            elif any((offset, index) <= positions.get(topic, START) for positions in ahead.values()):
+                self._ahead[topic, partition, offset, index] = (kind, text, ahead)
 
     def claim(self, message: Delivered) -> list[Letter]:
         """Return the owed letters of a redelivered message; they are owed until `settle`."""
-        if not self._rows:
+        if not self._rows and not self._ahead:
             return []
         letters = []
         for _, item in message.records:
+            self._look_at_account(item)
             row = self._rows.get((item.topic, item.partition, item.offset, item.index))
             if row is not None:
                 raw = raw_row(item.raw, item.index)
                 key = key_of(item.topic, item.record)
                 letters.append(Letter(item.topic, item.partition, item.offset, item.index, *row, key, raw))
         return letters
+
+    def _look_at_account(self, item: Sourced) -> None:
+        """Owe a row if the stored account of its record is beyond it, so that it will be skipped."""
+        place = (item.topic, item.partition, item.offset, item.index)
+        found = self._ahead.pop(place, None)
+        if found is not None:
+            kind, text, ahead = found
+            if item.position <= ahead.get(getattr(item.record, "account", ""), {}).get(item.topic, START):
+                self._rows[place] = (kind, text)
+
+    def rows(self, partition: int) -> list[tuple[str, int, int, str, str]]:
+        """Return what a partition still owes, or may turn out to owe, as it is stored."""
+        owed = [(topic, at, row, *why) for (topic, home, at, row), why in self._rows.items() if home == partition]
+        for (topic, home, at, row), (kind, text, _) in self._ahead.items():
+            if home == partition:
+                owed.append((topic, at, row, kind, text))
+        return owed
 
     def settle(self, letters: Iterable[Letter]) -> None:
         """Note that letters are on their topic."""
@@ -109,6 +133,7 @@ class Owed:
     def drop(self, partition: int) -> None:
         """Forget what a partition owes: it is given up."""
         self._rows = {place: row for place, row in self._rows.items() if place[1] != partition}
+        self._ahead = {place: row for place, row in self._ahead.items() if place[1] != partition}
 
 
 def outbound(letters: Iterable[Letter], options: WorkerOptions) -> list[Outbound]:

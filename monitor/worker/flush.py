@@ -1,7 +1,7 @@
 """One flush: everything the engine has to say, in the only order that loses nothing and says nothing twice.
 
 1. dead letters of market records   before the marker that passes them
-2. account values with their events, owed dead letters, markers
+2. owed dead letters, account values with their events, markers
 3. events, dead letters of account records
 4. account states
 5. acknowledgement of the source messages
@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
-from monitor.engine.outbox import Event, Flush, Value, marker_key
-from monitor.engine.state import Shard, encode
+from monitor.engine.outbox import Event, Flush, Value, account_state, marker_key
+from monitor.engine.state import Shard, State, encode
 from monitor.worker.changelog import Letters, encode_letters, letters_key
-from monitor.worker.dead_letters import Letter, outbound
+from monitor.worker.dead_letters import Letter, Owed, outbound
+from monitor.worker.metrics import Meters
 from monitor.worker.options import WorkerOptions
 from monitor.worker.publisher import Outbound, Publisher
 from monitor.worker.risk_arrays import RiskArrays
 from schemas.headers import event_headers, regime_headers, state_headers
+from schemas.ids import canonical
 from schemas.records import Position
 from schemas.topics import ACCOUNT_STATES, ALL, REGIMES
 
@@ -31,28 +33,31 @@ _TOPICS = {topic.name: topic for topic in ALL}
 class Flusher:
     """Sends flushes to the topics of one deployment."""
 
-    def __init__(self, options: WorkerOptions, publisher: Publisher) -> None:
+    def __init__(self, options: WorkerOptions, publisher: Publisher, meters: Meters | None = None) -> None:
         self._options = options
+        self.meters = meters or Meters()
         self._publisher = publisher
         self.arrays = RiskArrays(options, publisher)
         self._published: dict[int, int] = {}
 
     async def send(
         self, shards: Mapping[int, Shard], flush: Flush, unread: Iterable[Letter], rejected: Iterable[Letter],
-        reported: Mapping[str, Position],
+        reported: Mapping[str, Position], still_owed: Owed | None = None,
     ) -> None:  # fmt: skip
         """Send steps 1 to 4 of a flush.
 
         `unread` are rows that did not decode, `rejected` what the engine refused; of market records only the owner of
-        partition 0 gives any, with `reported`, the last positions reported by topic.
+        partition 0 gives any, with `reported`, the last positions reported by topic. What is `still_owed` of a former
+        owner stays stored beside what is owed from now on.
         """
         unread, rejected = list(unread), list(rejected)
         market = [letter for letter in (*unread, *rejected) if letter.is_market]
         await self._publisher.send(outbound(market, self._options))
-        owed = _owed(shards, rejected, reported, always=bool(market))
+        owed = _owed(shards, rejected, reported, still_owed or Owed(), always=bool(market))
         await self._publisher.send(self._values(flush, owed))
         account = [letter for letter in (*unread, *rejected) if not letter.is_market]
         await self._publisher.send([*(self._event(event) for event in flush.events), *outbound(account, self._options)])
+        self.meters.refused((letter.topic, letter.kind) for letter in (*market, *account))
         headers = {partition: state_headers(shard.marker.epoch) for partition, shard in shards.items()}
         states = self._options.topic(ACCOUNT_STATES)
         await self._publisher.send(
@@ -62,9 +67,26 @@ class Flusher:
             ]
         )
 
+    @property
+    def sent(self) -> int:
+        """How many messages were acknowledged."""
+        return self._publisher.sent
+
+    @property
+    def sending_since_s(self) -> float | None:
+        """Since when a send is under way, monotonic; None if none is."""
+        return self._publisher.sending_since_s
+
     async def events(self, events: Iterable[Event]) -> None:
         """Send events that a former owner stored, byte for byte."""
         await self._publisher.send([self._event(event) for event in events])
+
+    async def states(self, state: State, partition: int, names: Iterable[str]) -> None:
+        """Publish accounts of an open shard as they are now."""
+        shard, topic = state.shards[partition], self._options.topic(ACCOUNT_STATES)
+        headers = state_headers(shard.marker.epoch)
+        values = [(name, canonical(account_state(state, shard.accounts[name]))) for name in names]
+        await self._publisher.send([Outbound(topic, partition, name.encode(), data, headers) for name, data in values])
 
     async def values(self, partition: int, values: Iterable[tuple[bytes, bytes]]) -> None:
         """Write changelog records of one partition."""
@@ -86,15 +108,16 @@ class Flusher:
         self._published[shard.marker.partition] = shard.marker.published_flush
 
     def _values(self, flush: Flush, owed: dict[int, Value]) -> list[Outbound]:
-        """Changelog records in order: accounts, owed letters, marker, partition by partition."""
-        messages = []
+        """Changelog records in order: owed letters, then accounts and marker, partition by partition.
+
+        A refused record moves the positions of all accounts that are written with it. A crash or a refused send may
+        leave only the first of these records: an account without its letters would have that record skipped for ever.
+        """
+        messages = [self._changelog(value) for value in owed.values()]
         for value in flush.values:
             if value.key == marker_key(value.partition):
-                if value.partition in owed:
-                    messages.append(self._changelog(owed.pop(value.partition)))
                 self._published[value.partition] = -1  # this marker was written before its flush was published
             messages.append(self._changelog(value))
-        messages.extend(self._changelog(value) for value in owed.values())
         return messages
 
     def _changelog(self, value: Value) -> Outbound:
@@ -113,14 +136,17 @@ def together(flushes: Sequence[Flush]) -> Flush:
 
 
 def _owed(
-    shards: Mapping[int, Shard], rejected: list[Letter], reported: Mapping[str, Position], *, always: bool
+    shards: Mapping[int, Shard], rejected: list[Letter], reported: Mapping[str, Position], still_owed: Owed, *,
+    always: bool,
 ) -> dict[int, Value]:  # fmt: skip
     """Values under `letters_key` of the partitions that have something to store there (0: `always`, if ours)."""
-    rows: dict[int, list[tuple[str, int, int, str, str]]] = {0: []} if always else {}
+    rows: dict[int, list[tuple[str, int, int, str, str]]] = {0: still_owed.rows(0)} if always else {}
     for letter in rejected:
         if not letter.is_market:
             row = (letter.topic, letter.offset, letter.index, letter.kind, letter.text)
-            rows.setdefault(letter.partition, []).append(row)
+            if letter.partition not in rows:
+                rows[letter.partition] = still_owed.rows(letter.partition)
+            rows[letter.partition].append(row)
     values = {}
     for partition, items in rows.items():
         marker = shards[partition].marker

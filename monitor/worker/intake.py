@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,6 +149,14 @@ class Intake:
         self._room.set()
 
 
+async def hand_over(events: AsyncIterable[Any], topic: Topic, options: WorkerOptions, intake: Intake) -> None:
+    """Decode what an agent is given of an input topic and put it into the intake, as soon as there is room."""
+    async for event in events:
+        message = event.message
+        if intake.wants(topic.name, message.partition):
+            await intake.put(delivered(topic, message, message.generation_id, options))
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """One partition of one account topic.
@@ -157,7 +166,8 @@ class Source:
     order that are not acknowledged, `done` the offset below which all are (-1: none yet). `primed` tells that the first
     delivery has come (or none was to be expected), so that the merge starts with every source in sight. Below `start`
     everything was dealt with before: it is applied again, and neither reported nor acknowledged. A source that is
-    `behind` is read from its log to the end, and what the group delivers of it is passed over.
+    `behind` is read from its log to the end, and what the group delivers of it is passed over. `applied_records` and
+    `done_records` count what was given to the engine, and what the messages that are dealt with hold.
     """
 
     topic: str
@@ -171,6 +181,8 @@ class Source:
     looked_ms: int = 0
     applied: Position = START
     done: int = -1
+    applied_records: int = 0
+    done_records: int = 0
     unacked: deque[Delivered] = field(default_factory=deque)
     key: str = field(init=False)
 
@@ -188,4 +200,5 @@ class Source:
         done = []
         while self.unacked and self.unacked[0].last <= self.applied:
             done.append(self.unacked.popleft())
+        self.done_records += sum(len(message.records) for message in done)
         return done

@@ -21,7 +21,7 @@ from monitor.worker.intake import Delivered, Source
 from monitor.worker.log_view import LogView
 from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
-from monitor.worker.order import IDLE_MS, Progress
+from monitor.worker.order import IDLE_MS, MarketSeen, Progress
 from monitor.worker.overload import Overload
 from schemas.records import START, Position
 from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK, TICKS
@@ -96,6 +96,11 @@ class LiveOrder:
             if not recovered.accounts and recovered.partition != 0:
                 return False
             reached: dict[str, Position] = recovered.marker.positions if recovered.marker else {}
+            # Rows that do not decode were passed over while partition 0 was not ours, and reading is ahead of folding.
+            if recovered.partition == 0 and any(
+                self._reader.handed_over(topic) > reached.get(topic, START)[0] + 1 for topic in market
+            ):
+                return True
             return any(position > reached.get(topic, START) for topic, position in market.items())
 
         if not any(behind(recovered) for recovered in gained):
@@ -197,13 +202,15 @@ class LiveOrder:
             else:
                 wait_ms = item.wait_ms if isinstance(item, Wait) else IDLE_MS
         accounts = 0
+        topics: Counter[str] = Counter()
         if chunk:
             step(self._state, chunk, conflate=conflate)
-            accounts = self._note_applied(chunk)
+            topics = self._note_applied(chunk)
+            accounts = sum(topics[topic.name] for topic in ACCOUNT_TOPICS)
             if self._gated:
                 self._open_gates()
         self._look_at_lag(now_ms)
-        return Progress(len(chunk), accounts, accounts, wait_ms)
+        return Progress(len(chunk), accounts, accounts, wait_ms, topics)
 
     def _look_at_lag(self, began_ms: float) -> None:
         """Declare an overload, or its end. A market that is folded again up to a shard's positions is none."""
@@ -219,24 +226,35 @@ class LiveOrder:
                 positions={topic: list(at) for topic, at in self._state.market.positions.items()},
             )  # fmt: skip
 
-    def _note_applied(self, chunk: list[Sourced]) -> int:
-        """Remember how far each source has come, give the market's room back; return how many were of accounts."""
+    def _note_applied(self, chunk: list[Sourced]) -> Counter[str]:
+        """Remember how far each source has come, give the market's room back; return how many were of each topic."""
         counts = Counter((item.topic, item.partition) for item in chunk)
         last = {(item.topic, item.partition): item for item in chunk}
-        accounts = 0
+        topics: Counter[str] = Counter()
         for place, count in counts.items():
+            topics[place[0]] += count
             source = self._sources.get(place)
             if source is None:
                 self._reader.release(place[0], count)
             else:
                 source.applied = last[place].position
-                accounts += count
-        return accounts
+                source.applied_records += count
+        return topics
 
     def _open_gates(self) -> None:
         for source in [source for source in self._gated if gate_open(self._state, source.partition)]:
             self._merge.open(source.key)
             self._gated.remove(source)
+
+    def market_seen(self) -> MarketSeen:
+        """Return how far the market is."""
+        positions = self._state.market.positions
+        behind = {name: max(0, end - 1 - positions[name][0]) for name, end in self._reader.ends().items()}
+        return MarketSeen(behind, self._reader.heard_s, self._overload.lag_us)
+
+    def arrived_s(self, topic: str, offset: int) -> float | None:
+        """Return when the tick at an offset came here, monotonic; None if that is not known any more."""
+        return self._reader.arrived_s(offset) if topic == TICKS.name else None
 
     def figures(self) -> dict[str, int]:
         """Return how many records came late, how often the merge waited, and what overloads there were."""

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from monitor.brokers.ends import end_offsets
+from monitor.connection import Address, client_options
+from monitor.worker.clients import KAFKA, Clients
 
 READ_S = 30.0  # the broker has delivered a later record already: this one is there or it is not
 READ_AHEAD = 5_000  # a compacted topic has a hole at every other record: one read answers for many
@@ -40,12 +41,14 @@ class LogView:
     """
 
     def __init__(
-        self, broker: str, group: str, inputs: Sequence[TopicPartition] = (), *, exact_ends: bool = False
+        self, broker: Address, group: str, inputs: Sequence[TopicPartition] = (), *, exact_ends: bool = False,
+        clients: Clients = KAFKA,
     ) -> None:  # fmt: skip
         self._broker = broker
         self._group = group
         self._inputs = list(inputs)
         self._exact_ends = exact_ends
+        self._clients = clients
         self._consumer: Any = None
         self._admin: Any = None
         self._known: dict[TopicPartition, _Known] = {}
@@ -53,12 +56,12 @@ class LogView:
     async def start(self) -> None:
         """Connect."""
         # No reset: an offset that is gone must be seen as gone.
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker, client_id="liqmon-log-view", enable_auto_commit=False,
+        self._consumer = self._clients.consumer(
+            **client_options(self._broker), client_id="liqmon-log-view", enable_auto_commit=False,
             auto_offset_reset="none", fetch_max_wait_ms=50,
         )  # fmt: skip
         await self._consumer.start()
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._broker, client_id="liqmon-log-view")
+        self._admin = self._clients.admin(**client_options(self._broker), client_id="liqmon-log-view")
         await self._admin.start()
 
     async def stop(self) -> None:
@@ -115,6 +118,8 @@ class LogView:
         begin = (await self.begins([partition]))[partition]
         if start < begin:
             raise OffsetOutOfRangeError({partition: start})
+        if start >= end:
+            return
         count = 0
         async for record in self._read({partition: (start, end)}):
             yield record
@@ -126,11 +131,16 @@ class LogView:
         """Yield all records of some partitions up to where they end now, each partition in order; raises Unanswered."""
         wanted = list(partitions)
         begins, ends = await self.begins(wanted), await self.ends(wanted)
-        async for record in self._read({tp: (begins[tp], ends[tp]) for tp in wanted}):
+        ranges = {tp: (begins[tp], ends[tp]) for tp in wanted if begins[tp] < ends[tp]}
+        if not ranges:
+            # Not only to save time: a client that is stopped right after an assignment can miss that it is to stop.
+            return
+        async for record in self._read(ranges):
             yield record
 
     async def _read(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
-        left = {tp: start for tp, (start, end) in ranges.items() if start < end}
+        """Yield what lies in some ranges, none of them empty."""
+        left = {tp: start for tp, (start, _) in ranges.items()}
         self._consumer.assign(list(left))
         for tp, start in left.items():
             self._consumer.seek(tp, start)

@@ -9,22 +9,26 @@ arrive while prices fill their queue.
 from __future__ import annotations
 
 import asyncio
+import bisect
+import time
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from monitor.connection import client_options
 from monitor.engine.state import Sourced
+from monitor.worker.clients import KAFKA, Clients
 from monitor.worker.dead_letters import Letter, of_refused
 from monitor.worker.errors import LostInput
 from monitor.worker.intake import without_tombstones
 from monitor.worker.options import WorkerOptions
 from schemas.codec import decode_message
-from schemas.topics import MARKET_TOPICS
+from schemas.topics import MARKET_TOPICS, TICKS
 
 POLL_MS = 200
 POLL_RECORDS = 500  # decoding these takes a few ms; the loop turns in between
@@ -57,8 +61,9 @@ class _Topic:
 class MarketReader:
     """Folds start at the beginning of the topics; `rewind` starts a new one."""
 
-    def __init__(self, options: WorkerOptions, wake: asyncio.Event) -> None:
+    def __init__(self, options: WorkerOptions, wake: asyncio.Event, clients: Clients = KAFKA) -> None:
         self._options = options
+        self._clients = clients
         self._wake = wake
         self._fold = 0
         self._batches: deque[tuple[int, MarketBatch]] = deque()
@@ -66,6 +71,9 @@ class MarketReader:
         # A share for each topic: one queue for all would let prices keep definitions out.
         self._max_held = max(POLL_RECORDS, options.queue_records // len(MARKET_TOPICS))
         self.records = 0
+        self.heard_s = time.monotonic()  # when a tick or heartbeat came last
+        # (last offset, when it came) of the newest polls of ticks: seconds of a busy market.
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=4_096)
 
     def readers(self) -> list[Coroutine[Any, Any, None]]:
         """Return one endless coroutine for each topic; each raises what cannot be repaired."""
@@ -75,6 +83,7 @@ class MarketReader:
         """Begin a new fold; batches of the old one are not handed out any more."""
         self._fold += 1
         self._batches.clear()
+        self._arrivals.clear()
         for topic in self._topics.values():
             topic.held = 0
             topic.position = 0
@@ -94,6 +103,22 @@ class MarketReader:
         found.held = max(0, found.held - records)
         found.room.set()
 
+    def ends(self) -> dict[str, int]:
+        """Return where each topic ended on the broker at its last poll."""
+        return {name: topic.end for name, topic in self._topics.items()}
+
+    def arrived_s(self, offset: int) -> float | None:
+        """Return when the tick at an offset came, monotonic; None if that is too long ago, or not yet."""
+        index = bisect.bisect_left(self._arrivals, (offset, 0.0))
+        if index == len(self._arrivals) or (index == 0 and len(self._arrivals) == self._arrivals.maxlen):
+            return None
+        return self._arrivals[index][1]
+
+    def handed_over(self, topic: str) -> int:
+        """Return the offset below which all of a topic was read in the present fold."""
+        found = self._topics[topic]
+        return found.position if found.fold == self._fold else 0
+
     def unfetched(self, topic: str) -> bool:
         """Whether the broker is known to hold records of a topic that were not handed over."""
         found = self._topics[topic]
@@ -101,8 +126,8 @@ class MarketReader:
 
     async def _read(self, topic: _Topic) -> None:
         # No reset: a jump over deleted records would be a silent one.
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._options.broker, client_id="liqmon-market", enable_auto_commit=False,
+        consumer = self._clients.consumer(
+            **client_options(self._options.broker), client_id="liqmon-market", enable_auto_commit=False,
             auto_offset_reset="none", max_partition_fetch_bytes=4 * 1024 * 1024,
         )  # fmt: skip
         await consumer.start()
@@ -166,3 +191,6 @@ class MarketReader:
             topic.held += len(batch.records) + len(batch.letters)
             self.records += len(batch.records)
             self._batches.append((fold, batch))
+            if batch.records and topic.name == TICKS.name:
+                self.heard_s = time.monotonic()
+                self._arrivals.append((batch.records[-1].offset, self.heard_s))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 
 from monitor.engine import confirm_pending, open_shard, pending
 from monitor.engine.outbox import marker_key
-from monitor.engine.state import encode
+from monitor.engine.state import Marker, encode
 from monitor.worker.changelog import Recovered, RecoveredState
 from monitor.worker.engine_task import PRIME_S, Engine
 from monitor.worker.errors import Fenced, LostState, RebalanceTimeout, WrongPartitions
 
+MAX_CLAIMS = 20
 REBALANCE_TIMEOUT_S = 30.0  # the group waits so long for a member to give its partitions up
 
 log = structlog.get_logger("monitor.worker")
@@ -31,7 +33,10 @@ class Ownership:
         self._engine = engine
         self._options = engine.options
         self._member = ""
+        self._assigned: frozenset[int] | None = None  # what the group has given us last, until it asks for it back
         self.recovered = 0  # changelog records read
+        self.opened = 0  # partitions taken over
+        self.rewinds = 0
         self.ready = False
         self.finished = False
         self.waiting_since_s = time.monotonic()
@@ -50,6 +55,7 @@ class Ownership:
         group has put us out already: then others may be writing, and we say nothing more.
         """
         self.ready = False
+        self._assigned = None
         self.waiting_since_s = time.monotonic()
         if self._engine.order.shards and self._engine.group.expelled:
             raise Fenced("the group has put this worker out", "restart it; look for pauses or a lost connection")
@@ -65,6 +71,7 @@ class Ownership:
     async def shut_down(self) -> None:
         """Finish for good."""
         self.ready = False
+        self._assigned = None
         async with self._engine.lock:
             await self._finish()
         self.finished = True
@@ -74,7 +81,9 @@ class Ownership:
         if engine.active:
             engine.active = False
             await engine.flush()
-            await engine.flusher.markers(engine.order.shards)
+            # A partition whose states are still owed must look unpublished to its next owner.
+            published = {p: shard for p, shard in engine.order.shards.items() if p not in engine.unstated}
+            await engine.flusher.markers(published)
             await engine.group.commit()
         engine.forget_intake()
         engine.group.forget()
@@ -82,28 +91,35 @@ class Ownership:
     # --- taking over ----------------------------------------------------------------------------
 
     async def changelog_ends(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Return where the changelog of each partition ends now."""
-        ends = await self._engine.view.ends(TopicPartition(self._options.changelog, p) for p in partitions)
+        """Note what is assigned to us; return where the changelog of each partition ends now."""
+        assigned = list(partitions)
+        self._assigned = frozenset(assigned)
+        ends = await self._engine.view.ends(TopicPartition(self._options.changelog, p) for p in assigned)
         return {tp.partition: end for tp, end in ends.items()}
 
     async def take_over(self, partitions: Iterable[int]) -> None:
         """Own exactly `partitions`; raises WorkerError if their state is unusable.
 
         A partition that was ours before is kept as it is in memory, if the group has known us all the time: then
-        nobody else can have owned it in between.
+        nobody else can have owned it in between. Faust ends a recovery that a later rebalance has overtaken, and calls
+        this for it: then others may own what it names, and the call that belongs to the present assignment follows.
         """
         ours = sorted(set(partitions))
         async with self._engine.lock:
             engine = self._engine
+            if engine.active or self._assigned != frozenset(ours):
+                log.info("overtaken", partitions=ours)
+                return
             member, self._member = self._member, engine.group.member
             kept = set(ours) if member == self._member else set()
             for partition in set(engine.order.shards) - kept:
                 engine.order.close(partition)
+                engine.unstated.pop(partition, None)
                 engine.owed.drop(partition)
             gained = await self._recover([p for p in ours if p not in engine.order.shards])
-            await self._check_inputs(gained)
             if engine.order.prepare(gained):
                 engine.drop_unread_market()
+                self.rewinds += 1
             for recovered in gained:
                 await self._open(recovered)
             await self._open_sources(ours)
@@ -111,31 +127,59 @@ class Ownership:
             engine.wake.set()
 
     async def _recover(self, partitions: list[int]) -> list[Recovered]:
-        """Read the whole changelog of some partitions."""
+        """Make some partitions ours, and read their whole changelog."""
         state, topic = RecoveredState(self._options.changelog), self._options.changelog
+        read = dict.fromkeys(partitions, 0)
         async for record in self._engine.view.read_all(TopicPartition(topic, p) for p in partitions):
-            state.add(record.partition, record.offset, record.key, record.value)
-            self.recovered += 1
+            self._take_in(state, record)
+            read[record.partition] = record.offset + 1
+        await self._check_inputs(state, partitions)
+        for partition in partitions:
+            await self._claim(state, partition, read[partition])
         return [state.take(partition) for partition in partitions]
 
-    async def _check_inputs(self, gained: list[Recovered]) -> None:
+    def _take_in(self, state: RecoveredState, record: Any) -> None:
+        state.add(record.partition, record.offset, record.key, record.value)
+        self.recovered += 1
+
+    async def _claim(self, state: RecoveredState, partition: int, read: int) -> None:
+        """Write a marker of a new epoch, then read up to it: what a former owner wrote behind it counts for nobody.
+
+        Only then is it known what there is to go on from. Another worker that claims the same epoch at the same time
+        finds ours, or we find its; who finds one claims again.
+        """
+        engine, tp = self._engine, TopicPartition(self._options.changelog, partition)
+        for _ in range(MAX_CLAIMS):
+            marker = state.marker(partition) or Marker(partition=partition, partitions=self._options.partitions)
+            marker.epoch = epoch = state.epoch(partition) + 1
+            await engine.flusher.values(partition, [(marker_key(partition), encode(marker))])
+            async for record in engine.view.read(tp, read, (await engine.view.ends([tp]))[tp]):
+                self._take_in(state, record)
+                read = record.offset + 1
+            if state.epoch(partition) == epoch and state.openings(partition) == 1:
+                return
+        raise Fenced(f"others claim partition {partition} again and again", "look for workers outside the group")
+
+    async def _check_inputs(self, state: RecoveredState, partitions: list[int]) -> None:
         """Refuse a state that does not belong to these topics."""
         engine, options = self._engine, self._options
         committed = await engine.view.committed()
-        for recovered in gained:
-            partition, marker = recovered.partition, recovered.marker
+        for partition in partitions:
+            marker = state.marker(partition)
             if marker is None:
                 tps = [TopicPartition(options.topic(topic), partition) for topic in options.inputs]
-                self._check_unused(recovered, [(tp, committed.get(tp, 0)) for tp in tps])
+                self._check_unused(state, partition, [(tp, committed.get(tp, 0)) for tp in tps])
             elif marker.partitions != options.partitions:
                 raise WrongPartitions(
                     f"the state was written for {marker.partitions} partitions, this worker is set to "
                     f"{options.partitions}",
                     "set the former number; another one needs a new deployment",
                 )
-            await engine.order.check(recovered)
+            await engine.order.check(Recovered(partition, marker))
 
-    def _check_unused(self, recovered: Recovered, committed: list[tuple[TopicPartition, int]]) -> None:
+    def _check_unused(
+        self, state: RecoveredState, partition: int, committed: list[tuple[TopicPartition, int]]
+    ) -> None:  # fmt: skip
         """Refuse a partition whose inputs were consumed and whose marker is gone."""
         for tp, offset in committed:
             if offset > 0:
@@ -144,30 +188,36 @@ class Ownership:
                     "holds no marker of it",
                     "restore the changelog, or start a new application id from the beginning of the topics",
                 )
-        if recovered.accounts:
+        if state.has_accounts(partition):
             raise LostState(
-                f"{self._options.changelog} partition {recovered.partition} holds accounts and no marker",
+                f"{self._options.changelog} partition {partition} holds accounts and no marker",
                 "restore the changelog, or start a new application id from the beginning of the topics",
             )
 
     async def _open(self, recovered: Recovered) -> None:
-        """Open one shard: the new epoch is written and acknowledged before anything else is."""
+        """Open one shard, whose new epoch is written and acknowledged."""
         engine, partition = self._engine, recovered.partition
         state = engine.order.state_of(partition)
+        published = recovered.marker.published_flush if recovered.marker else 0
+        unpublished = [account.name for account in recovered.accounts if account.flush > published]
         open_shard(
             state, partition, recovered.marker, recovered.accounts, partitions=self._options.partitions,
-            epoch=recovered.epoch + 1,
+            epoch=recovered.epoch,
         )  # fmt: skip
         shard = state.shards[partition]
-        await engine.flusher.values(partition, [(marker_key(partition), encode(shard.marker)), *recovered.repairs])
+        await engine.flusher.values(partition, recovered.repairs)
         engine.flusher.opened(shard)
         if recovered.letters is not None:
-            engine.owed.add(partition, recovered.letters, shard.marker.positions)
+            engine.owed.add(partition, recovered.letters, shard.marker.positions, recovered.accounts)
             if partition == 0:
                 engine.reported = dict(recovered.letters.market)
         events = pending(state, partition)
         await engine.flusher.events(events)
         confirm_pending(state, partition)
+        self.opened += 1
+        if unpublished:
+            engine.unstated[partition] = unpublished
+            shard.marker_stale = False
         log.info(
             "opened", partition=partition, epoch=shard.marker.epoch, accounts=len(shard.accounts),
             sent_again=len(events), repaired=len(recovered.repairs), gate_open=shard.open,
@@ -195,6 +245,11 @@ class Ownership:
         shards = engine.order.shards
         if all(shard.open for shard in shards.values()):
             self.ready = True
+            if not shards:
+                log.warning(
+                    "idle", generation=engine.group.generation,
+                    reason="the group gives this worker no partition: there are more workers than partitions",
+                )  # fmt: skip
             log.info(
                 "ready", partitions=sorted(shards), accounts=sum(len(shard.accounts) for shard in shards.values()),
                 epochs={str(p): shard.marker.epoch for p, shard in sorted(shards.items())},

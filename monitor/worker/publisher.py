@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from monitor.connection import client_options
+from monitor.worker.clients import KAFKA, Clients
 from monitor.worker.errors import PublishFailed
 from monitor.worker.liveness import Pulse
 from monitor.worker.options import WorkerOptions
-from schemas.headers import Headers
+from schemas.headers import EPOCH, Headers
+from schemas.signatures import sign
 
 MAX_MESSAGE_BYTES = 1_048_576  # Kafka's default bound; larger topics are possible, larger messages are not needed
 
@@ -43,17 +46,22 @@ class Publisher:
     Readers drop what repeats: state by epoch and version, events by id.
     """
 
-    def __init__(self, options: WorkerOptions, pulse: Pulse, *, idempotent: bool = True) -> None:
+    def __init__(
+        self, options: WorkerOptions, pulse: Pulse, *, idempotent: bool = True, clients: Clients = KAFKA
+    ) -> None:  # fmt: skip
         self._options = options
         self._pulse = pulse
         self._idempotent = idempotent
+        self._clients = clients
         self._producer: Any = None
+        self._keys = options.signing_keys
         self.sent = 0
+        self.sending_since_s: float | None = None
 
     async def start(self) -> None:
         """Connect."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._options.broker, client_id="liqmon-worker", acks="all",
+        self._producer = self._clients.producer(
+            **client_options(self._options.broker), client_id="liqmon-worker", acks="all",
             enable_idempotence=self._idempotent,
             # No linger: a flush hands over all it has before the first request leaves. One batch waits for each
             # partition at a time, so a small batch would mean a round trip for every few accounts.
@@ -71,6 +79,7 @@ class Publisher:
         if not messages:
             return
         self._pulse.check()
+        self.sending_since_s = time.monotonic()
         try:
             await asyncio.gather(*[await self._hand_over(message) for message in messages])
         except KafkaError as error:
@@ -78,14 +87,27 @@ class Publisher:
                 f"the broker refused messages of {messages[0].topic} ({error!r})",
                 "check the topic's size limit and our rights; nothing was acknowledged",
             ) from error
+        finally:
+            self.sending_since_s = None
         self.sent += len(messages)
+
+    def _signed(self, message: Outbound) -> Headers | None:
+        """Return the headers, with a signature where there are keys and the message is said in our name.
+
+        Signed here, at each send: what recovery sends again has the epoch of its new sender.
+        """
+        if self._keys is None or not any(name == EPOCH for name, _ in message.headers or ()):
+            return message.headers
+        assert message.headers is not None  # narrows the type
+        return [*message.headers, sign(message.key, message.headers, message.value, self._keys)]
 
     async def _hand_over(self, message: Outbound) -> asyncio.Future[object]:
         """Put a message behind those before it; the future is its acknowledgement."""
+        headers = self._signed(message)
         while True:
             try:
                 acknowledged: asyncio.Future[object] = await self._producer.send(
-                    message.topic, message.value, key=message.key, partition=message.partition, headers=message.headers
+                    message.topic, message.value, key=message.key, partition=message.partition, headers=headers
                 )
                 return acknowledged
             except KafkaTimeoutError:

@@ -8,7 +8,7 @@ group delivers follows on from where the reading ended.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +38,8 @@ class _Feed:
     """One partition: its state and what waits for it.
 
     `at` is the place of the next record in the first waiting message, `ordinal` the last one taken in, `resume` the
-    offset of the first message that is not applied as a whole, `known_end` the log's end when the source was added.
+    offset of the first message that is not applied as a whole, `known_end` the log's end when the source was added;
+    `before` has, of each message that is not acknowledged, its offset and the ordinal that it came behind.
     """
 
     state: State = field(default_factory=new_state)
@@ -48,6 +49,7 @@ class _Feed:
     ordinal: int = -1
     resume: int = 0
     known_end: int = 0
+    before: deque[tuple[int, int]] = field(default_factory=deque)
 
 
 class StrictOrder:
@@ -119,7 +121,11 @@ class StrictOrder:
         feed.source = None
         feed.waiting.clear()
         feed.at = 0
-        feed.ordinal = -1
+        # What is taken in again is judged as it was: a frame that came twice is refused, not skipped in silence.
+        self._forget_below(feed, feed.resume)
+        if feed.before:
+            feed.ordinal = feed.before[0][1]
+            feed.before.clear()
         self._turn.remove(feed)
 
     def readers(self) -> list[Coroutine[Any, Any, None]]:
@@ -134,6 +140,8 @@ class StrictOrder:
         """Take in a message; rows whose ordinal is not larger than that of the row before are refused."""
         feed = self._feeds[source.partition]
         letters: list[Letter] = []
+        self._forget_below(feed, source.unacked[0].offset if source.unacked else message.offset)
+        feed.before.append((message.offset, feed.ordinal))
         ordinal = feed.ordinal
         for _, record in message.records:
             if record.offset <= ordinal:
@@ -145,6 +153,11 @@ class StrictOrder:
             feed.waiting.append(message)
         return letters
 
+    @staticmethod
+    def _forget_below(feed: _Feed, offset: int) -> None:
+        while feed.before and feed.before[0][0] < offset:
+            feed.before.popleft()
+
     def look(self, sources: Iterable[Source], *, crowded: bool) -> None:
         """Do nothing: no partition waits for another."""
 
@@ -154,13 +167,14 @@ class StrictOrder:
             feed = self._turn[0]
             self._turn.rotate(-1)
             if feed.waiting:
-                count, accounts = self._step(feed)
+                topics = self._step(feed)
+                count, accounts = topics.total(), sum(topics[name] for name in _ACCOUNT_NAMES)
                 more = any(other.waiting for other in self._turn)
-                return Progress(count, count, accounts, None if more else IDLE_MS)
+                return Progress(count, count, accounts, None if more else IDLE_MS, topics)
         self._check_gates()
         return Progress(0, 0, 0, IDLE_MS)
 
-    def _step(self, feed: _Feed) -> tuple[int, int]:
+    def _step(self, feed: _Feed) -> Counter[str]:
         source, state = feed.source, feed.state
         assert source is not None
         records: list[Sourced] = []
@@ -174,10 +188,11 @@ class StrictOrder:
                 feed.waiting.popleft()
                 feed.at = 0
         step(state, records)
+        source.applied_records += len(records)
         if state.rejected and source.partition != 0:
             # Every partition meets the refused market records; the owner of partition 0 reports them.
             state.rejected = [item for item in state.rejected if item.source.topic not in _MARKET_NAMES]
-        return len(records), sum(record.topic in _ACCOUNT_NAMES for record in records)
+        return Counter(record.topic for record in records)
 
     def _check_gates(self) -> None:
         """Refuse a sequence that ends before the state that was made from it; raises LostInput."""
@@ -189,6 +204,14 @@ class StrictOrder:
                 f"{topic}/{partition} ends at ordinal {feed.ordinal}, and the state knows later ones",
                 "the topic was made anew or cut; restore it, or start a new application id",
             )
+
+    def market_seen(self) -> None:
+        """Return None: the market is a part of the sequence."""
+        return
+
+    def arrived_s(self, topic: str, offset: int) -> float | None:  # noqa: ARG002
+        """Return None: a position says nothing about the message that brought it."""
+        return None
 
     def figures(self) -> dict[str, int]:
         """Return how many partitions are read from the log."""

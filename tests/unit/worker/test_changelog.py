@@ -37,6 +37,24 @@ def test_the_larger_epoch_wins_whatever_came_last() -> None:
     assert taken.repairs == [(b"a", newer)]
 
 
+def test_what_comes_behind_the_claim_of_a_successor_is_void() -> None:
+    """A fenced worker's value has the larger version; the one before the claim counts, and is repaired in its epoch."""
+    state = recovered(
+        (0, b"!marker/0", marker(0, 1)), (0, b"a", account("a", 1, 5)), (0, b"!marker/0", marker(0, 2)),
+        (0, b"a", account("a", 1, 6)), (0, b"b", account("b", 1, 1)),
+    )  # fmt: skip
+    assert (state.epoch(0), state.openings(0), state.has_accounts(0)) == (2, 1, True)
+    taken = state.take(0)
+    assert [(item.name, item.version) for item in taken.accounts] == [("a", 5)]
+    assert taken.repairs == [(b"a", account("a", 2, 5))]
+
+
+def test_two_claims_of_one_epoch_are_told_apart_from_one() -> None:
+    """Whoever finds another claim of its epoch beside its own has to claim again."""
+    state = recovered((0, b"!marker/0", marker(0, 3)), (0, b"!marker/0", marker(0, 3)))
+    assert (state.epoch(0), state.openings(0)) == (3, 2)
+
+
 def test_within_an_epoch_the_larger_version_wins_and_needs_no_repair() -> None:
     """Values in their order leave nothing to repair."""
     taken = recovered(*[(0, b"a", account("a", 3, version)) for version in (1, 2, 3)]).take(0)

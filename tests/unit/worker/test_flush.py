@@ -75,7 +75,7 @@ def test_state_comes_before_events_and_dead_letters_where_they_cannot_be_lost() 
     )
     assert sent(recorder) == [
         ["risk.dead-letters.v1"],
-        ["a", "!dead-letters/0", "!marker/0"],
+        ["!dead-letters/0", "a", "!marker/0"],
         ["risk.liquidations.v1", "risk.dead-letters.v1", "risk.dead-letters.v1"],
         ["risk.account-states.v1"],
     ]
