@@ -15,8 +15,9 @@ import faust
 import faust.streams
 from faust.types import TP
 
+from monitor.connection import Address, as_endpoint, client_options
 from monitor.worker.errors import UnsafeFramework, WrongPartitions
-from monitor.worker.intake import Intake, delivered
+from monitor.worker.intake import Intake, hand_over
 from monitor.worker.liveness import end_process
 from monitor.worker.options import STATE_TABLE, WorkerOptions
 from monitor.worker.ownership import REBALANCE_TIMEOUT_S, Ownership
@@ -71,7 +72,8 @@ def create_app(options: WorkerOptions, folder: Path, intake: Intake) -> faust.Ap
     check_framework()
     app = faust.App(
         options.group,
-        broker=[f"kafka://{server}" for server in options.broker.split(",")],
+        broker=[f"kafka://{server}" for server in as_endpoint(options.broker).servers.split(",")],
+        broker_credentials=_credentials(options.broker),
         datadir=str(folder),
         # The changelog is the store; a second copy on disk would have to be kept true to it.
         store="memory://",
@@ -157,6 +159,19 @@ def check_copartitioned(assigned: Iterable[TP], options: WorkerOptions) -> None:
         raise WrongPartitions(f"the group assigned unequal partitions: {told}", "run `liqmon topics plan`")
 
 
+def _credentials(broker: Address) -> faust.auth.Credentials | None:
+    """Return what Faust's own clients take instead of our `client_options`; raise PlaintextRefused as that does."""
+    told = client_options(broker)
+    if told["security_protocol"] == "PLAINTEXT":
+        return None
+    if told["security_protocol"] == "SSL":
+        return faust.SSLCredentials(told["ssl_context"])
+    return faust.SASLCredentials(
+        username=told["sasl_plain_username"], password=told["sasl_plain_password"], mechanism=told["sasl_mechanism"],
+        ssl_context=told["ssl_context"],
+    )  # fmt: skip
+
+
 def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Intake) -> None:
     """Read one input topic: decode and hand over, nothing else."""
     channel = app.topic(
@@ -169,10 +184,7 @@ def _add_agent(app: faust.App, topic: Topic, options: WorkerOptions, intake: Int
 
     async def read(stream: Any) -> None:
         try:
-            async for event in stream.noack().events():
-                message = event.message
-                if intake.wants(topic.name, message.partition):
-                    await intake.put(delivered(topic, message, message.generation_id, options))
+            await hand_over(stream.noack().events(), topic, options, intake)
         except Exception as error:  # noqa: BLE001 (Faust would restart the agent behind the message)
             end_process(error)
 

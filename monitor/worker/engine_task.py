@@ -20,14 +20,16 @@ from monitor.engine import collect, confirm, urgent
 from monitor.engine.outbox import Flush, OversizedAccountError
 from monitor.worker.auditor import Auditor
 from monitor.worker.dead_letters import Letter, Owed, of_refused, of_rejected
-from monitor.worker.errors import LostInput, OversizedAccount
+from monitor.worker.errors import LostInput, OffsetHole, OversizedAccount
 from monitor.worker.flush import Flusher, together
 from monitor.worker.group import Group
 from monitor.worker.intake import Delivered, Intake, Source, delivered
 from monitor.worker.liveness import Pulse
 from monitor.worker.log_view import LogView
+from monitor.worker.observer import measure_events, offsets_of
 from monitor.worker.options import WorkerOptions
 from monitor.worker.order import IDLE_MS, Order
+from monitor.worker.watchdogs import offset_hole
 from schemas.records import START, Position
 from schemas.topics import ALL
 
@@ -41,6 +43,10 @@ STALL_MS = 2_000.0  # Faust delivers within milliseconds, after a rebalance with
 STALL_MESSAGES = 100  # read at once for a stalled source: frames of 1 MB are memory
 BEHIND_RECORDS = 10_000  # read at once of a source that is behind: a read costs 20 ms, as much as a turn
 PRIME_S = 5.0  # how long a new shard waits for the first delivery of its sources, before the market runs ahead
+
+# Rows that do not decode are met when they are read, records that the engine refuses when they are applied, far behind:
+# behind the name of a topic, this has the former counted apart.
+UNREAD = "?"
 
 _TOPICS = {topic.name: topic for topic in ALL}
 
@@ -67,7 +73,9 @@ class Engine:
         self.sources: dict[tuple[str, int], Source] = {}
         self.owed = Owed()
         self.auditor = Auditor(options.audit_every_records, ends=options.audit_ends)
-        self.reported: dict[str, Position] = {}  # last refused market record reported, by topic
+        self.reported: dict[str, Position] = {}  # last refused market record reported, by topic; see `UNREAD`
+        # By partition: accounts whose last state a former owner stored and may not have published.
+        self.unstated: dict[int, list[str]] = {}
         self.prime_until_s = 0.0
         self.applied = 0
         self.flushes = 0
@@ -104,7 +112,7 @@ class Engine:
     async def turn(self) -> float:
         """Take in what has arrived, apply some, flush if due; return how many seconds to wait if nothing comes."""
         self.pulse.check()
-        self._unread.extend(letter for letter in self.order.take_in() if self._reportable(letter))
+        self._unread.extend(letter for letter in self.order.take_in() if self._reportable(letter, UNREAD))
         await self._take_messages()
         behind = await self._read_behind()
         wait_ms = self._apply() if self._primed() else IDLE_MS
@@ -133,12 +141,12 @@ class Engine:
         """Forget refused market records: a new fold meets them again."""
         self._unread.clear()
 
-    def _reportable(self, letter: Letter) -> bool:
+    def _reportable(self, letter: Letter, how: str = "") -> bool:
         """Whether a refused market record is ours to report, and is not one that was reported before."""
         shard = self.order.shards.get(0)
         if shard is None:
             return False
-        reached = max(shard.marker.positions.get(letter.topic, START), self.reported.get(letter.topic, START))
+        reached = max(shard.marker.positions.get(letter.topic, START), self.reported.get(letter.topic + how, START))
         return letter.position > reached
 
     async def _take_messages(self) -> None:
@@ -274,7 +282,11 @@ class Engine:
         """Apply records for at most a turn's time; return how many ms to wait for more."""
         until_ms = _now_ms() + TURN_MS
         while True:
+            began_s = time.perf_counter()
             done = self.order.step(_now_ms())
+            if done.records:
+                self.flusher.meters.step_s.observe(time.perf_counter() - began_s)
+                self.flusher.meters.applied(done.topics)
             self.applied += done.records
             self.intake.release(done.held)
             if done.accounts:
@@ -316,18 +328,25 @@ class Engine:
     async def flush(self) -> None:
         """Send all that has changed, then acknowledge the messages it came from; the caller holds the lock."""
         done = [message for source in self.sources.values() for message in source.take_applied()]
+        # Before anything is sent: a marker that has passed a record keeps it from being applied for ever.
+        self._check_offsets()
         states = self.order.states
         letters = [of_rejected(item) for state in states for item in state.rejected]
         rejected = [letter for letter in letters if not letter.is_market or self._reportable(letter)]
         unread, self._unread = self._unread, []
         for message in done:
             unread += self._letters.pop((message.topic, message.partition, message.offset), ())
-        for letter in (*unread, *rejected):
-            if letter.is_market:
-                self.reported[letter.topic] = max(letter.position, self.reported.get(letter.topic, START))
+        for how, letters in ((UNREAD, unread), ("", rejected)):
+            for letter in letters:
+                if letter.is_market:
+                    mark = letter.topic + how
+                    self.reported[mark] = max(letter.position, self.reported.get(mark, START))
+        await self._state_again()
         flush = self._collect()
         if flush or unread or rejected:
-            await self.flusher.send(self.order.shards, flush, unread, rejected, self.reported)
+            began_s = time.monotonic()
+            await self.flusher.send(self.order.shards, flush, unread, rejected, self.reported, self.owed)
+            self._measure(flush, began_s)
             for state in states:
                 confirm(state, flush)
             self.owed.settle(unread)
@@ -337,12 +356,34 @@ class Engine:
             if message.offset >= source.start:
                 source.done = message.offset + 1
         if done:
+            self._check_offsets()  # and what is committed now
             self.group.acknowledge({(s.topic, s.partition): s.done for s in self.sources.values() if s.done >= 0})
         await self.flusher.arrays.publish_if_due(states)
         self._applied_since_flush = 0
         self._dirty_since_ms = None
         self._urgent_since_ms = None
         self._flushed_ms = _now_ms()
+
+    def _measure(self, flush: Flush, began_s: float) -> None:
+        meters, now_s = self.flusher.meters, time.monotonic()
+        meters.flush_s.observe(now_s - began_s)
+        measure_events(meters, flush.events, self.order.arrived_s, now_s)
+
+    def _check_offsets(self) -> None:
+        """Raise OffsetHole rather than store or commit beyond a record that is not dealt with."""
+        if hole := offset_hole(offsets_of(self.sources.values())):
+            raise OffsetHole(hole, "restart it: it reads on from what is committed")
+
+    async def _state_again(self) -> None:
+        """Publish states that a former owner owes, once the market is where they were made or further.
+
+        Before the flush: its marker would tell a successor that nothing is owed.
+        """
+        for partition, shard in self.order.shards.items():
+            if shard.open and (names := self.unstated.get(partition)):
+                await self.flusher.states(self.order.state_of(partition), partition, names)
+                del self.unstated[partition]
+                shard.marker_stale = True
 
     def _collect(self) -> Flush:
         """Take what has changed in all states."""

@@ -49,6 +49,14 @@ class NotCommitting(WorkerError):
     """Offsets are acknowledged here and do not arrive at the broker."""
 
 
+class OffsetHole(WorkerError):
+    """A commit would have passed a record that is not applied."""
+
+
+class RecoveryDied(WorkerError):
+    """The framework's recovery ended, and no partition would ever be taken over."""
+
+
 class AuditFailed(WorkerError):
     """Figures of the book are not what a recomputation gives, and the settings want an end then."""
 

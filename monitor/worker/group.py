@@ -39,6 +39,8 @@ class Group:
         self._committed: dict[TP, int] = {}
         self._lock = asyncio.Lock()
         self._last_success_s = time.monotonic()
+        self._recovery_tasks = 0
+        self.uncommitted_since_s: float | None = None
 
     def attach(self, app: Any) -> None:
         """Use the consumer of a Faust app."""
@@ -61,6 +63,16 @@ class Group:
     def settled(self) -> bool:
         """Whether Faust has finished its rebalance and reads the sources."""
         return not self._app.rebalancing and bool(self._app.consumer.flow_active)
+
+    @property
+    def recovery_alive(self) -> bool:
+        """Whether Faust's recovery still runs: an exception in it ends its task, and nobody is told."""
+        recovery = self._app.tables.recovery
+        if not recovery.started or self._app.should_stop or recovery.should_stop:
+            return not (recovery.crashed and not self._app.should_stop)
+        running = sum(not future.done() for future in recovery._futures)  # noqa: SLF001 (Faust does not tell)
+        self._recovery_tasks = max(self._recovery_tasks, running)
+        return running >= self._recovery_tasks
 
     @property
     def member(self) -> str:
@@ -93,6 +105,8 @@ class Group:
         """Note that everything below these offsets is dealt with, by (topic, partition)."""
         for (topic, partition), offset in offsets.items():
             self._due[self._tp(topic, partition)] = offset
+        if self.uncommitted_since_s is None and self._due != self._committed:
+            self.uncommitted_since_s = time.monotonic()
 
     async def run(self) -> None:
         """Commit what is due, for ever; raises NotCommitting."""
@@ -105,7 +119,7 @@ class Group:
         async with self._lock:
             due = {tp: offset for tp, offset in self._due.items() if self._committed.get(tp) != offset}
             if not due:
-                self._last_success_s = time.monotonic()
+                self._committed_all()
                 return
             # Returns False while the group rebalances; what cannot be committed then is due again, or is lost with
             # the partition and applied once more by its new owner without effect.
@@ -116,16 +130,22 @@ class Group:
                 done = False
             if done:
                 self._committed |= due
-                self._last_success_s = time.monotonic()
+                self._committed_all()
             elif time.monotonic() - self._last_success_s > COMMIT_TIMEOUT_S:
                 raise NotCommitting(
                     f"no offset was committed for {COMMIT_TIMEOUT_S:.0f} s", "check the group's coordinator"
                 )
 
+    def _committed_all(self) -> None:
+        self._last_success_s = time.monotonic()
+        # What was acknowledged while a commit was under way waits from now on.
+        self.uncommitted_since_s = None if self._due == self._committed else self._last_success_s
+
     def forget(self) -> None:
         """Forget all offsets: the partitions are given up."""
         self._due.clear()
         self._committed.clear()
+        self.uncommitted_since_s = None
 
     def _tp(self, topic: str, partition: int) -> TP:
         return TP(self._options.topic(_TOPICS[topic]), partition)

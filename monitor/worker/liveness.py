@@ -73,6 +73,11 @@ class Pulse:
                 "restart it; if the machine was not suspended, look for CPU starvation",
             )
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last beat."""
+        return self._clock() - self._last_s
+
     async def run(self) -> None:
         """Beat for ever, from now on: what came before was the start, when nothing was owned that others could take."""
         self._last_s = self._clock()

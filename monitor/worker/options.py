@@ -8,9 +8,10 @@ from pathlib import Path
 
 from aiokafka.partitioner import murmur2
 
-from monitor.brokers.probe import parse_address
+from monitor.brokers.endpoint import endpoint
 from monitor.config import Order, Settings
-from monitor.errors import UsageError
+from monitor.connection import Address, read_keys
+from schemas.signatures import Keys
 from schemas.topics import ACCOUNT_TOPICS, SEQUENCED, Topic, full_name
 
 STATE_TABLE = "state"
@@ -23,12 +24,12 @@ def _murmur2(key: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """Options of one worker; `broker` is `host:port[,host:port...]`, `partitions` is P.
+    """Options of one worker; `broker` is where and how to connect, `partitions` is P.
 
     `order` is live or strict, `sequence_prefix` that of the sequence if it is not `prefix`.
     """
 
-    broker: str
+    broker: Address
     partitions: int
     prefix: str = ""
     application_id: str = "liquidation-monitor-v1"
@@ -45,6 +46,15 @@ class WorkerOptions:
     audit_ends: bool = False
     risk_arrays_every_s: int = 0
     risk_arrays_sets: tuple[str, ...] = ("default",)
+    signing_keys: Keys | None = None
+    health_host: str = "127.0.0.1"
+    health_port: int = 0
+    health_token_file: Path | None = None
+    commit_stalled_s: float = 30.0
+    market_silent_s: float = 10.0
+    publish_stalled_s: float = 5.0
+    lag_growing_s: float = 60.0
+    min_free_mb: int = 50
 
     @property
     def group(self) -> str:
@@ -75,11 +85,9 @@ class WorkerOptions:
 
 
 def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> WorkerOptions:
-    """Take a worker's options from the settings; raises UsageError without a broker, BadAddress on a wrong one."""
-    if settings.broker_url is None:
-        raise UsageError("no broker is given", "set BROKER_URL, or run `liqmon broker` and use its address")
+    """Take a worker's options from the settings; raises what `endpoint` raises."""
     return WorkerOptions(
-        broker=parse_address(settings.broker_url),
+        broker=endpoint(settings),
         partitions=settings.partitions,
         prefix=settings.topic_prefix,
         application_id=settings.application_id,
@@ -96,4 +104,13 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         audit_ends=settings.audit_ends,
         risk_arrays_every_s=settings.risk_arrays_every_s,
         risk_arrays_sets=tuple(settings.risk_arrays_sets.split(",")),
+        signing_keys=read_keys(settings.signing_key_file) if settings.signing_key_file else None,
+        health_host=settings.health_host,
+        health_port=settings.health_port,
+        health_token_file=Path(settings.health_token_file) if settings.health_token_file else None,
+        commit_stalled_s=settings.commit_stalled_s,
+        market_silent_s=settings.market_silent_s,
+        publish_stalled_s=settings.publish_stalled_s,
+        lag_growing_s=settings.lag_growing_s,
+        min_free_mb=settings.min_free_mb,
     )

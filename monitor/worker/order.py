@@ -6,8 +6,8 @@ states there are, what a message is pushed into, and which records a turn applie
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from monitor.engine.state import Shard, State
@@ -23,13 +23,26 @@ class Progress:
     """What one call of `Order.step` did.
 
     `records` were applied, `held` of them counted in the intake, `accounts` of them were of accounts; `wait_ms` is how
-    long to wait for more, None if more is there.
+    long to wait for more, None if more is there. `topics` counts the records by topic.
     """
 
     records: int
     held: int
     accounts: int
     wait_ms: float | None
+    topics: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSeen:
+    """How far the market is: `behind` offsets by topic that are on the broker and not applied.
+
+    `heard_s` is when the last tick came (monotonic), `lag_us` the event time from market time to it.
+    """
+
+    behind: Mapping[str, int]
+    heard_s: float
+    lag_us: int
 
 
 class Order(Protocol):
@@ -91,6 +104,14 @@ class Order(Protocol):
 
     def step(self, now_ms: float) -> Progress:
         """Apply some records: few, so that time and gates are looked at often."""
+        ...
+
+    def market_seen(self) -> MarketSeen | None:
+        """Return how far the market is read beside the group; None where it comes through the group."""
+        ...
+
+    def arrived_s(self, topic: str, offset: int) -> float | None:
+        """Return when a tick came to this worker, monotonic; None if that is not known."""
         ...
 
     def figures(self) -> dict[str, int]:

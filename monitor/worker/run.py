@@ -10,16 +10,15 @@ import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import faust
 import mode
 import structlog
-from aiokafka import TopicPartition
 
 from kernels.warmup import warm_up
 from monitor.brokers import selfcheck
@@ -28,20 +27,14 @@ from monitor.brokers.selfcheck import Checked
 from monitor.models.warmup import warm_up as models_warm_up
 from monitor.worker.app import add_state_table, connect, create_app
 from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
-from monitor.worker.engine_task import Engine
-from monitor.worker.errors import Ending, FolderInUse, NotReady, WrongPartitions
-from monitor.worker.flush import Flusher
-from monitor.worker.group import Group
-from monitor.worker.intake import Intake
-from monitor.worker.live_order import LiveOrder
-from monitor.worker.liveness import Pulse, end_process
-from monitor.worker.log_view import LogView
-from monitor.worker.market_reader import MarketReader
+from monitor.worker.core import make_core
+from monitor.worker.errors import Ending, FolderInUse, WrongPartitions
+from monitor.worker.health import HealthServer, read_token
+from monitor.worker.liveness import end_process
+from monitor.worker.metrics import Exposed, Meters, exposed, text
+from monitor.worker.observer import Observer
 from monitor.worker.options import WorkerOptions
-from monitor.worker.order import Order
 from monitor.worker.ownership import Ownership
-from monitor.worker.publisher import Publisher
-from monitor.worker.strict_order import StrictOrder
 from schemas.topics import ALL
 
 PROGRESS_S = 10.0
@@ -50,30 +43,28 @@ MAX_FOLDERS = 1_000
 log = structlog.get_logger("monitor.worker")
 
 
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is measured where it happens, and what the worker shows of itself."""
+
+    meters: Meters
+    exposed: Exposed
+
+
 class Shell(mode.Service):
     """Everything around the Faust app, started before it and stopped after it."""
 
     mundane_level = "debug"
 
-    def __init__(self, options: WorkerOptions, folder: Path, checked: Checked) -> None:
+    def __init__(self, options: WorkerOptions, folder: Path, checked: Checked, gauges: Gauges) -> None:
         super().__init__()
-        wake = asyncio.Event()
-        inputs = [
-            TopicPartition(options.topic(topic), partition)
-            for topic in options.inputs for partition in range(options.partitions)
-        ]  # fmt: skip
+        core = make_core(options, checked, gauges.meters)
         self.options = options
         self._said = (0, 0)
-        self.pulse = Pulse(options.session_timeout_s)
-        self.publisher = Publisher(options, self.pulse, idempotent=checked.idempotent)
-        self.view = LogView(options.broker, options.group, inputs, exact_ends=checked.ends_exact)
-        self.order = _order(options, self.view, wake)
-        self.group = Group(options)
-        self.intake = Intake(options.queue_records, wake)
-        self.engine = Engine(
-            options, Flusher(options, self.publisher), self.order, self.intake, self.view, self.pulse, self.group, wake
-        )
-        self.ownership = Ownership(self.engine)
+        self.pulse, self.publisher, self.view = core.pulse, core.publisher, core.view
+        self.order, self.group, self.intake = core.order, core.group, core.intake
+        self.engine, self.ownership = core.engine, core.ownership
+        self.observer = Observer(options, folder, self.engine, self.ownership, gauges.exposed)
         self.faust_app = create_app(options, folder, self.intake)
         self.group.attach(self.faust_app)
         add_state_table(self.faust_app, options, self.ownership)
@@ -84,7 +75,8 @@ class Shell(mode.Service):
         await self.publisher.start()
         await self.view.start()
         for work in (
-            self.engine.run(), self.group.run(), self.pulse.run(), self._watch(), self._report(),
+            self.engine.run(), self.group.run(), self.pulse.run(), self._announce(), self._report(),
+            self.observer.run(),
             *self.order.readers(),
         ):  # fmt: skip
             self.add_future(_ending(work))
@@ -95,20 +87,11 @@ class Shell(mode.Service):
         await self.publisher.stop()
         await self.view.stop()
 
-    async def _watch(self) -> None:
-        """Announce readiness; end when nothing moves for too long before it."""
-        last, moved_s = (-1, 0), time.monotonic()
+    async def _announce(self) -> None:
+        """Announce readiness as soon as it is there."""
         while True:
             await asyncio.sleep(0.05)
             self.ownership.announce()
-            progress = (self.engine.applied, self.ownership.recovered)
-            if self.ownership.ready or progress != last:
-                last, moved_s = progress, time.monotonic()
-            elif time.monotonic() - moved_s > self.options.ready_timeout_s:
-                raise NotReady(
-                    f"this worker is not ready and nothing has moved for {self.options.ready_timeout_s:.0f} s",
-                    "check that the broker answers and that the group is not rebalancing for ever",
-                )
 
     async def _report(self) -> None:
         """Say every few seconds how far things are."""
@@ -156,12 +139,6 @@ async def prepare(options: WorkerOptions) -> Checked:
     return checked
 
 
-def _order(options: WorkerOptions, view: LogView, wake: asyncio.Event) -> Order:
-    if options.order == "strict":
-        return StrictOrder(options, view)
-    return LiveOrder(options, view, MarketReader(options, wake))
-
-
 async def prepare_topics(options: WorkerOptions) -> None:
     """Check the deployment's topics and make the changelog; raises BrokerError or WrongPartitions."""
     names = {options.topic(topic): topic for topic in ALL}
@@ -170,7 +147,10 @@ async def prepare_topics(options: WorkerOptions) -> None:
     ]
     for difference in await cluster.plan(options.broker, wanted):
         if difference.kind == "missing":
-            raise cluster.TopicsError(f"topic {difference.topic} does not exist", "run `liqmon topics apply`")
+            raise cluster.TopicsError(
+                f"topic {difference.topic} does not exist, or we may not see it",
+                "run `liqmon topics apply`, or `liqmon acls apply`",
+            )
         if difference.kind == "partitions":
             raise WrongPartitions(
                 f"topic {difference.topic} has {difference.found} partitions, not {difference.wanted}",
@@ -228,6 +208,31 @@ def run_worker(options: WorkerOptions) -> int:
 
     Raises MonitorError when something is wrong before it starts.
     """
+    with serving(options) as gauges:
+        return _run(options, gauges)
+
+
+@contextmanager
+def serving(options: WorkerOptions) -> Iterator[Gauges]:
+    """Answer health and metrics for as long as the worker lives, its preparations included.
+
+    Raises UsageError for an address that needs a token, HealthAddress for one that cannot be listened on.
+    """
+    meters = Meters()
+    shown = exposed(meters)
+    server = HealthServer(
+        lambda: shown.figures, lambda: text(meters.registry), session_timeout_s=options.session_timeout_s,
+        host=options.health_host, port=options.health_port, token=read_token(options.health_token_file, os.environ),
+    )  # fmt: skip
+    host, port = server.start()
+    log.info("health", host=host, port=port, paths=["/livez", "/readyz", "/metrics"])
+    try:
+        yield Gauges(meters, shown)
+    finally:
+        server.stop()
+
+
+def _run(options: WorkerOptions, gauges: Gauges) -> int:
     checked = asyncio.run(prepare(options))
     models_warm_up()  # before the kernels' own, which tells of both
     log.info("kernels_ready", **warm_up()._asdict())
@@ -238,7 +243,7 @@ def run_worker(options: WorkerOptions) -> int:
     with own_folder(options.data_dir) as folder:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        shell = loop.run_until_complete(_create(options, folder, checked))
+        shell = loop.run_until_complete(_create(options, folder, checked, gauges))
         worker = Worker(shell.faust_app, shell, loop=loop, quiet=True, override_logging=False, redirect_stdouts=False)
         worker.spinner = None
         worker.ownership = shell.ownership
@@ -253,9 +258,9 @@ def run_worker(options: WorkerOptions) -> int:
     return 0
 
 
-async def _create(options: WorkerOptions, folder: Path, checked: Checked) -> Shell:
+async def _create(options: WorkerOptions, folder: Path, checked: Checked, gauges: Gauges) -> Shell:
     # In the loop that will run it: clients and events belong to the loop they are made in.
-    return Shell(options, folder, checked)
+    return Shell(options, folder, checked, gauges)
 
 
 async def _ending(work: Coroutine[Any, Any, None]) -> None:

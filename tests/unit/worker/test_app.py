@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import faust.streams
 import pytest
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
 
+from monitor.connection import Endpoint, PlaintextRefused, Secret, client_options, make_security
 from monitor.worker.app import check_copartitioned, check_framework, create_app
 from monitor.worker.errors import FolderInUse, UnsafeFramework, WrongPartitions
 from monitor.worker.intake import Intake
@@ -17,12 +20,14 @@ from monitor.worker.options import WorkerOptions
 from monitor.worker.run import own_folder
 from schemas.topics import ACCOUNT_TOPICS
 
-OPTIONS = WorkerOptions(broker="one:9092,two:9093", partitions=4, prefix="desk.", application_id="app")
+SECURITY = make_security("sasl_ssl", username="worker", password=Secret("the password of a worker"))
+BROKER = Endpoint("one:9092,two:9093", SECURITY)
+OPTIONS = WorkerOptions(broker=BROKER, partitions=4, prefix="desk.", application_id="app")
 
 
-def settings(folder: Path) -> Any:
+def settings(folder: Path, options: WorkerOptions = OPTIONS) -> Any:
     async def build() -> Any:
-        return create_app(OPTIONS, folder, Intake(10, asyncio.Event())).conf
+        return create_app(options, folder, Intake(10, asyncio.Event())).conf
 
     return asyncio.run(build())
 
@@ -40,6 +45,18 @@ def test_the_framework_runs_with_the_settings_that_were_found_safe(tmp_path: Pat
     assert conf.processing_guarantee.value == "at_least_once"
     assert str(conf.store) == "memory:"
     assert conf.broker_session_timeout < conf.broker_request_timeout
+
+
+def test_the_framework_connects_as_our_own_clients_do(tmp_path: Path) -> None:
+    """Faust has the protocol, context, mechanism, user and password of the endpoint, and none in plain text."""
+    auth = credentials_to_aiokafka_auth(settings(tmp_path).broker_credentials)
+    ours = client_options(BROKER)
+    assert auth == {name: value for name, value in ours.items() if name != "bootstrap_servers"}
+    over_tls = Endpoint("one:9092", make_security("ssl"))
+    assert settings(tmp_path, replace(OPTIONS, broker=over_tls)).broker_credentials.context is over_tls.security.context
+    assert settings(tmp_path, replace(OPTIONS, broker="127.0.0.1:9092")).broker_credentials is None
+    with pytest.raises(PlaintextRefused):
+        settings(tmp_path, replace(OPTIONS, broker="one:9092"))
 
 
 def assigned(**missing: int) -> set[TP]:

@@ -1,0 +1,227 @@
+"""Events computed again from records alone: all of them, and only true ones."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import msgspec
+import pytest
+
+from monitor.engine import Sourced, State, new_state, open_shard, ranges, step
+from monitor.errors import UsageError
+from monitor.verify.claim import differences, given_claim, read_claim
+from monitor.verify.recompute import Stamped, by_arrival, by_event_time, change_of_regime, from_topics, in_sequence
+from schemas.ids import canonical
+from schemas.records import AccountEvent, Heartbeat, Input, Trade, Transfer
+from schemas.topics import MARKET_TOPICS, REGIMES, TICKS
+from tests.engine_market import SPOT_USD, START_US, Log, both, opening, random_market
+
+ACCOUNTS = ("a", "b", "c", "d")
+PARTITION_OF = {name: number % 2 for number, name in enumerate(ACCOUNTS)}
+MARKET = {topic.name for topic in MARKET_TOPICS}
+Said = dict[str, dict[int, AccountEvent]]
+
+
+@cache
+def sources(seed: int) -> tuple[Sourced, ...]:
+    log = Log(partition_of=PARTITION_OF)
+    return tuple(log(record) for record in swinging(seed))
+
+
+def swinging(seed: int, seconds: int = 150) -> Iterator[Input]:
+    """A price that swings by a tenth in a few minutes, over long and short accounts that it takes to and fro."""
+    draw = random.Random(seed)
+    yield from opening()
+    for number, account in enumerate(ACCOUNTS):
+        yield transfer(account, "open", 20_000.0 + 1_500.0 * number, START_US)
+        yield trade(account, "open", 1.0 if number % 2 else -1.0, START_US)
+    for second in range(1, seconds):
+        time_us = START_US + second * 1_000_000
+        price = SPOT_USD["BTC"] * (1.0 + 0.10 * math.sin(math.tau * second / 80) + draw.gauss(0.0, 0.002))
+        yield Heartbeat(source="clock", event_time_us=time_us)
+        yield from both("BTC", round(price, 1), time_us)
+        if second % 3 == 0:
+            yield trade(draw.choice(ACCOUNTS), str(second), draw.choice((-0.02, 0.02)), time_us)
+        if second % 20 == 0:
+            yield transfer(draw.choice(ACCOUNTS), str(second), draw.choice((-500.0, 500.0)), time_us)
+
+
+def trade(account: str, identity: str, quantity: float, time_us: int) -> Trade:
+    return Trade(
+        trade_id=identity, account=account, instrument="BTC-PERPETUAL", quantity=quantity, price=SPOT_USD["BTC"],
+        event_time_us=time_us,
+    )  # fmt: skip
+
+
+def transfer(account: str, identity: str, amount: float, time_us: int) -> Transfer:
+    return Transfer(transfer_id=identity, account=account, asset="USD", amount=amount, event_time_us=time_us)
+
+
+def opened() -> State:
+    state = new_state()
+    for partition in (0, 1):
+        open_shard(state, partition, None, [], partitions=2, epoch=1)
+    return state
+
+
+def said(bodies: Sequence[bytes]) -> Said:
+    """Account events by account and sequence."""
+    found: Said = defaultdict(dict)
+    for body in bodies:
+        record = read_claim(body).record
+        if isinstance(record, AccountEvent):
+            found[record.account][record.sequence] = record
+    return found
+
+
+def run(items: Sequence[Sourced], batch: int = 1, *, conflate: bool = False) -> list[bytes]:
+    """What the engine says of records in their order, other accounts and all."""
+    state = opened()
+    bodies: list[bytes] = []
+    for start in range(0, len(items), batch):
+        chunk = items[start : start + batch]
+        bodies += [one.body.encode() for one in step(state, chunk, conflate=conflate)]
+    return bodies
+
+
+def by_topic(items: Sequence[Sourced], partition: int) -> dict[str, list[Stamped]]:
+    """Records as a reader of the topics has them: by topic and position; nobody tells what came between them."""
+    found: dict[str, list[Stamped]] = defaultdict(list)
+    for number, item in enumerate(items):
+        if item.topic in MARKET or item.partition == partition:
+            found[item.topic].append(Stamped(item, number))
+    return {topic: sorted(ones, key=lambda one: one.source.position) for topic, ones in found.items()}
+
+
+def jumbled(items: Sequence[Sourced], seed: int, reach: int = 6) -> list[Sourced]:
+    """The same records as a worker may take them: topics run ahead of each other, each in its own order."""
+    draw = random.Random(seed)
+    late = {number: number + draw.uniform(0, reach) for number in range(len(items))}
+    last: dict[tuple[str, int], float] = {}
+    for number, item in enumerate(items):
+        place = (item.topic, item.partition)
+        late[number] = last[place] = max(late[number], last.get(place, 0.0))
+    return [items[number] for number in sorted(late, key=lambda number: (late[number], number))]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_event_of_a_sequence_is_computed_again(seed: int) -> None:
+    """In strict order each event comes out byte for byte, from the records of its partition alone."""
+    items = sources(seed)
+    events = said(run(items))
+    assert sum(map(len, events.values())) >= 5
+    for account, by_sequence in events.items():
+        partition = PARTITION_OF[account]
+        mine = [Stamped(item, 0) for item in items if item.topic in MARKET or item.partition == partition]
+        last = by_sequence[max(by_sequence)]
+        assert in_sequence(last, mine, partition, 2) == canonical(last)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_event_of_a_live_worker_is_computed_again(seed: int) -> None:
+    """Merged by a live worker in arrival order, each event comes out of the topics, whose order nobody recorded."""
+    items = jumbled(sources(seed), seed)
+    events = said(run(items))
+    checked = 0
+    for account, by_sequence in events.items():
+        partition = PARTITION_OF[account]
+        records = by_topic(items, partition)
+        for sequence, event in by_sequence.items():
+            before = [by_sequence[number] for number in range(1, sequence)]
+            body = from_topics(event, before, records, by_arrival, partition, 2)
+            assert body == canonical(event), differences(canonical(event), body or b"{}")
+            checked += 1
+    assert checked >= 5
+
+
+def test_what_waited_is_computed_again_in_the_order_of_events() -> None:
+    """A worker that finds everything there merges by event time, and so does the recomputation."""
+    items = sorted(sources(5), key=lambda item: by_event_time(Stamped(item, 0)))
+    events = said(run(items))
+    account, by_sequence = max(events.items(), key=lambda one: len(one[1]))
+    partition = PARTITION_OF[account]
+    last = max(by_sequence)
+    before = [by_sequence[number] for number in range(1, last)]
+    records = by_topic(items, partition)
+    assert from_topics(by_sequence[last], before, records, by_event_time, partition, 2) == canonical(by_sequence[last])
+
+
+def test_an_event_of_an_overload_is_computed_again() -> None:
+    """An event that stands for records without an evaluation of their own comes out with their number."""
+    checked = 0
+    for seed in range(2):
+        items = sources(seed)
+        events = said(run(items, batch=40, conflate=True))
+        for account, by_sequence in events.items():
+            partition = PARTITION_OF[account]
+            first = by_sequence[1]
+            if first.conflated_records:
+                body = from_topics(first, [], by_topic(items, partition), by_arrival, partition, 2)
+                assert body == canonical(first), differences(canonical(first), body or b"{}")
+                checked += 1
+    assert checked >= 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("equity_usd", 1.0), ("kind", "bankrupt"), ("reason", "because"), ("event_time_us", 7), ("state_to", "healthy")],
+)
+def test_a_changed_field_is_the_difference(field: str, value: object) -> None:
+    """Whatever is changed in an event, the recomputation names it, and nothing else."""
+    items = sources(1)
+    events = said(run(items))
+    account, by_sequence = max(events.items(), key=lambda one: len(one[1]))
+    true = canonical(by_sequence[1])
+    forged = msgspec.structs.replace(by_sequence[1], **{field: value})
+    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), by_arrival, PARTITION_OF[account], 2)
+    assert body == true
+    assert [one.field for one in differences(canonical(forged), true)] == [field]
+
+
+def test_a_changed_position_gives_another_event_or_none() -> None:
+    """An event that claims an earlier market than its own is not what comes out there."""
+    items = sources(1)
+    events = said(run(items))
+    account, event = next(
+        (account, event) for account, by_sequence in events.items() for event in by_sequence.values()
+        if event.cause.topic == TICKS.name and event.sequence == 1
+    )  # fmt: skip
+    offset, index = event.positions[TICKS.name]
+    forged = msgspec.structs.replace(event, positions={**event.positions, TICKS.name: (offset - 1, index)})
+    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), by_arrival, PARTITION_OF[account], 2)
+    assert body != canonical(forged)
+
+
+def test_a_step_of_a_range_follows_from_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regime changes and range steps come out of the market topics, by their ids."""
+    monkeypatch.setattr(ranges, "MIN_RETURNS", 20.0)  # estimates after minutes, days of twenty of them
+    monkeypatch.setattr(ranges, "DAY_RETURNS", 20)
+    log = Log(partition_of=PARTITION_OF)
+    items = [log(record) for record in random_market(2, 500, ACCOUNTS, 20)]
+    state = opened()
+    told = {one.id: one.body.encode() for one in step(state, items) if one.topic == REGIMES.name}
+    assert told
+    market = [Stamped(item, 0) for item in items if item.topic in MARKET]
+    for identity, body in told.items():
+        assert change_of_regime(identity, market, 2) == body
+    assert change_of_regime("0" * 32, market, 2) is None
+
+
+def test_differences_are_named_by_their_paths() -> None:
+    """Nested fields, missing ones and lists of other lengths are named; equal bytes have no difference."""
+    assert differences(b'{"a":1}', b'{"a":1}') == []
+    found = differences(b'{"a":{"b":[1,2]},"c":1}', b'{"a":{"b":[1,3,4]},"d":1}')
+    assert [one.field for one in found] == ["a.b[1]", "a.b[2]", "c", "d"]
+    assert [one.field for one in differences(b'{"a":1.0}', b'{"a":1}')] == ["a"]
+    assert [one.field for one in differences(b'{"a":1 }', b'{"a":1}')] == ["(bytes)"]
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"sequence":1}', b'{"kind":"regime"}', b"nope"])
+def test_what_is_no_event_is_refused(text: bytes) -> None:
+    """A file that holds something else is wrong use, whatever it holds."""
+    with pytest.raises(UsageError):
+        given_claim(text, "file")
