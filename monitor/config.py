@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,10 @@ from monitor.errors import UsageError
 
 PREFIX = "LIQMON_"
 # Variables under our prefix that are no settings: where the file is, and where the broker's jars are kept.
-NOT_SETTINGS = frozenset({"LIQMON_CONFIG", "LIQMON_CACHE_DIR"})
+# Password and token are read where they are used, and are in nothing that can be printed.
+PASSWORD_VARIABLE = "LIQMON_SASL_PASSWORD"  # noqa: S105 (its name)
+HEALTH_TOKEN_VARIABLE = "LIQMON_HEALTH_TOKEN"  # noqa: S105 (its name)
+NOT_SETTINGS = frozenset({"LIQMON_CONFIG", "LIQMON_CACHE_DIR", PASSWORD_VARIABLE, HEALTH_TOKEN_VARIABLE})
 LogLevel = Literal["debug", "info", "warning", "error"]
 Order = Literal["live", "strict"]
 
@@ -35,6 +38,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # Consumer group and changelog names: it names the layout of the stored state, so a new layout starts beside the
     # old one.
     application_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)] = "liquidation-monitor-v1"
+    # How the broker is spoken to: in plain text, over TLS, or over TLS with a user and a password (SCRAM). Plain text
+    # to another machine needs `insecure` besides. Secrets are no settings: see `monitor.brokers.endpoint`.
+    security_protocol: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    insecure: bool = False
+    # PEM files: who may vouch for the broker (None: whom this machine trusts), and who we are to it (mutual TLS).
+    tls_ca_file: str | None = None
+    tls_certificate_file: str | None = None
+    tls_key_file: str | None = None
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = "SCRAM-SHA-512"
+    sasl_username: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    # A file with the password in its first line; or the password in LIQMON_SASL_PASSWORD.
+    sasl_password_file: str | None = None
+    # Keys that the worker signs events with, the first of them; see docs/security.md. None signs nothing.
+    signing_key_file: str | None = None
     # How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
     # death.
     session_timeout_s: Annotated[float, Meta(ge=6, le=300)] = 10.0
@@ -62,9 +79,49 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     order: Order = "live"
     # Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one.
     sequence_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] | None = None
+    # Where a worker tells how it is: `/livez`, `/readyz`, `/metrics`. Port 0 takes a free one, told in the log line
+    # `health`, so that several workers share a machine. Any address but loopback needs a token, at least 16
+    # characters: the first line of this file, or LIQMON_HEALTH_TOKEN.
+    health_host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    health_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    health_token_file: str | None = None
+    # When watchdogs speak; see docs/watchdogs.md. A commit is due every half second, and one that moves to another
+    # coordinator takes seconds. Publishers send a heartbeat a second. A broker answers within milliseconds.
+    commit_stalled_s: Annotated[float, Meta(ge=1, le=119)] = 30.0
+    market_silent_s: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
+    publish_stalled_s: Annotated[float, Meta(ge=0.5, le=3_600)] = 5.0
+    lag_growing_s: Annotated[float, Meta(ge=5, le=86_400)] = 60.0
+    # Room on the disk of the data folder, in MB (10^6 bytes), below which the worker says so.
+    min_free_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 50
     # Where a local broker and the worker keep files; None uses temporary folders.
     data_dir: str | None = None
     log_level: LogLevel = "info"
+
+
+class Origin(NamedTuple):
+    """A setting's value and where it comes from: `default`, the file, a variable, or `flag`."""
+
+    setting: str
+    value: object
+    origin: str
+
+
+def origins(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> list[Origin]:
+    """Return every setting with its value and origin, in the order of `Settings`; raises as `load`."""
+    settings = load(file, environ, flags)
+    from_file = _from_file(file) if file else {}
+    variables = {name: PREFIX + name.upper() for name in _from_environment(environ)}
+    if "broker_url" in variables and not environ.get(variables["broker_url"]):
+        variables["broker_url"] = "BROKER_URL"
+    given = {name for name, value in (flags or {}).items() if value is not None}
+    return [
+        Origin(
+            name,
+            getattr(settings, name),
+            "flag" if name in given else variables.get(name) or (str(file) if name in from_file else "default"),
+        )
+        for name in Settings.__struct_fields__
+    ]
 
 
 def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, object] | None = None) -> Settings:
@@ -79,6 +136,12 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, obje
     merged: dict[str, object] = {}
     for layer in layers:
         merged |= layer
+    if "@" in str(merged.get("broker_url") or ""):
+        # Told here, without quoting it: what stands before the sign is a password.
+        raise UsageError(
+            "the broker's address has a user or a password in it",
+            "give host:port, and set LIQMON_SASL_USERNAME and LIQMON_SASL_PASSWORD_FILE",
+        )
     try:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -112,6 +175,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
 
 def _require_known(name: str, written: str, source: str) -> None:
     """Refuse a misspelt setting: silently ignored it would run with the default."""
+    if PREFIX + name.upper() == PASSWORD_VARIABLE:
+        raise UsageError(
+            f"{source} has {written}, and settings files are copied and committed",
+            f"put the password into a file of its own and name it with sasl_password_file, or set {PASSWORD_VARIABLE}",
+        )
     if name not in Settings.__struct_fields__:
         near = difflib.get_close_matches(name, Settings.__struct_fields__, n=1)
         spelt = PREFIX + near[0].upper() if near and written.isupper() else "".join(near)

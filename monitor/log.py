@@ -10,6 +10,8 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from monitor import redaction
+
 LIBRARIES = ("aiokafka", "faust", "mode", "asyncio")
 
 
@@ -30,9 +32,10 @@ def setup(level: str = "info", stream: TextIO | None = None, *, json: bool | Non
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        # Not the renderer's own tracebacks: they show the local variables of every frame, passwords among them.
+        else [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
+    formatter = _Clean(
         # Libraries log through the standard module; their lines get the same fields.
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
@@ -42,6 +45,7 @@ def setup(level: str = "info", stream: TextIO | None = None, *, json: bool | Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    redaction.clean_tracebacks()
     for name in LIBRARIES:
         # Their running commentary belongs to whoever looks for a fault.
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
@@ -57,6 +61,13 @@ def setup(level: str = "info", stream: TextIO | None = None, *, json: bool | Non
         # A cached logger would keep the stream of the first set-up.
         cache_logger_on_first_use=False,
     )
+
+
+class _Clean(structlog.stdlib.ProcessorFormatter):
+    """Replaces secrets in the finished line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redaction.clean(super().format(record))
 
 
 def _dumps(event: Any, **_: Any) -> str:

@@ -8,14 +8,13 @@ from pathlib import Path
 from schemas.contracts import fill_tables, schema_files
 
 FOLDER = Path(__file__).parent / "json"
-PAGE = Path(__file__).parents[1] / "docs" / "events.md"  # only in a checkout
+PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("events.md", "security.md")]  # only in a checkout
 
 
 def wanted() -> dict[Path, bytes]:
     """Content of every generated file."""
     files = {FOLDER / name: content for name, content in schema_files()}
-    if PAGE.exists():
-        files[PAGE] = fill_tables(PAGE.read_text(encoding="utf-8")).encode()
+    files |= {page: fill_tables(page.read_text(encoding="utf-8")).encode() for page in PAGES if page.exists()}
     return files
 
 

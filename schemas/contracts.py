@@ -17,7 +17,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from schemas import codec, examples, records, topics
+from schemas import acls, codec, examples, records, topics
 from schemas.fields import ERROR_KINDS, MAX_DEPTH, MAX_FRAME_ROWS, MAX_RECORD_BYTES, ErrorKind
 from schemas.headers import schema_uri
 
@@ -139,7 +139,11 @@ def fill_tables(text: str) -> str:
 def _blocks() -> dict[str, str]:
     """Everything that can stand between markers."""
     kinds = [f"| `{kind}` | {meaning} |" for kind, meaning in MEANINGS.items()]
-    blocks = {"topics": _topic_table(), "error kinds": "\n".join(["| kind | meaning |", "|---|---|", *kinds])}
+    blocks = {
+        "topics": _topic_table(),
+        "acls": acls.markdown(),
+        "error kinds": "\n".join(["| kind | meaning |", "|---|---|", *kinds]),
+    }
     for record in (*RECORDS, *_parts()):
         blocks[f"fields {snake(record.__name__)}"] = _field_table(record)
     for name, event in examples.EVENTS.items():

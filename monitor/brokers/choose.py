@@ -11,6 +11,7 @@ from monitor.brokers.kafka.jars import jars_complete, jars_dir
 from monitor.brokers.kafka.java import find_java, find_maven
 from monitor.brokers.tansu import EmbeddedTansu
 from monitor.brokers.url import UrlBroker
+from monitor.connection import Address
 
 LocalBroker = Literal["auto", "kafka", "tansu"]
 
@@ -27,7 +28,7 @@ def kafka_obstacle() -> BrokerError | None:
 
 
 def choose_broker(
-    broker_url: str | None, *, local: LocalBroker = "auto", port: int = 0, data_dir: Path | None = None,
+    broker_url: Address | None, *, local: LocalBroker = "auto", port: int = 0, data_dir: Path | None = None,
     heap_mb: int = 768,
 ) -> UrlBroker | LocalKafka | EmbeddedTansu:  # fmt: skip
     """Return the broker to use, not started: the one at `broker_url` if given, else a local one.

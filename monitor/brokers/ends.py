@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from monitor.connection import Address, client_options
+
 _ANSWER_S = 30.0
 
 
 async def end_offsets(
-    address: str, partitions: Iterable[TopicPartition], *, exact: bool
+    address: Address, partitions: Iterable[TopicPartition], *, exact: bool
 ) -> dict[TopicPartition, int]:  # fmt: skip
     """Return the offset after the last of each partition's log.
 
@@ -24,7 +26,7 @@ async def end_offsets(
         return {}
     # A consumer of its own for each call: it belongs to no group, and to nobody who may be in the middle of reading.
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=address, client_id="liqmon-ends", enable_auto_commit=False, auto_offset_reset="none",
+        **client_options(address), client_id="liqmon-ends", enable_auto_commit=False, auto_offset_reset="none",
         fetch_max_wait_ms=20,
     )  # fmt: skip
     await consumer.start()

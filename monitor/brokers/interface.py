@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from monitor.connection import Address
 from monitor.errors import ExitCode, MonitorError
 
 
@@ -23,7 +24,7 @@ class Broker(Protocol):
         """Whether acknowledged records outlive the broker process."""
         ...
 
-    def start(self) -> str:
+    def start(self) -> Address:
         """Return the bootstrap address once a metadata request is answered; raise BrokerError otherwise."""
         ...
 

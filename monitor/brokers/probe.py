@@ -15,6 +15,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from monitor.brokers.interface import BadAddress, Unreachable
+from monitor.connection import Address, as_endpoint, client_options, require_protection
 
 # The client logs each failed attempt as an error. While a broker starts, failed attempts are what we wait for,
 # so lines from inside a probe are dropped; the client's other lines are not.
@@ -60,11 +61,19 @@ def parse_address(url: str) -> str:
     return ",".join(servers)
 
 
-async def cluster_info(address: str, timeout_s: float = 10.0) -> ClusterInfo:
-    """Return what the broker at `address` answers to one metadata request; raise Unreachable."""
+async def cluster_info(address: Address, timeout_s: float = 10.0) -> ClusterInfo:
+    """Return what the broker at `address` answers to one metadata request.
+
+    Raises Unreachable, what `refusal` finds of a broker that is there and refuses us, and PlaintextRefused, also where
+    the brokers that the answer names are beyond loopback: everything after this goes to them.
+    """
+    # Imported here: it connects, and this module is what it raises through.
+    from monitor.brokers.refusals import refusal  # noqa: PLC0415
+
+    endpoint = as_endpoint(address)
     with quiet():
         client = AIOKafkaClient(
-            bootstrap_servers=address, client_id="liqmon-probe", request_timeout_ms=max(100, int(timeout_s * 1000))
+            **client_options(endpoint), client_id="liqmon-probe", request_timeout_ms=max(100, int(timeout_s * 1000))
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -72,17 +81,22 @@ async def cluster_info(address: str, timeout_s: float = 10.0) -> ClusterInfo:
                 brokers = {b.nodeId: f"{b.host}:{b.port}" for b in client.cluster.brokers()}
                 if not brokers:
                     raise Unreachable(f"{address} answers without naming a broker", "wait until the cluster has formed")
+                require_protection(endpoint, list(brokers.values()))
                 return ClusterInfo(brokers, len(client.cluster.topics(exclude_internal_topics=False)))
         except (KafkaError, OSError, TimeoutError) as error:
+            told = await refusal(endpoint, timeout_s)
+            if told is not None:
+                raise told from error
             raise Unreachable(
                 f"no Kafka broker answers at {address}",
-                "check BROKER_URL and that the broker runs, or unset BROKER_URL to start a local one",
+                f"check BROKER_URL, and that the broker runs and speaks {endpoint.security.protocol} at this port; "
+                "or unset BROKER_URL to start a local one",
             ) from error
         finally:
             await client.close()
 
 
-def probe(address: str, timeout_s: float = 10.0) -> ClusterInfo:
+def probe(address: Address, timeout_s: float = 10.0) -> ClusterInfo:
     """Run `cluster_info` from blocking code, also where this thread already runs an event loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, cluster_info(address, timeout_s)).result()

@@ -21,6 +21,7 @@ from monitor.brokers import topics
 from monitor.brokers.ends import end_offsets
 from monitor.brokers.interface import BrokerError
 from monitor.brokers.probe import quiet
+from monitor.connection import Address, client_options
 
 BATCH = 10
 # The topic is deleted a moment later; if we are killed in between, its records go by themselves.
@@ -58,7 +59,7 @@ class Checked:
         return f"self-check: {self.seen}: {ends}; {producer}"
 
 
-async def check(address: str, prefix: str = "") -> Checked:
+async def check(address: Address, prefix: str = "") -> Checked:
     """Return what the broker at `address` does; leaves nothing behind, except where it may create and not delete.
 
     Writes one batch of ten records to a topic of its own under `prefix`, and compares the ends that ListOffsets and
@@ -82,7 +83,7 @@ async def check(address: str, prefix: str = "") -> Checked:
     return Checked(ends_exact=told == fetched, idempotent=idempotent, seen=seen)
 
 
-async def has_idempotence(address: str) -> bool:
+async def has_idempotence(address: Address) -> bool:
     """Whether the broker gives out producer ids; raises BrokerError if that cannot be found out."""
     for attempt in range(_ATTEMPTS):
         if attempt:
@@ -90,7 +91,7 @@ async def has_idempotence(address: str) -> bool:
         try:
             with quiet():
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=address, client_id="liqmon-check", acks="all", enable_idempotence=True
+                    **client_options(address), client_id="liqmon-check", acks="all", enable_idempotence=True
                 )
                 try:
                     async with asyncio.timeout(_TIMEOUT_S):
@@ -109,12 +110,12 @@ async def has_idempotence(address: str) -> bool:
 
 
 @asynccontextmanager
-async def _scratch_topic(address: str, name: str) -> AsyncIterator[None]:
+async def _scratch_topic(address: Address, name: str) -> AsyncIterator[None]:
     await topics.apply(address, [topics.Wanted(name, 1, _CONFIG)])
     try:
         yield
     finally:
-        admin = AIOKafkaAdminClient(bootstrap_servers=address, client_id="liqmon-check")
+        admin = AIOKafkaAdminClient(**client_options(address), client_id="liqmon-check")
         # What may not be deleted is left: one empty topic.
         with suppress(KafkaError):
             try:
@@ -124,14 +125,14 @@ async def _scratch_topic(address: str, name: str) -> AsyncIterator[None]:
                 await admin.close()
 
 
-async def _ends_after_a_batch(address: str, name: str) -> tuple[int, int]:
+async def _ends_after_a_batch(address: Address, name: str) -> tuple[int, int]:
     """Write one batch; return where ListOffsets and Fetch say that the partition ends."""
-    async with AIOKafkaProducer(bootstrap_servers=address, client_id="liqmon-check", acks="all") as producer:
+    async with AIOKafkaProducer(**client_options(address), client_id="liqmon-check", acks="all") as producer:
         batch = producer.create_batch()
         for number in range(BATCH):
             batch.append(key=None, value=b"%d" % number, timestamp=None)
         await (await producer.send_batch(batch, name, partition=0))
     partition = TopicPartition(name, 0)
-    async with AIOKafkaConsumer(bootstrap_servers=address, client_id="liqmon-check") as consumer:
+    async with AIOKafkaConsumer(**client_options(address), client_id="liqmon-check") as consumer:
         told: int = (await consumer.end_offsets([partition]))[partition]
     return told, (await end_offsets(address, [partition], exact=False))[partition]

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from monitor.brokers.interface import BrokerError
 from monitor.brokers.probe import cluster_info
+from monitor.connection import Address, client_options
 from schemas import topics as table
 
 DEFAULT_PARTITIONS = 12
@@ -67,13 +68,13 @@ def wanted_topics(
     )
 
 
-async def plan(address: str, wanted: Sequence[Wanted]) -> tuple[Difference, ...]:
+async def plan(address: Address, wanted: Sequence[Wanted]) -> tuple[Difference, ...]:
     """Return how the cluster at `address` differs from `wanted`, in its order; raise BrokerError."""
     async with _admin(address) as admin:
         return await _differences(admin, wanted)
 
 
-async def apply(address: str, wanted: Sequence[Wanted]) -> tuple[Difference, ...]:
+async def apply(address: Address, wanted: Sequence[Wanted]) -> tuple[Difference, ...]:
     """Create and alter until the cluster is as `wanted`, and return the differences that were removed.
 
     What cannot be changed is left; `plan` names it. A new topic gets its `replication`, or 3 copies or one on each
@@ -97,10 +98,10 @@ async def apply(address: str, wanted: Sequence[Wanted]) -> tuple[Difference, ...
 
 
 @asynccontextmanager
-async def _admin(address: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(address: Address) -> AsyncIterator[AIOKafkaAdminClient]:
     await cluster_info(address)  # a clear error, where the admin client would retry for its whole timeout
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=address, client_id="liqmon-topics", request_timeout_ms=int(_TIMEOUT_S * 1000)
+        **client_options(address), client_id="liqmon-topics", request_timeout_ms=int(_TIMEOUT_S * 1000)
     )
     try:
         await admin.start()
@@ -156,7 +157,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
     return configs
 
 
-async def _create(admin: AIOKafkaAdminClient, address: str, topics: Sequence[Wanted]) -> None:
+async def _create(admin: AIOKafkaAdminClient, address: Address, topics: Sequence[Wanted]) -> None:
     if not topics:
         return
     copies = min(3, len((await cluster_info(address)).brokers))

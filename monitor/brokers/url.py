@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitor.brokers.probe import ClusterInfo, parse_address, probe
+from monitor.connection import Address, Endpoint
 
 
 class UrlBroker:
@@ -11,13 +12,13 @@ class UrlBroker:
     name = "given broker"
     durable = True
 
-    def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
-        self._address = parse_address(url)
+    def __init__(self, url: Address, *, timeout_s: float = 10.0) -> None:
+        self._address = url if isinstance(url, Endpoint) else Endpoint(parse_address(url))
         self._timeout_s = timeout_s
         self._info: ClusterInfo | None = None
 
-    def start(self) -> str:
-        """Return the address once the cluster answers a metadata request; raise Unreachable."""
+    def start(self) -> Address:
+        """Return the address once the cluster answers a metadata request; raise BrokerError."""
         self._info = probe(self._address, self._timeout_s)
         return self._address
 

@@ -1,9 +1,9 @@
 """`liqmon`: the root of the command line.
 
-A command is a module `monitor/cli/<name>.py` with a click command named `command`, registered in COMMANDS. Modules
-are imported when their command is called, so `liqmon --help` stays fast and one broken import breaks one command.
-Commands get the `Settings` with `@click.pass_obj`, raise MonitorError for what the operator can repair, and put
-results on standard output and everything else on standard error.
+A command is a module `monitor/cli/<name>.py` (hyphens become underscores) with a click command named `command`,
+registered in COMMANDS. Modules are imported when their command is called, so `liqmon --help` stays fast and one broken
+import breaks one command. Commands get the `Settings` with `@click.pass_obj`, raise MonitorError for what the operator
+can repair, and put results on standard output and everything else on standard error.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from typing import NoReturn
 import click
 
 from monitor import __version__
-from monitor.config import load
+from monitor.config import load, origins
 from monitor.errors import MonitorError
 
 # The one table: command, and its line in `liqmon --help`.
 COMMANDS: dict[str, str] = {
+    "acls": "Print or apply who may do what on the broker.",
     "broker": "Run a local broker in the foreground.",
+    "check-config": "Print the settings and where each comes from.",
+    "dead-letters": "List, show and replay refused records.",
     "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
     "digest": "Print what a run said as one number.",
     "doctor": "Tell why something is slow or does not start here.",
@@ -32,8 +35,10 @@ COMMANDS: dict[str, str] = {
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",
     "vectors": "Compare our functions with published numbers.",
+    "verify": "Compute an event again from the topics.",
     "worker": "Run one worker.",
 }
+ORIGINS = "monitor.origins"  # in click's meta: what gives the settings with their origins
 INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
@@ -48,7 +53,7 @@ class LazyGroup(click.Group):
         """Import the module of a command and return the command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"monitor.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"monitor.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -68,8 +73,9 @@ class LazyGroup(click.Group):
     help="Settings file (TOML). LIQMON_* variables win over it, flags over both.",
 )  # fmt: skip
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least severe line shown.")
+@click.option("--insecure", is_flag=True, default=None, help="Allow plain text to a broker on another machine.")
 @click.pass_context
-def liqmon(ctx: click.Context, config_file: Path | None, log_level: str | None) -> None:
+def liqmon(ctx: click.Context, config_file: Path | None, log_level: str | None, insecure: bool | None) -> None:
     """Watch the margin of crypto derivatives accounts on Kafka.
 
     Exit codes: 0 done, 1 findings, 2 wrong use, 3 no broker.
@@ -77,9 +83,11 @@ def liqmon(ctx: click.Context, config_file: Path | None, log_level: str | None) 
     # Imported here: `--help` and completion need no logger.
     from monitor import log  # noqa: PLC0415
 
-    settings = load(config_file, os.environ, {"log_level": log_level})
+    flags = {"log_level": log_level, "insecure": insecure}
+    settings = load(config_file, os.environ, flags)
     log.setup(settings.log_level)
     ctx.obj = settings
+    ctx.meta[ORIGINS] = lambda: origins(config_file, os.environ, flags)
 
 
 def main() -> NoReturn:

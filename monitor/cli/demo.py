@@ -42,12 +42,13 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     contents, or a sequence a hole.
     """
     # Imported here: `--help` needs neither Kafka nor the kernels.
+    from monitor.brokers.endpoint import endpoint  # noqa: PLC0415
     from monitor.brokers.url import UrlBroker  # noqa: PLC0415
 
-    broker_url = broker_url or settings.broker_url
-    if broker_url:
+    named = endpoint(settings, broker_url) if broker_url or settings.broker_url else None
+    if named:
         # An address that leads nowhere is told before anything heavy is imported.
-        UrlBroker(broker_url).start()
+        UrlBroker(named).start()
     from kernels.machine_code import kept  # noqa: PLC0415
     from kernels.warmup import warm_up  # noqa: PLC0415
     from monitor.demo.run import DemoOptions, run  # noqa: PLC0415
@@ -63,7 +64,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     if speed is None:
         speed = float("inf") if data else 20.0
     options = DemoOptions(
-        broker_url=broker_url,
+        broker=named,
         local_broker=settings.local_broker,
         data=data,
         minutes=minutes,

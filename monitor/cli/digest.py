@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from monitor.brokers.probe import parse_address
 from monitor.config import Settings
 from monitor.errors import ExitCode, UsageError
 from monitor.replay.digest import Digest, of_bodies
@@ -40,13 +39,13 @@ def command(
         result = of_bodies(_lines(file))
     else:
         # Imported here: a file needs no Kafka client.
+        from monitor.brokers.endpoint import endpoint  # noqa: PLC0415
         from monitor.replay.read_back import event_bodies  # noqa: PLC0415
 
-        url = broker_url or settings.broker_url
-        if not url:
+        if not (broker_url or settings.broker_url):
             raise UsageError("no broker named", "give --broker host:port, set BROKER_URL, or give --file")
         prefix = settings.topic_prefix if prefix is None else prefix
-        result = of_bodies(asyncio.run(event_bodies(parse_address(url), prefix)))
+        result = of_bodies(asyncio.run(event_bodies(endpoint(settings, broker_url), prefix)))
     if as_json:
         click.echo(json.dumps(asdict(result)))
     else:

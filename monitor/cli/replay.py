@@ -12,7 +12,7 @@ from typing import IO, Any, get_args
 import click
 from rich.console import Console
 
-from monitor.brokers.probe import parse_address
+from monitor.brokers.endpoint import endpoint
 from monitor.cli.speed import Speed
 from monitor.config import Settings
 from monitor.errors import ExitCode, UsageError
@@ -136,10 +136,7 @@ async def _to_topics(
     broker_url: str | None, prefix: str | None, partitions: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Publish to the topics, or with `frame_rows` to that of the sequence."""
-    url = broker_url or settings.broker_url
-    if not url:
-        raise UsageError("no broker named", "give --broker host:port or set BROKER_URL")
-    address = parse_address(url)
+    address = endpoint(settings, broker_url)
     prefix = settings.topic_prefix if prefix is None else prefix
     if partitions is not None and (found := await account_partitions(address, prefix)) != partitions:
         raise UsageError(f"account topics have {found} partitions, not {partitions}", "leave --partitions out")

@@ -11,13 +11,18 @@ from typing import Any
 import click
 
 from monitor.brokers import topics
-from monitor.brokers.probe import parse_address
+from monitor.brokers.endpoint import endpoint
 from monitor.config import Settings
-from monitor.errors import ExitCode, UsageError
+from monitor.connection import Endpoint
+from monitor.errors import ExitCode
+from schemas.acls import Deployment
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        click.option(
+            "--changelog", is_flag=True, help="Also the workers' state, so that they need no right to create."
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line."),
         click.option("--replication", type=click.IntRange(1, 32), help="Copies. [default: 3, or one on each broker]"),
         click.option("--prefix", help="In front of each topic name. [default: setting topic_prefix]"),
@@ -64,15 +69,32 @@ def apply(settings: Settings, /, broker_url: str | None, as_json: bool, **shape:
 
 
 def _resolve(
-    settings: Settings, broker_url: str | None, *, partitions: int | None, prefix: str | None, replication: int | None
-) -> tuple[str, tuple[topics.Wanted, ...]]:
-    url = broker_url or settings.broker_url
-    if not url:
-        raise UsageError("no broker named", "give --broker host:port or set BROKER_URL")
+    settings: Settings,
+    broker_url: str | None,
+    *,
+    partitions: int | None,
+    prefix: str | None,
+    replication: int | None,
+    changelog: bool,
+) -> tuple[Endpoint, tuple[topics.Wanted, ...]]:
     wanted = topics.wanted_topics(
         settings.topic_prefix if prefix is None else prefix, partitions or settings.partitions, replication
     )
-    return parse_address(url), wanted
+    if changelog:
+        wanted += _changelogs(settings, prefix, partitions, replication)
+    return endpoint(settings, broker_url), wanted
+
+
+def _changelogs(
+    settings: Settings, prefix: str | None, partitions: int | None, replication: int | None
+) -> tuple[topics.Wanted, ...]:
+    # Imported here: it is of the worker, and brings the engine along.
+    from monitor.worker.changelog import CONFIG  # noqa: PLC0415
+
+    of = Deployment(settings.topic_prefix if prefix is None else prefix, settings.application_id)
+    return tuple(
+        topics.Wanted(name, partitions or settings.partitions, dict(CONFIG), replication) for name in of.changelogs
+    )
 
 
 def _print(differences: Iterable[topics.Difference], outcome: str, as_json: bool) -> None:

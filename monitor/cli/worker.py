@@ -29,6 +29,8 @@ COMPILING_S = 60  # once for each version and CPU
               help="Seconds until a silent worker counts as dead.")  # fmt: skip
 @click.option("--ready-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True,
               help="Seconds without progress, before it is ready, that end the worker.")  # fmt: skip
+@click.option("--health-host", help="Where /livez, /readyz and /metrics listen. [default: 127.0.0.1]")
+@click.option("--health-port", type=click.IntRange(0, 65535), help="Their port; 0: a free one, told in the log.")
 @click.option("--data", "data_dir", help="Folder for a worker's own files. Without it, a temporary one.")
 @click.pass_obj
 def command(settings: Settings, /, *, ready_timeout: float, **flags: Any) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from monitor.brokers.ends import end_offsets
+from monitor.connection import Address, client_options
 from monitor.demo.stage import WorkerProcess
 from monitor.engine import decode_marker
 from monitor.engine.outbox import MARKER_PREFIX
@@ -18,7 +19,7 @@ class Drain:
     """Follows the shard markers of one deployment; `exact_ends` as in LogView."""
 
     def __init__(
-        self, address: str, prefix: str, changelog: str, partitions: int, *, exact_ends: bool = False
+        self, address: Address, prefix: str, changelog: str, partitions: int, *, exact_ends: bool = False
     ) -> None:  # fmt: skip
         self._address = address
         self._prefix = prefix
@@ -31,7 +32,7 @@ class Drain:
     async def follow(self) -> None:
         """Read markers until cancelled."""
         consumer = AIOKafkaConsumer(
-            self._changelog, bootstrap_servers=self._address, group_id=None, auto_offset_reset="earliest"
+            self._changelog, **client_options(self._address), group_id=None, auto_offset_reset="earliest"
         )
         await consumer.start()
         try:

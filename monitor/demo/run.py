@@ -14,6 +14,7 @@ from rich.console import Console
 
 from monitor.brokers import EmbeddedTansu, LocalBroker, choose_broker, selfcheck
 from monitor.brokers.tansu import SESSION_TIMEOUT_S
+from monitor.connection import Address
 from monitor.demo import show, stage
 from monitor.demo.drain import Drain
 from monitor.demo.tally import Tally
@@ -35,7 +36,7 @@ QUIET_S = 1.0  # after the last record is applied its events are on their topics
 class DemoOptions:
     """What is shown: historical files, or a generated market of some minutes; `speed` None is as fast as it goes."""
 
-    broker_url: str | None = None
+    broker: Address | None = None
     local_broker: LocalBroker = "auto"
     data: tuple[Path, ...] = ()
     minutes: int = 20
@@ -48,7 +49,7 @@ class DemoOptions:
 
 async def run(options: DemoOptions, console: Console) -> ExitCode:
     """Play a market through one worker on a broker and show what its topics say; raises MonitorError."""
-    broker = choose_broker(options.broker_url, local=options.local_broker)
+    broker = choose_broker(options.broker, local=options.local_broker)
     session_timeout_s = SESSION_TIMEOUT_S if isinstance(broker, EmbeddedTansu) else None
     started_s = time.monotonic()
     async with stage.running(broker) as address:
@@ -88,7 +89,7 @@ def _sources(options: DemoOptions) -> tuple[list[Source], str]:
 
 
 async def _play(
-    options: DemoOptions, address: str, sources: list[Source], process: stage.WorkerProcess, console: Console,
+    options: DemoOptions, address: Address, sources: list[Source], process: stage.WorkerProcess, console: Console,
     checked: selfcheck.Checked,
 ) -> tuple[Tally, Published, float]:  # fmt: skip
     tally, progress = Tally(), show.Progress(phase="playing")

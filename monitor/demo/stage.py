@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.brokers import supervise, topics
 from monitor.brokers.interface import Broker
+from monitor.connection import Address, client_options
 from monitor.errors import MonitorError
 
 READY_S = 90.0  # a worker that compiles its kernels for the first time on a busy machine needs half of it
@@ -28,7 +29,7 @@ class WorkerFailed(MonitorError):
 
 
 @asynccontextmanager
-async def running(broker: Broker) -> AsyncIterator[str]:
+async def running(broker: Broker) -> AsyncIterator[Address]:
     """Start a broker and give its address; stop it at the end."""
     address = await asyncio.to_thread(broker.start)
     try:
@@ -38,7 +39,7 @@ async def running(broker: Broker) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def prepared_topics(address: str, prefix: str, partitions: int, *, keep: bool) -> AsyncIterator[None]:
+async def prepared_topics(address: Address, prefix: str, partitions: int, *, keep: bool) -> AsyncIterator[None]:
     """Create the topics under a prefix; delete everything under it at the end unless `keep`."""
     await topics.apply(address, topics.wanted_topics(prefix, partitions))
     try:
@@ -48,13 +49,16 @@ async def prepared_topics(address: str, prefix: str, partitions: int, *, keep: b
             await _delete(address, prefix)
 
 
-async def _delete(address: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+async def _delete(address: Address, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(**client_options(address))
     await admin.start()
     try:
         await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
     finally:
         await admin.close()
+
+
+OF_ANOTHER_BROKER = ("LIQMON_SECURITY_", "LIQMON_TLS_", "LIQMON_SASL_")  # variables
 
 
 @dataclass(slots=True)
@@ -107,7 +111,7 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker(
-    address: str, prefix: str, partitions: int, session_timeout_s: float | None = None
+    address: Address, prefix: str, partitions: int, session_timeout_s: float | None = None
 ) -> AsyncIterator[WorkerProcess]:
     """Run a worker until the block ends, then stop it as a supervisor would; raises WorkerFailed."""
     session = [] if session_timeout_s is None else ["--session-timeout", str(session_timeout_s)]
@@ -115,10 +119,10 @@ async def worker(
         log = _empty_file(folder, "worker.log")
         supervisor = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), str(STOP_S), folder, str(log),
-            sys.executable, "-m", "monitor", "worker", "--broker", address, "--prefix", prefix,
+            sys.executable, "-m", "monitor", "worker", "--broker", str(address), "--prefix", prefix,
             "--partitions", str(partitions), *session,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, "LIQMON_LOG_LEVEL": "info"},
+            env=worker_environment(address, os.environ),
         )  # fmt: skip
         process = WorkerProcess(supervisor, log)
         following = asyncio.create_task(process.follow())
@@ -130,6 +134,19 @@ async def worker(
                 supervisor.terminate()
             await supervisor.wait()
             await following
+
+
+def worker_environment(address: Address, ours: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a worker that connects to `address` as we do.
+
+    A local broker of ours is in plain text, whatever protects the way to the broker that the variables are for.
+    """
+    env = dict(ours)
+    if isinstance(address, str):
+        env = {name: value for name, value in ours.items() if not name.startswith(OF_ANOTHER_BROKER)}
+    elif address.security.insecure:
+        env["LIQMON_INSECURE"] = "true"
+    return {**env, "LIQMON_LOG_LEVEL": "info"}
 
 
 def _empty_file(folder: str, name: str) -> Path:

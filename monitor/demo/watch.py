@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
+from monitor.connection import Address, client_options
 from monitor.demo.tally import Tally
 from schemas.headers import read_dead_letter
 from schemas.records import AccountEvent, AccountState
@@ -19,12 +20,12 @@ _decode_event = msgspec.json.Decoder(AccountEvent).decode
 _decode_state = msgspec.json.Decoder(AccountState).decode
 
 
-async def watch(address: str, prefix: str, tally: Tally, on_event: Callable[[AccountEvent], None]) -> None:
+async def watch(address: Address, prefix: str, tally: Tally, on_event: Callable[[AccountEvent], None]) -> None:
     """Read the output topics from their beginning until cancelled; `on_event` is called once for each new event."""
     names = {full_name(topic, prefix): topic for topic in OUTPUTS}
     consumer = AIOKafkaConsumer(
         *names,
-        bootstrap_servers=address,
+        **client_options(address),
         group_id=None,
         auto_offset_reset="earliest",
         enable_auto_commit=False,

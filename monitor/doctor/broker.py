@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from monitor.brokers import choose_broker
 from monitor.brokers.choose import kafka_obstacle
+from monitor.brokers.endpoint import endpoint
 from monitor.brokers.interface import BrokerError, Unreachable
 from monitor.brokers.kafka import KAFKA_VERSION
 from monitor.brokers.kafka.jars import jars_complete, jars_dir
 from monitor.brokers.kafka.java import find_java, find_maven
-from monitor.brokers.probe import parse_address, probe
+from monitor.brokers.probe import probe
 from monitor.brokers.tansu import EmbeddedTansu, find_binary
 from monitor.config import Settings
 from monitor.doctor.finding import Finding
+from monitor.errors import MonitorError
 
 TIMEOUT_S = 3.0
 
@@ -37,7 +39,7 @@ def tools() -> Finding:
 def choice(settings: Settings) -> Iterator[Finding]:
     """Return the broker that commands would use, and, if it is named, whether it answers."""
     if settings.broker_url:
-        yield _named(settings.broker_url)
+        yield _named(settings)
         return
     broker = choose_broker(None, local=settings.local_broker)
     if not isinstance(broker, EmbeddedTansu):
@@ -54,13 +56,13 @@ def choice(settings: Settings) -> Iterator[Finding]:
     )
 
 
-def _named(url: str) -> Finding:
+def _named(settings: Settings) -> Finding:
     try:
-        address = parse_address(url)
+        address = endpoint(settings)
         info = probe(address, TIMEOUT_S)
     except Unreachable as error:
         return Finding("broker", "failure", error.cause, error.remedy, {"reachable": False})
-    except BrokerError as error:
+    except MonitorError as error:
         return Finding("broker", "failure", error.cause, error.remedy)
     said = f"{address} answers: {len(info.brokers)} broker(s), {info.topics} topics"
     return Finding(

@@ -13,7 +13,7 @@ from monitor.errors import ExitCode, MonitorError
 Check = Callable[[], Iterator[Finding]]
 
 
-def checks(settings: Settings, *, cold: bool) -> tuple[tuple[str, Check], ...]:
+def checks(settings: Settings, *, cold: bool, role: str | None = None) -> tuple[tuple[str, Check], ...]:
     """Return the checks with their names, none begun."""
 
     def machine_code() -> Iterator[Finding]:
@@ -30,9 +30,12 @@ def checks(settings: Settings, *, cold: bool) -> tuple[tuple[str, Check], ...]:
 
     def broker() -> Iterator[Finding]:
         from monitor.doctor.broker import choice, tools  # noqa: PLC0415 (needs the Kafka client)
+        from monitor.doctor.security import connection, rights  # noqa: PLC0415
 
         yield tools()
         yield from choice(settings)
+        yield from connection(settings)
+        yield from rights(settings, role)
 
     return (
         ("versions", lambda: iter((machine.versions(),))),
@@ -46,9 +49,9 @@ def checks(settings: Settings, *, cold: bool) -> tuple[tuple[str, Check], ...]:
     )
 
 
-def examine(settings: Settings, *, cold: bool = False) -> Iterator[Finding]:
+def examine(settings: Settings, *, cold: bool = False, role: str | None = None) -> Iterator[Finding]:
     """Yield what each check finds; one that cannot be made is a failure of its own, and the others go on."""
-    for name, check in checks(settings, cold=cold):
+    for name, check in checks(settings, cold=cold, role=role):
         try:
             yield from check()
         except MonitorError as error:

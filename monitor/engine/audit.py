@@ -63,7 +63,7 @@ def audit(state: State, names: Iterable[str]) -> list[Difference]:
 
 def _compare(state: State, name: str) -> Difference | None:
     account = state.shards[state.partition_of[name]].accounts[name]
-    fresh = Book()
+    fresh = Book(certificates=False)
     fresh.set_account(account, state.market, resumed=True)
     book, anew = _figures(state.book, name), _figures(fresh, name)
     gross_usd = _gross_usd(fresh, account, state)

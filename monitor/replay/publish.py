@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from monitor.brokers import topics as broker_topics
 from monitor.brokers.interface import BrokerError
 from monitor.brokers.selfcheck import has_idempotence
+from monitor.connection import Address, client_options
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
 from monitor.replay.progress import OnStep, Step, ignore
@@ -87,7 +88,7 @@ class Message:
 
 
 async def publish(
-    stream: Merged, address: str, *, prefix: str = "", speed: float | None = None, on_step: OnStep = ignore,
+    stream: Merged, address: Address, *, prefix: str = "", speed: float | None = None, on_step: OnStep = ignore,
     clock: Callable[[], float] = time.monotonic,
 ) -> Published:  # fmt: skip
     """Send a merged stream to the topics under `prefix`; `speed` is seconds of arrival a second, None unpaced.
@@ -125,7 +126,7 @@ def paced_window_us(speed: float) -> int:
     return min(MAX_WINDOW_US, max(1, int(PACED_WINDOW_S * speed * 1e6)))
 
 
-async def account_partitions(address: str, prefix: str) -> int:
+async def account_partitions(address: Address, prefix: str) -> int:
     """Return P of the account topics under `prefix`; raises UsageError if an input topic is missing or P differs."""
     wanted = broker_topics.wanted_topics(prefix, 1, topics=[_BY_NAME[name] for name in _RANKED])
     found = dict.fromkeys(_RANKED, 1)
@@ -241,10 +242,10 @@ class Pace:
 
 
 @asynccontextmanager
-async def connected(address: str) -> AsyncIterator[Any]:
+async def connected(address: Address) -> AsyncIterator[Any]:
     """Give an idempotent producer; raises PublishFailed for what the broker does not take."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, client_id="liqmon-replay", acks="all", linger_ms=2,
+        **client_options(address), client_id="liqmon-replay", acks="all", linger_ms=2,
         enable_idempotence=await has_idempotence(address),
         max_batch_size=MAX_RECORD_BYTES // 2, max_request_size=MAX_RECORD_BYTES + MESSAGE_OVERHEAD,
         compression_type="lz4" if has_lz4() else None,

@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from msgspec import Raw
 
 from monitor.brokers import topics as broker_topics
+from monitor.connection import Address
 from monitor.engine import Sourced
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
@@ -32,7 +33,7 @@ _MARKET = frozenset(topic.name for topic in MARKET_TOPICS)
 
 
 async def publish_sequenced(
-    stream: Merged, address: str, *, prefix: str = "", speed: float | None = None, frame_rows: int = MAX_FRAME_ROWS,
+    stream: Merged, address: Address, *, prefix: str = "", speed: float | None = None, frame_rows: int = MAX_FRAME_ROWS,
     on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic,
 ) -> Published:  # fmt: skip
     """Send the merged sequence of a stream to `risk.sequenced.v1` under `prefix`; `speed` as in `publish`.
@@ -68,7 +69,7 @@ async def publish_sequenced(
     return done
 
 
-async def empty_partitions(address: str, prefix: str) -> int:
+async def empty_partitions(address: Address, prefix: str) -> int:
     """Return the partitions of the sequence's topic; raises UsageError if it is missing or not empty."""
     (wanted,) = broker_topics.wanted_topics(prefix, 1, topics=[SEQUENCED])
     count = 1

@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 
 from monitor.brokers import topics as broker_topics
 from monitor.brokers.interface import BrokerError
+from monitor.connection import Address
 from monitor.errors import UsageError
 from monitor.worker.log_view import LogView, Unanswered
 from schemas.topics import LIQUIDATIONS, MARGIN_CALLS, REGIMES
@@ -18,7 +19,7 @@ class ReadFailed(BrokerError):
     """The broker did not give what is on a topic."""
 
 
-async def event_bodies(address: str, prefix: str = "") -> list[bytes]:
+async def event_bodies(address: Address, prefix: str = "") -> list[bytes]:
     """Return the value of every message now on the event topics under `prefix` (empty for a null value).
 
     Raises UsageError if a topic is missing, BrokerError if the broker fails.

@@ -38,7 +38,7 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     try:
         address = broker.start()
         request.config.stash[BROKER] = broker.describe()
-        yield address
+        yield str(address)
     finally:
         broker.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from monitor.brokers import LocalKafka, topics
 from monitor.brokers.kafka import KAFKA_VERSION
 from monitor.cli import COMMANDS, LazyGroup, liqmon
+from schemas.acls import ROLES
 from tests.support import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -40,12 +42,47 @@ def test_ports_are_on_loopback() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_data_is_in_a_named_volume() -> None:
-    """The folder that the broker writes is a volume declared in the file."""
-    mounts = dict(mount.split(":") for mount in KAFKA["volumes"])
-    assert {name for name, folder in mounts.items() if folder == broker_settings()["log.dirs"]} == set(
-        COMPOSE["volumes"]
-    )
+@pytest.mark.parametrize("name", ["kafka", "kafka-tls"])
+def test_data_is_in_a_named_volume(name: str) -> None:
+    """The folder that a broker writes is a volume declared in the file, and no two brokers share one."""
+    service = COMPOSE["services"][name]
+    mounts = dict(mount.split(":")[:2] for mount in service["volumes"])
+    (volume,) = [each for each, folder in mounts.items() if folder == service["environment"]["KAFKA_LOG_DIRS"]]
+    assert volume == f"{name}-data"
+    assert volume in COMPOSE["volumes"]
+
+
+def test_tls_is_a_profile_of_its_own() -> None:
+    """What needs certificates starts only when it is asked for, and runs the same version."""
+    named = {name: service for name, service in COMPOSE["services"].items() if name.endswith("-tls")}
+    assert set(named) == {"kafka-tls", "users-tls"}
+    assert {tuple(service["profiles"]) for service in named.values()} == {("tls",)}
+    assert {service["image"] for service in named.values()} == {KAFKA["image"]}
+
+
+def test_what_is_mounted_for_tls_is_what_the_script_makes(tmp_path: Path) -> None:
+    """Every file that the services name below the mounted folder is there once the script has run."""
+    subprocess.run([ROOT / "deploy" / "tls" / "make-certificates.sh", tmp_path], check=True, capture_output=True)
+    assert TEXT.count("deploy/tls/make-certificates.sh deploy/tls/secrets") == 1
+    named = set(re.findall(r"/etc/kafka/secrets/([\w.-]+)", TEXT))
+    assert named == {"broker.pem", "ca.pem", "passwords"}
+    assert {name for name in named if not (tmp_path / name).exists()} == set()
+    assert {path.name for path in (tmp_path / "passwords").iterdir()} == {"owner", *ROLES}
+    for service in ("kafka-tls", "users-tls"):
+        assert "./deploy/tls/secrets:/etc/kafka/secrets:ro" in COMPOSE["services"][service]["volumes"]
+
+
+def test_only_the_listener_with_users_leaves_the_container() -> None:
+    """The published port is that of SASL_SSL; the plain ones are bound to the container's loopback."""
+    settings: dict[str, str] = COMPOSE["services"]["kafka-tls"]["environment"]
+    listeners = dict(entry.split("://") for entry in settings["KAFKA_LISTENERS"].split(","))
+    protocols = dict(entry.split(":") for entry in settings["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    assert listeners.keys() == protocols.keys()
+    outside = {name for name, address in listeners.items() if not address.startswith("localhost:")}
+    assert {protocols[name] for name in outside} == {"SASL_SSL"}
+    port = listeners["OUTSIDE"].rpartition(":")[2]
+    assert COMPOSE["services"]["kafka-tls"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert settings["KAFKA_ADVERTISED_LISTENERS"].split(",")[0] == f"OUTSIDE://localhost:{port}"
 
 
 def test_every_command_in_the_comments_exists() -> None:

@@ -127,7 +127,7 @@ def test_offline_at_the_first_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["127.0.0.1:1", "no-such-host.invalid:9092"])
 def test_a_url_where_nothing_listens(url: str) -> None:
     """A closed port and an unknown host are unreachable."""
-    assert_told(liqmon("topics", "plan", env=environment(BROKER_URL=url)), UNREACHABLE, url, "BROKER_URL")
+    assert_told(liqmon("--insecure", "topics", "plan", env=environment(BROKER_URL=url)), UNREACHABLE, url, "BROKER_URL")
 
 
 def test_a_url_that_is_none() -> None:

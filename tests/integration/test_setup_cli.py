@@ -19,7 +19,7 @@ USAGE = 2
 
 def commands(name: str) -> Iterator[tuple[list[str], click.Command]]:
     """Yield a command and those below it, with the words to type."""
-    waiting = [([name], importlib.import_module(f"monitor.cli.{name}").command)]
+    waiting = [([name], importlib.import_module(f"monitor.cli.{name.replace('-', '_')}").command)]
     while waiting:
         words, command = waiting.pop()
         yield words, command

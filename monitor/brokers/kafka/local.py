@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,7 @@ from monitor.brokers.interface import BrokerError, PortTaken, StartFailed, Stora
 from monitor.brokers.kafka.jars import KAFKA_VERSION, ensure_jars
 from monitor.brokers.kafka.java import find_java
 from monitor.brokers.kafka.ports import choose_ports
-from monitor.brokers.kafka.properties import HOST, Node, render, server_properties
+from monitor.brokers.kafka.properties import HOST, Listener, Node, render, server_properties
 
 LOG = "broker.log"
 # Kafka's orderly stop takes 1 to 2 s with a few hundred partitions; a stop that hangs must not hang us.
@@ -36,7 +36,9 @@ class LocalKafka:
     """Apache Kafka, one KRaft node on 127.0.0.1, in a child process.
 
     `port` 0 takes a free one. `data_dir` None uses a temporary folder that is removed at `stop`; a named folder is
-    kept and can be started again, on any port. `overrides` are broker settings that win over ours.
+    kept and can be started again, on any port. `overrides` are broker settings that win over ours. `listeners` maps
+    names to protocols (SSL, SASL_SSL): more ways to the broker, each at a free port that `ports` tells after `start`.
+    `format_options` go to the tool that makes the data folder, for users that have to be there from the beginning.
     """
 
     name = "local Apache Kafka"
@@ -49,15 +51,20 @@ class LocalKafka:
         heap_mb: int = 768,
         start_timeout_s: float = 90.0,
         overrides: Mapping[str, str] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
     ) -> None:
         self._asked_port = port
         self._data_dir = data_dir.expanduser().absolute() if data_dir else None
         self._heap_mb = heap_mb
         self._start_timeout_s = start_timeout_s
         self._overrides = dict(overrides or {})
+        self._listeners = dict(listeners or {})
+        self._format_options = list(format_options)
         self._child: Child | None = None
         self._folder: Path | None = None
         self.port = 0
+        self.ports: dict[str, int] = {}
 
     @property
     def durable(self) -> bool:
@@ -121,8 +128,10 @@ class LocalKafka:
         lock = _lock(folder)
         try:
             (folder / LOG).unlink(missing_ok=True)  # what it says must be of this start
-            port, controller_port = choose_ports(self._asked_port)
-            node = Node(1, port, controller_port, folder / "data", overrides=self._overrides)
+            port, controller_port, *more = choose_ports(self._asked_port, len(self._listeners))
+            self.ports = dict(zip(self._listeners, more, strict=True))
+            listeners = {name: Listener(self.ports[name], protocol) for name, protocol in self._listeners.items()}
+            node = Node(1, port, controller_port, folder / "data", overrides=self._overrides, listeners=listeners)
             config = folder / "server.properties"
             config.write_text(render(server_properties(node)))
             run = [java, "-cp", f"{jars}/*", "-Dorg.apache.logging.log4j.level=WARN"]
@@ -160,7 +169,16 @@ class LocalKafka:
             ) from error
 
     def _format(self, run: list[str], config: Path, folder: Path) -> None:
-        tool = [*run, "kafka.tools.StorageTool", "format", "-t", new_cluster_id(), "-c", str(config)]
+        tool = [
+            *run,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            new_cluster_id(),
+            "-c",
+            str(config),
+            *self._format_options,
+        ]
         with (folder / LOG).open("ab") as log:
             # Half a second less than the server compiler takes to get warm in a program of two seconds.
             tool[1:1] = ["-XX:TieredStopAtLevel=1", "-Xmx256m"]

@@ -10,8 +10,19 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """One more way to the broker: a port, and a protocol such as SASL_SSL."""
+
+    port: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """One combined broker and controller; `voters` maps node ids to controller ports, our own included."""
+    """One combined broker and controller.
+
+    `voters` maps node ids to controller ports, our own included; `listeners` are those besides the plain one, by name.
+    """
 
     node_id: int
     port: int
@@ -19,6 +30,7 @@ class Node:
     log_dir: Path
     voters: Mapping[int, int] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)
+    listeners: Mapping[str, Listener] = field(default_factory=dict)
 
 
 def server_properties(node: Node) -> dict[str, str]:
@@ -26,16 +38,21 @@ def server_properties(node: Node) -> dict[str, str]:
     voters = dict(node.voters) or {node.node_id: node.controller_port}
     copies = str(min(3, len(voters)))
     in_sync = "2" if len(voters) > 2 else "1"
+    ours = [f"PLAINTEXT://{HOST}:{node.port}"]
+    ours += [f"{name}://{HOST}:{listener.port}" for name, listener in node.listeners.items()]
     settings = {
         "process.roles": "broker,controller",
         "node.id": str(node.node_id),
         # A fixed voter list, not a dynamic quorum: a dynamic one stores its ports in the data folder, and a kept
         # folder could then not be started on other ports.
         "controller.quorum.voters": ",".join(f"{i}@{HOST}:{port}" for i, port in sorted(voters.items())),
-        "listeners": f"PLAINTEXT://{HOST}:{node.port},CONTROLLER://{HOST}:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
+        "listeners": ",".join([*ours, f"CONTROLLER://{HOST}:{node.controller_port}"]),
+        "advertised.listeners": ",".join(ours),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"]
+            + [f"{name}:{listener.protocol}" for name, listener in node.listeners.items()]
+        ),
         "log.dirs": str(node.log_dir),
         # A misspelt topic is an error, not a new topic.
         "auto.create.topics.enable": "false",

@@ -17,7 +17,7 @@ from tests.integration.worker.support import HERE, Kafka, Process, eventually, r
 PARTITIONS = 4
 SESSION_S = 6.0
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]  # only what hangs takes so long
+pytestmark = [pytest.mark.broker, pytest.mark.experiment, pytest.mark.timeout(900)]  # only what hangs takes so long
 
 
 class Run:

@@ -30,6 +30,7 @@ from monitor.replay.sources import ACCOUNTS_FILE_TOPICS, ListSource
 from schemas.codec import encode, encode_frame
 from schemas.records import Input, Instrument, SequencedRecord, Trade
 from schemas.topics import INSTRUMENTS, SEQUENCED, TRADES
+from tests.integration.processes import LIQMON
 from tests.integration.worker.deployment import Deployment, check_events
 from tests.integration.worker.support import ROOT, Kafka, Process, Read, eventually
 
@@ -162,7 +163,7 @@ def test_any_number_of_workers_says_what_the_engine_says(
 
 
 def test_a_kill_changes_no_byte(deployment: Strict) -> None:
-    """Three workers, one of them killed on the way and started again: the same events, and none is lost."""
+    """Three workers, one killed on the way and started again: the same events, none is lost, and one verifies."""
     deployment.quick_takeovers()
     deployment.publish_paced(speed=25.0)
     running = [deployment.worker() for _ in range(3)]
@@ -175,6 +176,11 @@ def test_a_kill_changes_no_byte(deployment: Strict) -> None:
     deployment.finish_publishing()
     said(deployment)
     assert not deployment.dead_letters()
+    identity = json.loads(expected()[-1])["id"]
+    command = [*LIQMON, "verify", identity, "--broker", deployment.broker.url, "--prefix", deployment.prefix, "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    found: dict[str, Any] = json.loads(told.stdout)
+    assert (found["outcome"], found["order"]) == ("equal", "sequence")
     for worker in running[:2]:
         worker.wait_for("ready")  # the others may have done all the work before it is up
         assert worker.terminate() == 0
