@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
-from monitor.engine.column import evaluate_exposure, is_plain, is_swept, range_of, refinement_of
-from monitor.engine.ledger import DOLLAR, entry_constant
+from monitor.engine.baseline import Baseline
+from monitor.engine.column import Results, evaluate_exposure, is_plain, is_swept, range_of, refinement_of
+from monitor.engine.grounds import Noted, coins_of
 from monitor.engine.netting import matrices_of, stress_in
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, Pricing, grid
@@ -70,38 +70,24 @@ class Inputs:
 
 
 def take_baseline(account: Account, market: Market, active: ActiveSet, book: Book) -> Baseline | None:
-    """Return what the account's present requirement rests on.
+    """Return what the account's present requirement rests on; None as `note`."""
+    im_usd = book.figures(account.name)[1]
+    noted = note(account, market, active, book, im_usd)
+    return None if noted is None else noted.made()
+
+
+def note(account: Account, market: Market, active: ActiveSet, book: Book, im_usd: float) -> Noted | None:
+    """Take what the account's present requirement, `im_usd`, rests on, for a baseline that may be made later.
 
     None if it is not a finite number, or is not made of the groups above: models other than A and P, anything on top.
     """
-    if not is_swept(account.config.margin_model, plain=is_plain(active.set)):
+    config, ticks = account.config, market.ticks
+    grounds = book.grounds(config.account) if math.isfinite(im_usd) else None
+    if grounds is None:
         return None
-    im_usd = book.figures(account.name)[1]
-    if not math.isfinite(im_usd):
-        return None
-    pricings, matrices = book.basis_of(account.name)
-    held = _coins(account, market)
-    coins = {
-        u: Coin(pricing.index_price, *held.get(u, (0.0, 0.0)), pricing.refinement, pricing.price_range)
-        for u, pricing in pricings.items()
-    }
-    contracts = {}
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        assert instrument is not None, "an account with an unlisted contract has no finite requirement"
-        mark = pricings[instrument.underlying].mark(name)
-        vol = mark.vol if instrument.type == "option" else 0.0
-        contracts[name] = Contract(
-            account.holdings[name].quantity, mark.basis, vol, mark.fixed, mark.share, mark.funding
-        )
-    parameters = None
-    if active.hash != DEFAULT_ACTIVE.hash:
-        parameters = Parameters(active.set.netting, {u: active.risk_matrix(u) for u in coins})
-    return Baseline(
-        sequence=account.sequence, time_us=market.time_us, im_usd=im_usd, model=account.config.margin_model,
-        parameter_hash=active.hash, grid_us=grid(market.time_us), coins=coins, contracts=contracts,
-        correlations=[] if matrices is None else matrices.ravel().tolist(), parameters=parameters,
-        regime=market.ticks.regime.regime,
+    return Noted(
+        account.sequence, ticks.time_us, im_usd, config.margin_model, ticks.regime.regime, active,
+        account.balances.copy(), account.holdings.copy(), market.instruments, grounds,
     )  # fmt: skip
 
 
@@ -116,9 +102,10 @@ def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[Attr
     new, pricings = _inputs(account, market, active, base.contracts)
     new = _with_old_names(new, old)
     parts = []
-    before = requirement(old, pricings)
+    requirements = Requirements(pricings)
+    before = requirements.of(old)
     for group, step in _steps(old, new):
-        after = requirement(step, pricings)
+        after = requirements.of(step)
         if not math.isfinite(after - before):
             return None
         parts.append(AttributionPart(group=group, change_usd=after - before))
@@ -133,31 +120,61 @@ def base_of(baseline: Baseline) -> AttributionBase:
     )
 
 
-def requirement(inputs: Inputs, pricings: Mapping[str, Pricing]) -> float:
-    """Return the initial requirement of these inputs, USD; NaN where something has no price."""
-    netted = inputs.model == "P"
-    underlyings = sorted(inputs.coins)
-    losses, total = [], 0.0
-    for u in underlyings:
-        pricing = pricings[u]
+class Requirements:
+    """Requirements of inputs that differ little from one to the next: what is the same again is computed once.
+
+    `pricings` are rows for all contracts of all inputs, by underlying.
+    """
+
+    def __init__(self, pricings: Mapping[str, Pricing]) -> None:
+        self._pricings = pricings
+        self._losses: dict[str, tuple[tuple[object, ...], Results]] = {}
+        self._joined: tuple[list[Results], Inputs, float] | None = None
+
+    def of(self, inputs: Inputs) -> float:
+        """Return the initial requirement of these inputs, USD; NaN where something has no price."""
+        results = [self._results(inputs, u) for u in sorted(inputs.coins)]
+        if inputs.model != "P":
+            total = 0.0
+            for one in results:
+                total += float(one.requirement[0])
+            return total
+        if self._joined is not None:
+            before, other, known = self._joined
+            if list(map(id, before)) == list(map(id, results)) and _same_netting(inputs, other):
+                return known
+        losses = [one.losses[0] for one in results]
+        found = solve(losses, inputs.matrices, stress_in(inputs.regime, inputs.netting)).requirement_usd
+        self._joined = (results, inputs, found)
+        return found
+
+    def _results(self, inputs: Inputs, u: str) -> Results:
+        """Return what one underlying needs alone: a function of the inputs that its key names."""
+        pricing, netted = self._pricings[u], inputs.model == "P"
         names = [name for name in inputs.contracts if name in pricing.row_of]
-        if netted:
-            pricing.set_parameters(inputs.risk_matrices[u], inputs.refinement[u], inputs.ranges[u])
-        else:
-            pricing.set_parameters(inputs.risk_matrices[u])
-        marks = {name: Mark(inputs.bases[name], inputs.vols[name], *inputs.passed[name]) for name in names}
-        pricing.price_at(inputs.index[u], inputs.grid_us, marks)
         collateral, entry = inputs.coins[u]
         # The coin's row is priced at the index of the contracts: collateral at another index is another quantity.
         coins = collateral * (inputs.collateral_index[u] / inputs.index[u]) + entry if collateral else entry
+        marks = {name: Mark(inputs.bases[name], inputs.vols[name], *inputs.passed[name]) for name in names}
         exposure: list[tuple[str | None, float]] = [(None, coins)] if coins else []
         exposure += [(name, inputs.contracts[name]) for name in sorted(names)]
+        shocks, refinement, price_range = inputs.risk_matrices[u], 1, None
+        if netted:
+            refinement, price_range = inputs.refinement[u], inputs.ranges[u]
+        key = (netted, shocks, refinement, price_range, inputs.index[u], inputs.grid_us, marks, exposure)
+        known = self._losses.get(u)
+        if known is not None and known[0] == key:
+            return known[1]
+        pricing.set_parameters(shocks, refinement, price_range)
+        pricing.price_at(inputs.index[u], inputs.grid_us, marks)
         results = evaluate_exposure(pricing, netted, exposure)
-        losses.append(results.losses[0])
-        total += float(results.requirement[0])
-    if not netted:
-        return total
-    return solve(losses, inputs.matrices, stress_in(inputs.regime, inputs.netting)).requirement_usd
+        self._losses[u] = (key, results)
+        return results
+
+
+def _same_netting(one: Inputs, other: Inputs) -> bool:
+    same = one.matrices is other.matrices or np.array_equal(one.matrices, other.matrices)
+    return same and one.regime == other.regime and one.netting == other.netting
 
 
 def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]]:
@@ -189,7 +206,7 @@ def _inputs(
 ) -> tuple[Inputs, dict[str, Pricing]]:
     """Return the inputs of an account now, priced for its own contracts and for others."""
     contracts = {name: h.quantity for name, h in account.holdings.items() if market.instruments.get(name) is not None}
-    coins = _coins(account, market)
+    coins = coins_of(account.balances, account.holdings, market.instruments)
     names: dict[str, list[str]] = {u: [] for u in coins}
     for name in {**contracts, **dict.fromkeys(others)}:
         instrument = market.instruments.get(name)
@@ -221,19 +238,6 @@ def _inputs(
         regime=market.ticks.regime.regime, bases=bases, collateral_index=index, coins=coins, contracts=contracts,
     )  # fmt: skip
     return inputs, pricings
-
-
-def _coins(account: Account, market: Market) -> dict[str, tuple[float, float]]:
-    """Return coins by underlying: held as collateral, and the entry sides of inverse contracts."""
-    coins = {asset: (amount, 0.0) for asset, amount in account.balances.items() if asset != DOLLAR}
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        if instrument is None:
-            continue
-        _, entry = entry_constant(account.holdings[name], instrument)
-        held, entries = coins.get(instrument.underlying, (0.0, 0.0))
-        coins[instrument.underlying] = (held, entries + entry)
-    return coins
 
 
 def _old_inputs(base: Baseline, active: ActiveSet) -> Inputs | None:

@@ -68,18 +68,25 @@ def take(account: Account, names: Iterable[str], market: Market, expiries: Expir
             passed.append(name)
         else:
             expiries.hold(account.name, name, instrument.expiry_us)
+    if not passed:
+        return False
     settle(account, passed, market, expiries)
     return any(name not in account.holdings for name in passed)
 
 
-def refuse_forgotten(instrument: Instrument, market: Market) -> None:
-    """Raise RejectedRecord for a trade that comes when its contract's settlement price is no longer known."""
+def is_forgotten(instrument: Instrument, market: Market) -> bool:
+    """Whether a contract expired so long ago that its settlement price is no longer known."""
     expiry_us = instrument.expiry_us
     if expiry_us is None or expiry_us >= market.time_us:
-        return
-    averages = market.ticks.averages
-    if averages.forgotten(instrument.underlying, expiry_us):
-        raise RejectedRecord("settlement_forgotten", f"{instrument.instrument} expired at {expiry_us} us, too long ago")
+        return False
+    return market.ticks.averages.forgotten(instrument.underlying, expiry_us)
+
+
+def refuse_forgotten(instrument: Instrument) -> None:
+    """Raise RejectedRecord: a trade came when its contract's settlement price was forgotten."""
+    raise RejectedRecord(
+        "settlement_forgotten", f"{instrument.instrument} expired at {instrument.expiry_us} us, too long ago"
+    )
 
 
 def unsettled(account: Account, market: Market) -> tuple[str, ...]:

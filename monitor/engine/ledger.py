@@ -85,15 +85,23 @@ def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding:
     """
     if trade.account != account.name or trade.instrument != instrument.instrument:
         raise ValueError(f"trade of {trade.account}/{trade.instrument} given to {account.name}/{instrument.instrument}")
-    if is_duplicate(account, trade):
+    key = _trade_key(trade)
+    if key in account.recent_ids:
         return False
     _refuse_trade(account, trade, instrument)
     if instrument.type == "spot":
         _book_spot(account, trade, instrument)
     else:
         _book_contract(account, trade, instrument, *funding)
-    _remember(account, _trade_key(trade))
+    _remember(account, key)
     return True
+
+
+def assets_of(instrument: Instrument) -> tuple[str, ...]:
+    """Return the assets whose quantity in the book a trade can change: of its fee and legs, and of an entry side."""
+    if instrument.type == "spot" or (instrument.type != "option" and instrument.contract == "inverse"):
+        return instrument.settlement, instrument.underlying
+    return (instrument.settlement,)
 
 
 def is_duplicate(account: Account, trade: Trade) -> bool:

@@ -20,11 +20,13 @@ from schemas.records import AccountConfig, Input, Position, Status
 
 if TYPE_CHECKING:
     from monitor.engine.book import Book
+    from monitor.engine.grounds import Noted
     from monitor.engine.market import Market
 
 LAYOUT = 1  # of the stored values; a reader refuses any other
 RECENT_IDS = 64  # trade and transfer ids remembered per account: a publisher's retry comes within a few records
 NO_DEADLINE = 1 << 62
+_NOTED = "noted"
 MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
 
 
@@ -76,7 +78,7 @@ class Outgoing(Struct):
     body: str
 
 
-class Account(Struct):
+class Account(Struct, rename={"stored_baseline": "baseline"}, dict=True):
     """One account: portfolio, status, timers, positions in its inputs, and its unsent events.
 
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
@@ -105,7 +107,7 @@ class Account(Struct):
     equity_usd: float = 0.0
     im_requirement_usd: float = 0.0
     mm_requirement_usd: float = 0.0
-    baseline: Baseline | None = None
+    stored_baseline: Baseline | None = None
     kept: Kept | None = None
     outbox: list[Outgoing] = []
 
@@ -113,6 +115,23 @@ class Account(Struct):
     def name(self) -> str:
         """The account id."""
         return self.config.account
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What the next event's attribution counts from; made now if it was only noted."""
+        noted: Noted | None = self.__dict__.pop(_NOTED, None)
+        if noted is not None:
+            self.stored_baseline = noted.made()
+        return self.stored_baseline
+
+    @baseline.setter
+    def baseline(self, baseline: Baseline | None) -> None:
+        self.__dict__.pop(_NOTED, None)
+        self.stored_baseline = baseline
+
+    def note_baseline(self, noted: Noted) -> None:
+        """Take a baseline that is made when somebody asks for it, or stores the account."""
+        self.__dict__[_NOTED] = noted  # beside the fields, which are all stored
 
 
 class Marker(Struct):
@@ -183,7 +202,16 @@ _decode_marker = msgspec.json.Decoder(Marker).decode
 
 def encode(value: Account | Marker) -> bytes:
     """Canonical bytes of a stored value."""
-    return canonical(value)
+    return canonical(value, nulls=_nulls(value)) if isinstance(value, Account) else canonical(value)
+
+
+def _nulls(account: Account) -> int:
+    """Return how many values of an account are encoded as null; those inside `kept` and `parameters` do not count."""
+    baseline = account.baseline
+    if baseline is None:
+        return 1 + (account.kept is None)
+    bare = sum(coin.price_range is None for coin in baseline.coins.values())
+    return bare + (baseline.parameters is None) + (account.kept is None)
 
 
 def decode_account(data: bytes) -> Account:

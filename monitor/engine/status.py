@@ -32,6 +32,7 @@ DwellTimer = Literal["margin_call", "leave"]
 Reason = Literal["conditions", "timer", "deposit", "hold_raised", "hold_released", "hold_expired"]
 
 _DANGER = LIQ_ENTER | BANKRUPT
+_NOT_CALM = WARN_ENTER | CALL_ENTER | _DANGER  # doubtful data alone move nobody: they only hold back
 _DWELL_TIMERS: tuple[DwellTimer, ...] = ("margin_call", "leave")
 _STATUS_TIMERS: tuple[Timer, ...] = (*_DWELL_TIMERS, "recovered")
 _US_PER_MS = 1_000
@@ -108,6 +109,12 @@ def on_conditions(
 def on_timer(account: Account, bits: int, deadline_us: int, parameters: StatusParameters) -> list[Transition]:
     """Fire the timers due at `deadline_us`, under the conditions in force then; return the transitions in order."""
     return _settle(account, _ordered(bits), deadline_us, parameters, due_us=deadline_us)
+
+
+def is_at_rest(account: Account, bits: int) -> bool:
+    """Whether `on_conditions` would change nothing, told at a glance: healthy, in no danger, nothing under way."""
+    calm = account.status == "healthy" and not bits & _NOT_CALM
+    return calm and not (account.timers or account.data_hold or account.deposited)
 
 
 def _ordered(bits: int) -> int:

@@ -1,0 +1,101 @@
+"""What one record of an account changes of its exposure, without reading the whole portfolio again.
+
+A sum is always added up anew, in the order of names, from parts that are kept: it is a function of the account as it
+is, and not of the records that led there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING
+
+from monitor.engine.expiries import NEVER_US
+from monitor.engine.ledger import DOLLAR, entry_constant
+
+if TYPE_CHECKING:
+    from monitor.engine.column import Column
+    from monitor.engine.ledger import Listing
+    from monitor.engine.state import Account, Holding
+    from schemas.records import Instrument
+
+ROOM = 8_192  # accounts whose sums are kept; they are read again from the portfolio when they are asked for
+
+
+class Sums:
+    """The entry sides of one account's futures, by name, and no later than when anything that it holds expires.
+
+    `columns` are the account's in the book, with its segment of each.
+    """
+
+    __slots__ = ("_names", "_sides", "columns", "first_expiry_us")
+
+    def __init__(self) -> None:
+        self.columns: list[tuple[int, Column]] = []
+        self.first_expiry_us = NEVER_US
+        self._names: list[str] = []
+        self._sides: dict[str, tuple[str, float, float]] = {}
+
+    def take(self, name: str, instrument: Instrument, holding: Holding | None) -> None:
+        """Take what an account holds of a contract now (None: nothing)."""
+        expiry_us = instrument.expiry_us
+        if holding is not None and expiry_us is not None and expiry_us < self.first_expiry_us:
+            self.first_expiry_us = expiry_us
+        if instrument.type == "option":
+            return
+        if holding is None:
+            if self._sides.pop(name, None) is not None:
+                del self._names[bisect_left(self._names, name)]
+            return
+        if name not in self._sides:
+            insort(self._names, name)
+        self._sides[name] = (instrument.underlying, *entry_constant(holding, instrument))
+
+    def cash_usd(self, account: Account) -> float:
+        """Return the dollars that no index moves: `monitor.engine.ledger.Exposures.usd`."""
+        usd = account.balances.get(DOLLAR, 0.0)
+        for name in self._names:
+            usd += self._sides[name][1]
+        return usd
+
+    def coins(self, account: Account, underlying: str) -> float:
+        """Return the account's quantity of a coin: its balance and the entry sides of inverse futures."""
+        coins = account.balances.get(underlying, 0.0)
+        for name in self._names:
+            of, _, entry = self._sides[name]
+            if of == underlying:
+                coins += entry
+        return coins
+
+
+class KeptSums:
+    """Sums of the accounts that traded lately, by their row in the book."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self) -> None:
+        self._of: dict[int, Sums] = {}
+
+    def get(self, row: int) -> Sums | None:
+        """Return an account's sums if they are kept."""
+        return self._of.get(row)
+
+    def read(self, row: int, account: Account, listing: Listing) -> Sums | None:
+        """Return an account's sums from its portfolio, and keep them; None if it holds what is not listed."""
+        found = Sums()
+        for name, holding in account.holdings.items():
+            instrument = listing.get(name)
+            if instrument is None:
+                return None
+            found.take(name, instrument, holding)
+        if len(self._of) >= ROOM:
+            self._of.clear()
+        self._of[row] = found
+        return found
+
+    def forget(self, row: int) -> None:
+        """Read an account's sums anew when they are asked for next."""
+        self._of.pop(row, None)
+
+    def clear(self) -> None:
+        """Read all sums anew: segments have moved."""
+        self._of.clear()
