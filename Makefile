@@ -7,7 +7,7 @@ PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup demo test test-fast warm-up lint types format broker topics wheel lock clean
+.PHONY: help setup demo test test-fast experiments prove simulate warm-up lint types format broker topics wheel lock audit clean
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,13 +19,23 @@ demo: setup ## Run the whole path live and show it [DATA=PATH for historical fil
 	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
 
 test: warm-up ## Run all tests, those on a broker included [ARGS="-k name"]
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not experiment" $(ARGS)
+
+experiments: warm-up ## Run the experiments on Faust that the worker's form rests on
+	$(BIN)/python -m pytest -m experiment tests/integration/worker
 
 test-fast: warm-up ## Run the tests that need no broker [ARGS=...]
-	$(BIN)/python -m pytest $(PARALLEL) -m "not broker and not local_broker and not portability" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not broker and not local_broker and not portability and not experiment" $(ARGS)
+
+prove: warm-up ## Prove on long streams that certificates change no event [RECORDS=100000 SEEDS=1,2]
+	$(BIN)/python -m tests.equality $(if $(RECORDS),--records $(RECORDS)) $(if $(SEEDS),--seeds "$(SEEDS)")
 
 warm-up: setup ## Compile the kernels, so that no test waits for it
 	$(BIN)/python -c "from kernels import warmup; from monitor.models import warmup as models; warmup.warm_up(); models.warm_up()"
+
+simulate: warm-up ## Run workers in simulation, with faults [SEEDS=10000 FIRST=0 RECORDS=2000]
+	$(BIN)/python -m tests.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(RECORDS),--records $(RECORDS))
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .
@@ -52,6 +62,9 @@ lock: ## Resolve requirements/*.txt again [UV=uv]
 		--python-version 3.11 --extra test --extra dev --extra embedded -o requirements/dev.txt
 	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
 		--python-version 3.11 -c requirements/dev.txt -o requirements/run.txt
+
+audit: setup ## Check the lock, dated exceptions, and known vulnerabilities [ARGS=--offline-ok]
+	$(BIN)/python requirements/audit.py $(ARGS)
 
 clean: ## Remove .venv, caches and builds; the broker's jars stay in the user's cache
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ import click
 
 from benchmarks.compiled import compilers
 
-GROUPS = ("kernels", "sweep", "es", "models", "records")
+GROUPS = ("kernels", "sweep", "ticks", "es", "models", "records")
 PROCESSES = 3
 
 Figures = dict[str, float | bool]
@@ -84,21 +84,33 @@ def table(figures: Mapping[str, Any]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 @click.option("--processes", default=PROCESSES, show_default=True, help="How many processes measure.")
 @click.option("--here", is_flag=True, hidden=True, help="Measure in this process and print its figures.")
-def main(group: str, as_json: bool, processes: int, here: bool) -> None:
+@click.option("--accounts", type=click.IntRange(10), help="With ticks: how many, for a quick run. [default: 100000]")
+@click.option("--replay", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="With ticks: a recorded day's folder, replayed as well.")  # fmt: skip
+def main(
+    group: str, as_json: bool, processes: int, here: bool, accounts: int | None, replay: Path | None
+) -> None:  # fmt: skip
     """Measure one group of figures."""
+    options = {name: value for name, value in (("accounts", accounts), ("replay", replay)) if value is not None}
+    if options and group != "ticks":
+        raise click.UsageError("--accounts and --replay are options of ticks")
     if here:
-        click.echo(json.dumps(importlib.import_module(f"benchmarks.{group}").measure()))
+        click.echo(json.dumps(importlib.import_module(f"benchmarks.{group}").measure(**options)))
         return
+    told = [f"--{name}={value}" for name, value in options.items()]
     runs = []
     for number in range(processes):
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks", group, "--here"], stdout=subprocess.PIPE, text=True, check=False
-        )
+            [sys.executable, "-m", "benchmarks", group, "--here", *told],
+            stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
         if done.returncode:
             sys.exit(done.returncode)
         runs.append(json.loads(done.stdout.splitlines()[-1]))
         click.echo(f"process {number + 1} of {processes} done", err=True)
     figures = {**merge(runs), "machine": machine()}
+    if group == "ticks" and replay is None:
+        click.echo("no recorded day was replayed: give its folder with --replay")
     click.echo(figures["machine"])
     click.echo(table(figures))
     if as_json:

@@ -44,9 +44,9 @@ SEED = 20251010
 class Book:
     """The book with prices, and a place for the curves of each side."""
 
-    def __init__(self) -> None:
+    def __init__(self, accounts: int = sweep_book.ACCOUNTS) -> None:
         rng = np.random.default_rng(SEED)
-        self.segments: list[Segments] = sweep_book.segments(rng)
+        self.segments: list[Segments] = sweep_book.segments(rng, accounts)
         self.instruments: list[Instruments] = [sweep_book.instruments(rng) for _ in range(sweep_book.UNDERLYINGS)]
         self.priced: list[Priced] = [sweep_book.empty_prices() for _ in self.segments]
         for of, out in zip(self.instruments, self.priced, strict=True):

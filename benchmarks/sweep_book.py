@@ -88,13 +88,13 @@ def empty_prices() -> Priced:
     return Priced(np.empty((INSTRUMENTS, SCENARIOS)), *(np.empty(INSTRUMENTS) for _ in range(3)))
 
 
-def segments(rng: np.random.Generator) -> list[Segments]:
+def segments(rng: np.random.Generator, accounts: int = ACCOUNTS) -> list[Segments]:
     """Draw what the accounts hold, underlying by underlying, in the engine's order of accounts, and sorted by row."""
     popularity = 1.0 / np.arange(1, UNDERLYINGS + 1)
     # The largest of log-weights with Gumbel noise are a draw without replacement.
-    noise = np.log(popularity) + rng.gumbel(size=(ACCOUNTS, UNDERLYINGS))
+    noise = np.log(popularity) + rng.gumbel(size=(accounts, UNDERLYINGS))
     ranked = np.argsort(-noise, axis=1)[:, :MOST_HELD]
-    held = rng.integers(1, MOST_HELD + 1, ACCOUNTS)
+    held = rng.integers(1, MOST_HELD + 1, accounts)
     # Every underlying of an account has a position, the rest fall where they fall.
     choice = np.where(
         np.arange(POSITIONS) < held[:, None],
@@ -102,7 +102,7 @@ def segments(rng: np.random.Generator) -> list[Segments]:
         rng.integers(0, np.repeat(held[:, None], POSITIONS, axis=1)),
     )
     underlying = np.take_along_axis(ranked, choice, axis=1)
-    account = np.repeat(np.arange(ACCOUNTS), POSITIONS)
+    account = np.repeat(np.arange(accounts), POSITIONS)
     return [_segments(rng, account[(underlying == u).ravel()]) for u in range(UNDERLYINGS)]
 
 

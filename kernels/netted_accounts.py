@@ -37,8 +37,9 @@ from kernels.netted_bounds import mixture
 TOLERANCE = 1e-9  # primal-dual gap of a solve, relative
 
 PAGE = 1024  # segments of one column that lie together: slot s is in page s // PAGE
-TABLE, TABLE_END, WIDTH, FALLS, RISES, COIN = range(6)  # of a row of `columns`
-COLUMN_FIELDS = 6
+# Of a row of `columns`; the last three are of `kernels.certificates.book`.
+TABLE, TABLE_END, WIDTH, FALLS, RISES, COIN, CONTRACTS, SCENARIOS, CELLS = range(9)
+COLUMN_FIELDS = 9
 
 
 @inlined()
@@ -87,6 +88,57 @@ def curves_of(
         )  # fmt: skip
         widths[i] = width
         value[i] = extras[0]
+
+
+@kernel(
+    "i8, i8, f8[:, ::1], i8[::1], f8[::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[::1], i2[::1], i2[::1], f8[::1],"
+    "f8[:, ::1], i2[:, ::1], f8[:, :, :, ::1], f8[::1], f8[::1]"
+)
+def settle(
+    row: int,
+    size: int,
+    losses: Floats,
+    widths: Ints,
+    value: Floats,
+    slot: Ints,
+    page_column: Ints,
+    columns: Ints,
+    hedge: Floats,
+    left: Shorts,
+    right: Shorts,
+    share: Floats,
+    record: Floats,
+    shorts: Shorts,
+    matrices: Floats,
+    stress: Floats,
+    mean: Floats,
+) -> tuple[float, int]:
+    """Solve one account by its losses; return its requirement, USD, and the status of `kernels.netting_solve`.
+
+    Writes the account's figures, hedges and mixtures.
+
+    losses, widths, value: as `curves_of` writes them, of `size` places, one or more; mean: float64[size], out, the mean
+    moves of the solve.
+    """
+    gathered = matrices_of(matrices[shorts[row, SET]], columns, page_column, slot, row, size)
+    w, duals, weights = np.zeros(size), np.zeros((size, losses.shape[1])), np.zeros(matrices.shape[1])
+    found = netting_solve.solve(losses, widths, gathered, stress[shorts[row, SET]], TOLERANCE, w, duals, weights)
+    # What stays behind must be finite: a NaN would outlive the prices it came from. Hedges and mean moves of zero are
+    # bounds of any losses.
+    if not math.isfinite(found[0]):
+        w[:] = 0.0
+        duals[:] = 0.0
+    record[row, NORM] = netting.norm(w, gathered, stress[shorts[row, SET]])
+    for i in range(size):
+        n, s = widths[i], slot[row, i]
+        mean[i] = 0.0
+        for j in range(n):
+            mean[i] += duals[i, j] * (-1.0 + 2.0 * j / (n - 1))
+        hedge[s] = w[i]
+        record[row, figure(i, VALUE)] = value[i]
+        record[row, figure(i, UPPER)] = netting.residual(losses[i, :n], w[i])
+        record[row, figure(i, LOWER)], left[s], right[s], share[s] = mixture(losses[i, :n], n, mean[i])
+    return float(found[0]), found[3]
 
 
 @kernel(
@@ -141,27 +193,10 @@ def solve_rows(
                 row, size, slot, page_column, columns, tables, start, stop, position_row, quantity, losses, widths,
                 values,
             )  # fmt: skip
-            gathered = matrices_of(matrices[shorts[row, SET]], columns, page_column, slot, row, size)
-            w, duals, weights = np.zeros(size), np.zeros((size, widest)), np.zeros(matrices.shape[1])
-            found = netting_solve.solve(
-                losses, widths, gathered, stress[shorts[row, SET]], TOLERANCE, w, duals, weights
-            )
-            requirement[k] = found[0]
-            # What stays behind must be finite: a NaN would outlive the prices it came from. Hedges and mean moves of
-            # zero are bounds of any losses.
-            if not math.isfinite(found[0]):
-                w[:] = 0.0
-                duals[:] = 0.0
-            record[row, NORM] = netting.norm(w, gathered, stress[shorts[row, SET]])
-            for i in range(size):
-                n, s = widths[i], slot[row, i]
-                x = 0.0
-                for j in range(n):
-                    x += duals[i, j] * (-1.0 + 2.0 * j / (n - 1))
-                hedge[s] = w[i]
-                record[row, figure(i, VALUE)] = values[i]
-                record[row, figure(i, UPPER)] = netting.residual(losses[i, :n], w[i])
-                record[row, figure(i, LOWER)], left[s], right[s], share[s] = mixture(losses[i, :n], n, x)
+            requirement[k], _ = settle(
+                row, size, losses, widths, values, slot, page_column, columns, hedge, left, right, share, record,
+                shorts, matrices, stress, np.empty(size),
+            )  # fmt: skip
         if judging:
             equity, _, _ = totals(row, record, shorts)
             now = judge_exact(row, equity, requirement[k], shorts, mm_factor, thresholds, bits)
@@ -189,6 +224,12 @@ def shrinkage(before: Floats, after: Floats, stress_before: float, stress_after:
                 check += after[c, u, v] - before[c, u, v]
     if not math.isfinite(check):
         return 0.0
+    return shrinkage_by(largest, stress_before, stress_after)
+
+
+@kernel("f8, f8, f8")
+def shrinkage_by(largest: float, stress_before: float, stress_after: float) -> float:
+    """Return the factor of `shrinkage` for matrices no element of which changed by more than `largest`."""
     if largest == 0.0 and stress_after == stress_before:
         return 1.0
     if not 0.0 < stress_before < 1.0:

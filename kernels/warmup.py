@@ -31,6 +31,7 @@ from kernels import (
     surface,
 )
 from kernels._jit import TALLY
+from kernels.certificates import book, drift_rows, joint, places, renew, watch
 
 
 class WarmUp(NamedTuple):
@@ -50,6 +51,7 @@ def warm_up() -> WarmUp:
     _portfolio()
     _accounts()
     _netted_accounts()
+    _certificates()
     _correlation()
     calls_s = perf_counter() - start - (TALLY.seconds - before)
     return WarmUp(TALLY.compiled, TALLY.loaded, TALLY.seconds, calls_s)
@@ -143,6 +145,35 @@ def _netted_accounts() -> None:
         np.array([0, 1]), np.array([0]), unit, block, unit, unit, side, np.empty(1), np.empty(1), np.empty((1, 3))
     )
     move_losses.worst_scenarios(block[0], side, scenario)
+
+
+def _certificates() -> None:
+    nobody, one, money = np.zeros(0, dtype=np.int64), np.zeros(64, dtype=np.int64), np.zeros(64)
+    slot, columns = np.zeros((1, 1), dtype=np.int64), np.zeros((1, netted_accounts.COLUMN_FIELDS), dtype=np.int64)
+    record = np.zeros((1, 16))
+    figures: tuple[Any, Any] = (record, record.view(np.int16))
+    curves, boxes = np.zeros((64, joint.CURVE_FIELDS)), np.zeros((64, joint.BOX_FIELDS))
+    covers, extremes = np.zeros((1, joint.COVER_FIELDS)), np.zeros((1, joint.BOX_FIELDS))
+    contracts_now, now, market = np.zeros((1, book.FIELDS)), np.zeros((1, joint.NOW_FIELDS)), np.zeros((1, book.MARKET))
+    matrices: Any = np.ones((1, 1, 1, 1))
+    short = np.zeros(64, dtype=np.int16)
+    netted_accounts.shrinkage_by(0.0, 0.1, 0.1)
+    places.move_numbers(3, nobody, np.empty(9))
+    joint.void(0, curves, boxes)
+    watch.take_extremes(0, boxes, one, extremes)
+    watch.take_all_extremes(nobody, nobody, boxes, one, extremes)
+    watch.leavers(nobody, nobody, now[0], boxes, one, extremes, nobody)
+    watch.review_rows(
+        nobody, 0, 0.0, now, slot, one, columns, curves, boxes, covers, figures[1], matrices, money, one, extremes,
+        nobody,
+    )  # fmt: skip
+    watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, one, extremes)
+    drift_rows.column_drifts(contracts_now, contracts_now, np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6))
+    renew.renew(
+        nobody, nobody, True, renew.KEEP, slot, one, columns, one, one, one, money, money, short, short, money,
+        *figures, matrices, money, money, np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64), contracts_now,
+        money, market, now, 0.0, curves, boxes, covers, one, extremes, money, one, np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
 
 
 def _correlation() -> None:

@@ -5,12 +5,13 @@ A cache over the authoritative accounts: it can be thrown away and rebuilt at an
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kernels import accounts as kernel
-from kernels import added_sweep, netted_bounds
+from monitor.engine.certified import Certificates, Work
 from monitor.engine.column import ALONE, Column, Results, is_plain, is_swept
 from monitor.engine.contributions import (
     added_risk,
@@ -22,31 +23,30 @@ from monitor.engine.contributions import (
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.judged import Judged
-from monitor.engine.ledger import DOLLAR_TOKENS, exposures
+from monitor.engine.ledger import DOLLAR, DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
-from monitor.engine.netting import Netting
 from monitor.engine.portfolio import stale_funding
-from monitor.engine.segments import Segments
-from monitor.engine.tables import Tables
+from monitor.engine.sums import KeptSums, Sums
+from monitor.engine.swept import Swept
 from monitor.models.netted import solve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from monitor.engine.grounds import Grounds
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
     from monitor.models.margin import Margin
-    from schemas.records import MarginModel, NettingParameters, ParameterSet, StatusParameters
+    from schemas.records import Instrument, MarginModel, NettingParameters, ParameterSet, StatusParameters
 
-GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
+Taken = tuple[int, tuple[float, float, float]]  # condition bits; equity, initial and maintenance requirement, USD
 
 
 class Book:
     """Figures of every account of this worker that is being evaluated."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificates: bool = True) -> None:
         self._row_of: dict[str, int] = {}
         self._name_of: list[str | None] = []
         self._free: list[int] = []
@@ -54,14 +54,16 @@ class Book:
         self._column_of: dict[tuple[str, str, MarginModel | Literal[""]], Column] = {}
         self._of_underlying: dict[str, list[Column]] = {}
         self._sets: dict[str, int] = {}
-        self._figures = Figures(64, 4)
-        self._segments = Segments()
-        self._tables = Tables()
-        self._judged = Judged()
-        self._netting = Netting()
+        self._swept = Swept()
+        self._segments, self._tables = self._swept.segments, self._swept.tables
+        self._judged, self._netting = self._swept.judged, self._swept.netting
+        self._certificates = Certificates(self._swept) if certificates else None
         self._modelled = Modelled()
         self._accounts: dict[int, Account] = {}
         self._plain: list[bool] = []  # by set
+        self._sums = KeptSums()
+        self._one_row: Ints = np.zeros(1, dtype=np.int64)
+        self._taken_im_usd = math.nan
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -94,24 +96,146 @@ class Book:
             column.set_exposure(slot, portfolio.rows[column.underlying])
             if was_asleep or column.rows_stale:
                 column.price(market)
+                if column.group is not None:
+                    column.group.take(column, moved=was_asleep)
             self._segments.seen_held[slot] = column.pricing.held
             held += column.pricing.held
             if swept and not netted:
                 self._store_added(row, place, column, column.evaluate_one(slot))
         f.held_places[row] = held
         self._accounts[row] = account
+        self._sums.forget(row)
         if swept:
             self._modelled.forget(row)
         else:
             self._modelled.take(row, account, resumed=resumed)
             self._compute([row], market, whole=not resumed)
-        rows = np.array([row], dtype=np.int64)
+        return self._judge_one(row, account, netted=netted)
+
+    def take_record(
+        self, account: Account, market: Market, instrument: Instrument | None, assets: Iterable[str]
+    ) -> Taken | None:
+        """Take what a record changed, the position in `instrument` and balances of `assets`, and evaluate the account.
+
+        Does what `set_account` does, and returns what `taken` does. Returns None if those have to be called: for an
+        account that is new, computed by itself, or degraded.
+        """
+        row = self._row_of.get(account.config.account)
+        if row is None or row in self._modelled:
+            return None
+        sums = self._sums.get(row) or self._read_sums(row, account, market)
+        if sums is None:
+            return None
+        if instrument is not None and instrument.type != "spot":
+            name = instrument.instrument
+            holding = account.holdings.get(name)
+            sums.take(name, instrument, holding)
+            quantity = 0.0 if holding is None else holding.quantity
+            self._set_quantity(row, sums, account, market, instrument.underlying, name, quantity)
+        if sums.first_expiry_us < market.time_us:
+            return None
+        for asset in assets:
+            if asset != DOLLAR:
+                self._set_quantity(row, sums, account, market, asset, None, sums.coins(account, asset))
+        f = self._figures
+        netted = f.traits[row] & kernel.NETTED
+        f.cash[row] = sums.cash_usd(account)
+        f.traits[row] = netted | (kernel.HAS_POSITIONS if account.holdings else 0)
+        f.norm[row] = 0.0
+        self._take_places(row, sums, market, netted=bool(netted))
+        self._judge_one(row, account, netted=bool(netted))
+        return self._taken(row)
+
+    def _take_places(self, row: int, sums: Sums, market: Market, *, netted: bool) -> None:
+        """Take what the columns of an account say of it beside its positions."""
+        f, seen_held = self._figures, self._segments.seen_held
+        held = 0
+        for place, (slot, column) in enumerate(sums.columns):
+            if column.rows_stale:
+                column.price(market)
+                if column.group is not None:
+                    column.group.take(column, moved=False)
+            now = column.pricing.held
+            seen_held[slot] = now
+            held += now
+            if not netted:
+                self._store_added(row, place, column, column.evaluate_one(slot))
+        f.held_places[row] = held
+
+    def _set_quantity(
+        self, row: int, sums: Sums, account: Account, market: Market, underlying: str, name: str | None,
+        quantity: float,
+    ) -> None:  # fmt: skip
+        """Replace one quantity of an account's exposure; an underlying that this empties or begins goes or comes."""
+        columns = sums.columns
+        for slot, column in columns:
+            if column.underlying == underlying:
+                if not column.set_quantity(slot, name, quantity):
+                    others = [other for _, other in columns if other is not column]
+                    sums.columns = list(zip(self._set_columns(row, others), others, strict=True))
+                return
+        if quantity != 0.0:
+            column = self._column(underlying, account, market, swept=True)
+            asleep = not column.has_accounts
+            mine = sorted([*(other for _, other in columns), column], key=lambda one: one.underlying)
+            sums.columns = list(zip(self._set_columns(row, mine), mine, strict=True))
+            slot = next(slot for slot, other in sums.columns if other is column)
+            column.set_exposure(slot, [(name, quantity)])
+            if asleep:
+                column.price(market)
+                if column.group is not None:
+                    column.group.take(column)
+
+    def _read_sums(self, row: int, account: Account, market: Market) -> Sums | None:
+        sums = self._sums.read(row, account, market.instruments)
+        if sums is not None:
+            sums.columns = list(zip(self._figures.slots_of(row), self._columns_of(row), strict=True))
+        return sums
+
+    def _judge_one(self, row: int, account: Account, *, netted: bool) -> bool:
+        """Judge an account by its exact requirement, and keep that; return whether its conditions changed."""
+        one = self._one_row
+        one[0] = row
         self._judged.begin()
-        if netted:
-            self._solve(rows, judging=True)
+        if not netted:
+            self._swept.judge(one)
+        elif self._certificates is None:
+            self._taken_im_usd = self._swept.solve(one, judging=True).item()
         else:
-            self._judge(rows)
+            self._taken_im_usd = self._certificates.set_account(row, account.status)
         return bool(self._judged.counts[0])
+
+    def taken(self, name: str) -> Taken:
+        """Return `conditions` and `figures` right after the account has been taken, without another solve."""
+        return self._taken(self._row_of[name])
+
+    def _taken(self, row: int) -> Taken:
+        f = self._figures
+        equity, im, mm = kernel.totals(row, f.record, f.shorts)
+        if f.traits[row] & kernel.NETTED:
+            im = self._taken_im_usd
+            mm = self._netting.mm_factor.item(f.set_of[row]) * im
+        return f.flags.item(row), (equity, im, mm)
+
+    def grounds(self, name: str) -> Grounds | None:
+        """Return what an account's requirement rests on now, for later; None if it is computed by itself."""
+        row, s = self._row_of[name], self._segments
+        if row in self._modelled:
+            return None
+        kept = self._sums.get(row)
+        if kept is not None:
+            columns = kept.columns
+        else:
+            columns = list(zip(self._figures.slots_of(row), self._columns_of(row), strict=True))
+        marks = []
+        for slot, column in columns:
+            column.catch_up()
+            p = column.pricing
+            of = p.marks.take(s.row[s.start[slot] : s.stop[slot]], 1)
+            marks.append((p.underlying, p.index_price, p.refinement, p.price_range, of))
+        if len(columns) < 2 or not columns[0][1].netted:
+            return marks, None
+        return marks, self._netting.matrices_now(int(self._figures.set_of[row]))
 
     def remove(self, name: str) -> None:
         """Forget an account."""
@@ -119,56 +243,89 @@ class Book:
         if row is None:
             return
         self._set_columns(row, [])
+        self._sums.forget(row)
         self._modelled.forget(row)
         del self._accounts[row]
         self._figures.clear_row(row)
         self._name_of[row] = None
         self._free.append(row)
 
+    def set_status(self, account: Account) -> None:
+        """Take notice of an account's status: its certificate is for the ways out of it."""
+        row = self._row_of[account.name]
+        if self._certificates is not None and self._swept.is_netted(row):
+            self._certificates.set_status(row, account.status)
+
+    @property
+    def work(self) -> Work:
+        """What the certificates have done."""
+        return Work() if self._certificates is None else self._certificates.work
+
+    @property
+    def certifying(self) -> bool:
+        """Whether accounts have certificates."""
+        return self._certificates is not None
+
     def __contains__(self, name: str) -> bool:
         """Whether the account is being evaluated."""
         return name in self._row_of
 
+    def is_swept(self, name: str) -> bool:
+        """Whether the account is computed with all others at once, and not by itself."""
+        return self._row_of[name] not in self._modelled
+
     # --- market ---------------------------------------------------------------------------------
 
     def refresh(
-        self, underlyings: Iterable[str], market: Market, *, surface: bool = False, whole: bool = False
-    ) -> list[str]:
-        """Reprice underlyings and re-evaluate every account that holds them.
+        self, underlyings: Iterable[str], market: Market, *, surface: bool = False, whole: bool = False,
+        index_only: bool = False,
+    ) -> list[str]:  # fmt: skip
+        """Take what moved of underlyings, and re-evaluate every account that it can concern.
 
         `surface` says that listings or volatilities changed, `whole` that models which are too slow for ticks are to
-        be run as well. Returns the names whose conditions changed, sorted.
+        be run as well, `index_only` that nothing but indices moved. Returns the names whose conditions changed, sorted;
+        under certificates only where the status of the account hangs on them.
         """
         underlyings = list(underlyings)
         at_once = len(underlyings) == 1  # no account is judged between the prices of two of its underlyings
-        touched: list[Ints] = []
-        modelled: list[Ints] = []
+        columns = [column for name in underlyings for column in self._of_underlying.get(name, ())]
+        if surface:
+            for column in columns:
+                column.set_surface_stale()
+        columns = [column for column in columns if column.has_accounts]
+        index_only &= not surface
         self._judged.begin()
-        for underlying in underlyings:
-            for column in self._of_underlying.get(underlying, ()):
-                if surface:
-                    column.set_surface_stale()
-                if column.has_accounts:
-                    column.price(market)
-                    self._sweep(column, judging=at_once)
-                    if not column.swept:
-                        modelled.append(column.accounts)
-                    elif not at_once:
-                        touched.append(column.accounts)
+        if self._certificates is not None:
+            columns = self._certificates.follow(columns, market, index_only=index_only)
+        self._sweep(columns, market, judging=at_once, index_only=index_only)
+        modelled = [column.accounts for column in columns if not column.swept]
         if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
             # Some models read the price of dollar tokens that an account does not hold.
             modelled.append(np.array(self._modelled.rows, dtype=np.int64))
+        touched = [] if at_once else [column.accounts for column in columns if column.swept]
         if modelled:
             touched.append(np.unique(np.concatenate(modelled)))
             self._compute(touched[-1].tolist(), market, whole=whole or surface)
         if touched:
-            self._judge(np.unique(np.concatenate(touched)))
-        return self._changed()
+            self._swept.judge(np.unique(np.concatenate(touched)))
+        changed = self._changed()
+        if not changed and self._certificates is not None:
+            self._certificates.renew(columns)
+        return changed
+
+    def _sweep(self, columns: list[Column], market: Market, *, judging: bool, index_only: bool) -> None:
+        """Price columns, and take their prices for all accounts that hold them."""
+        for column in columns:
+            column.price(market)
+            if column.group is not None:
+                column.group.take(column, index_only=index_only)
+            self._swept.sweep(column, judging=judging)
 
     def refresh_all(self, market: Market) -> list[str]:
         """Reprice everything: time moved to another point of the pricing grid."""
         if not self._segments.is_in_order():
             self._segments.arrange(self._figures)
+            self._sums.clear()
         return self.refresh(list(self._of_underlying), market, whole=True)
 
     def take_ranges(self, underlyings: Iterable[str]) -> None:
@@ -181,10 +338,14 @@ class Book:
     def refresh_correlations(self, market: Market) -> list[str]:
         """Take newly published correlations; returns the names whose conditions changed, sorted."""
         rows = np.array(sorted(self._row_of.values()), dtype=np.int64)
-        self._netting.take_correlations(rows, self._figures, self._segments, self._tables, market)
-        self._compute(self._modelled.rows, market, whole=False)
+        before = self._netting.in_force
+        shrunk = self._netting.take_correlations(market)
         self._judged.begin()
-        self._judge(rows)
+        if self._certificates is not None:
+            rows = self._certificates.take_correlations(rows, before)
+        self._swept.shrink(rows, shrunk)
+        self._compute(self._modelled.rows, market, whole=False)
+        self._swept.judge(rows)
         return self._changed()
 
     def refresh_parameters(self, names: Iterable[str], market: Market) -> list[str]:
@@ -193,6 +354,8 @@ class Book:
         for name, index in self._sets.items():
             if name in chosen or "default" in chosen:
                 self._judged.thresholds[index] = _thresholds(status_parameters(market, name))
+        if self._certificates is not None:
+            self._certificates.forget()
         self._netting.set_parameters([netting_parameters(market, name) for name in self._sets])
         moved = self._sort_accounts(market)
         affected: dict[str, None] = {}
@@ -221,7 +384,10 @@ class Book:
 
     def conditions(self, name: str) -> int:
         """Condition bits of an account."""
-        return int(self._figures.flags[self._row_of[name]])
+        row = self._row_of[name]
+        if self._certificates is not None:
+            self._certificates.judge(row)
+        return int(self._figures.flags[row])
 
     def figures(self, name: str) -> tuple[float, float, float]:
         """Equity, initial and maintenance requirement of an account, USD; a netted one is solved for it."""
@@ -229,9 +395,26 @@ class Book:
         if not f.traits[row] & kernel.NETTED:
             return kernel.totals(row, f.record, f.shorts)
         # Conditions stay: only a refresh may change them.
-        im = float(self._solve(np.array([row], dtype=np.int64), judging=False)[0])
+        im = self._requirement(row)
         mm = float(self._netting.mm_factor[f.set_of[row]]) * im
         return kernel.totals(row, f.record, f.shorts)[0], im, mm
+
+    def figures_of(self, names: Sequence[str]) -> list[tuple[float, float, float]]:
+        """Return `figures` of several accounts; netted ones are solved together."""
+        f, rows = self._figures, [self._row_of[name] for name in names]
+        netted = [row for row in rows if f.traits[row] & kernel.NETTED]
+        if self._certificates is not None and any(map(self._certificates.watches, netted)):
+            return [self.figures(name) for name in names]
+        solved = self._swept.solve(np.array(netted, dtype=np.int64), judging=False).tolist() if netted else []
+        requirement_usd = dict(zip(netted, solved, strict=True))
+        found = []
+        for row in rows:
+            equity, im, mm = kernel.totals(row, f.record, f.shorts)
+            if row in requirement_usd:
+                im = requirement_usd[row]
+                mm = self._netting.mm_factor.item(f.set_of[row]) * im
+            found.append((equity, im, mm))
+        return found
 
     def bounds(self, name: str) -> tuple[float, float, float]:
         """Equity, and least and largest initial requirement of an account by its figures as they stand, USD.
@@ -239,6 +422,8 @@ class Book:
         Of a netted account they are what its last sweep or solve left; of any other one both bounds are the figure.
         """
         row, f = self._row_of[name], self._figures
+        if self._certificates is not None and self._certificates.watches(row):
+            self._certificates.requirement(row)
         equity, im, least = kernel.totals(row, f.record, f.shorts)
         if not f.traits[row] & kernel.NETTED:
             return equity, im, im
@@ -247,6 +432,7 @@ class Book:
     def basis_of(self, name: str) -> tuple[dict[str, Pricing], Floats | None]:
         """Return what a requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
         row, f = self._row_of[name], self._figures
+        self._catch_up(row)
         pricings = {column.underlying: column.pricing for column in self._columns_of(row)}
         if not f.traits[row] & kernel.NETTED or len(pricings) < 2:
             return pricings, None
@@ -259,6 +445,7 @@ class Book:
         marks, and the unrealised P&L of futures.
         """
         row, f = self._row_of[account.name], self._figures
+        self._catch_up(row)
         entries = entries_usd(account, market)
         columns, slots = self._columns_of(row), f.slots_of(row)
         flags = sorted(
@@ -297,40 +484,23 @@ class Book:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    @property
+    def _figures(self) -> Figures:
+        return self._swept.figures
+
+    def _requirement(self, row: int) -> float:
+        """Return the exact requirement of a netted account, USD."""
+        if self._certificates is not None and self._certificates.watches(row):
+            return self._certificates.requirement(row)
+        return float(self._swept.solve(np.array([row], dtype=np.int64), judging=False)[0])
+
+    def _catch_up(self, row: int) -> None:
+        """Price what an account holds, where that was put off."""
+        for column in self._columns_of(row):
+            column.catch_up()
+
     def _columns_of(self, row: int) -> list[Column]:
         return [self._columns[self._segments.column_of(slot)] for slot in self._figures.slots_of(row)]
-
-    def _sweep(self, column: Column, *, judging: bool) -> None:
-        """Take a column's new prices for all accounts that hold it."""
-        f, s, j = self._figures, self._segments, self._judged
-        if not column.swept:
-            self._take_held(column)
-            return
-        totals = (s.seen_held, f.record, f.shorts, self._netting.mm_factor, j.thresholds, j.bits, j.changed)
-        first, last = s.pages(column.index)
-        p, table = column.pricing, self._tables.of(column.index)
-        if column.netted:
-            _, _, width, falls, rises, _ = self._tables.columns[column.index].tolist()
-            netted_bounds.sweep(
-                first, last, s.start, s.stop, s.row, s.quantity, table, width, falls, rises, p.held, judging,
-                s.account, s.place, s.hedge, s.left, s.right, s.share, *totals, j.unsure, j.counts,
-            )  # fmt: skip
-            self._solve_open()
-        else:
-            shock = p.parameters
-            added_sweep.sweep(
-                first, last, s.start, s.stop, s.row, s.quantity, table, len(p.table.move), p.group_rate, p.index_price,
-                shock.delta_shock_slope, shock.delta_shock_threshold_usd, shock.max_delta_shock, shock.mm_factor,
-                p.held, judging, s.account, s.place, *totals, j.counts,
-            )  # fmt: skip
-
-    def _take_held(self, column: Column) -> None:
-        """Let accounts that are computed one by one count a column as held, or not any more."""
-        s, held = self._segments, column.pricing.held
-        slots = s.live(column.index)
-        other = slots[s.seen_held[slots] != held]
-        s.seen_held[other] = held
-        self._figures.held_places[s.account[other]] += 1 if held else -1
 
     def _store_added(self, row: int, place: int, column: Column, results: Results) -> None:
         f, requirement = self._figures, float(results.requirement[0])
@@ -343,34 +513,18 @@ class Book:
         priced = {row: {column.underlying: column.pricing for column in self._columns_of(row)} for row in rows}
         self._modelled.evaluate(rows, self._figures, priced, market, whole=whole)
 
-    def _judge(self, rows: Ints) -> None:
-        """Judge accounts by their figures; netted ones between whose bounds a threshold lies are solved."""
-        f, j = self._figures, self._judged
-        kernel.judge_rows(
-            rows, f.record, f.shorts, self._netting.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts
-        )
-        self._solve_open()
-
-    def _solve_open(self) -> None:
-        if self._judged.counts[1]:
-            rows = self._judged.open_rows()
-            self._judged.counts[1] = 0
-            self._solve(rows, judging=True)
-
-    def _solve(self, rows: Ints, *, judging: bool) -> Floats:
-        return self._netting.solve(
-            rows, self._figures, self._segments, self._tables, self._judged, judging=judging
-        )  # fmt: skip
-
     def _changed(self) -> list[str]:
-        """Return the names of accounts whose conditions changed, sorted."""
-        names = [self._name_of[row] for row in self._judged.changed_rows()]
+        """Return the names of accounts whose conditions changed, sorted; their certificates end."""
+        rows = self._judged.changed_rows()
+        if rows and self._certificates is not None:
+            netted = [row for row in rows if self._swept.is_netted(row)]
+            self._certificates.void(np.array(netted, dtype=np.int64))
+        names = [self._name_of[row] for row in rows]
         return sorted(name for name in names if name is not None)
 
     def _set_columns(self, row: int, columns: list[Column]) -> list[int]:
         """Give an account a segment of each of its columns, and take back those of others; return them by place."""
-        if len(columns) > self._figures.places:
-            self._figures = self._figures.grown(self._figures.rows, GROWTH * len(columns))
+        self._swept.make_room(0, len(columns))
         f, s = self._figures, self._segments
         before = {s.column_of(slot): slot for slot in f.slots_of(row)}
         wanted = {column.index for column in columns}
@@ -391,6 +545,8 @@ class Book:
             self._segments.add_column()
             self._tables.add_column(self._netting.coin(underlying, market))
             column = Column(*key, len(self._columns), self._segments, self._tables)
+            if self._certificates is not None:
+                self._certificates.add_column(column, self._set_index(key[1], market))
             self._columns.append(column)
             self._column_of[key] = column
             self._of_underlying.setdefault(underlying, []).append(column)
@@ -412,9 +568,7 @@ class Book:
             self._name_of[row] = name
         else:
             row = len(self._name_of)
-            if row == self._figures.rows:
-                self._figures = self._figures.grown(GROWTH * row, self._figures.places)
-            self._judged.make_room(self._figures.rows)
+            self._swept.make_room(row + 1)
             self._name_of.append(name)
         self._row_of[name] = row
         return row

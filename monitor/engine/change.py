@@ -14,7 +14,8 @@ class MarketChange:
 
     An underlying is named when its index, flags, volatility, a basis or funding changed. `correlation`: a new version
     of the correlation matrices is in force. `steps`: price ranges that are, of underlyings that are named. `regimes`:
-    changes of the correlation regime, in order. `late`: the record was not the newest and moved nothing.
+    changes of the correlation regime, in order. `late`: the record was not the newest and moved nothing. `index_only`:
+    of what is named nothing but the index moved.
     """
 
     underlyings: tuple[str, ...] = ()
@@ -24,6 +25,7 @@ class MarketChange:
     steps: tuple[RangeStep, ...] = ()
     regimes: tuple[RegimeTransition, ...] = ()
     late: bool = False
+    index_only: bool = False
 
 
 UNCHANGED = MarketChange()

@@ -6,12 +6,13 @@ summed in the order of its names, whatever rows these have, so the path that led
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from kernels import blocks, move_losses, netted_accounts, risk_matrix
-from monitor.engine.figures import Floats, Ints
+from monitor.engine.figures import Bools, Floats, Ints
 from monitor.engine.pricing import Pricing, grid
 from monitor.engine.ranges import in_force
 from monitor.models.risk_matrix import beyond_columns
@@ -19,12 +20,16 @@ from schemas.add_ons import OFF
 from schemas.collateral import CollateralParameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.engine.certified import Group
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.segments import Segments
     from monitor.engine.tables import Tables
     from schemas.records import MarginModel, NettingParameters, ParameterSet, RiskMatrixParameters
 
+Followed = Literal["nothing", "index", "all"]  # what was read of the market
 Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by name; None first: coins
 
 DAY_US = 86_400_000_000
@@ -57,21 +62,57 @@ class Column:
         self._parameters_stale = True
         self._refinement = 1
         self._refined_us = -1
+        self._behind: Market | None = None
+        self.group: Group | None = None  # of the accounts that are certified together
 
     # --- what the accounts hold -----------------------------------------------------------------
 
     def set_exposure(self, slot: int, exposure: Exposure) -> None:
         """Replace one account's exposure; an instrument that nobody held before gets a row at the end."""
+        self._have_rows(name for name, _ in exposure)
         row_of = self.pricing.row_of
-        new = [name for name, _ in exposure if name not in row_of]
-        if new:
-            self._set_names([*self._names, *(name for name in new if name is not None)])
-            row_of = self.pricing.row_of
-            self._holders = np.append(self._holders, np.zeros(len(new), dtype=np.int64))
         rows = [row_of[name] for name, _ in exposure]
         self._count(slot, -1)
         self._segments.set_positions(slot, rows, [held for _, held in exposure])
         self._count(slot, 1)
+
+    def _have_rows(self, names: Iterable[str | None]) -> None:
+        new = [name for name in names if name is not None and name not in self.pricing.row_of]
+        if new:
+            self._set_names([*self._names, *new])
+            self._holders = np.append(self._holders, np.zeros(len(new), dtype=np.int64))
+
+    def set_quantity(self, slot: int, name: str | None, quantity: float) -> bool:
+        """Replace one quantity of an account's exposure (0.0: none); return False, and do nothing, if none is left."""
+        row = self.pricing.row_of.get(name)
+        if row is None:
+            if quantity == 0.0:
+                return True
+            self._have_rows((name,))
+            row = self.pricing.row_of[name]
+        s = self._segments
+        start = s.start.item(slot)
+        rows: list[int] = s.row[start : s.stop.item(slot)].tolist()
+        if row in rows:
+            at = rows.index(row)
+            if quantity != 0.0:
+                s.quantity[start + at] = quantity
+                return True
+            if len(rows) == 1:
+                return False
+            s.drop(slot, at)
+            self._holders[row] -= 1
+        elif quantity != 0.0:
+            s.put(slot, self._place_of(name, rows), row, quantity)
+            self._holders[row] += 1
+        return True
+
+    def _place_of(self, name: str | None, rows: list[int]) -> int:
+        """Return where a name belongs among the rows of an exposure."""
+        if name is None:
+            return 0
+        first = 1 if rows[0] == 0 else 0
+        return bisect_left(rows, name, lo=first, key=lambda row: self._names[row - 1])
 
     def release(self, slot: int) -> None:
         """Give up one account's exposure."""
@@ -125,8 +166,41 @@ class Column:
         """Read volatilities and forwards anew at the next pricing, because a surface or a listing changed."""
         self._surface_stale = True
 
+    def follow(self, market: Market, *, index_only: bool) -> Followed:
+        """Read the market without pricing, which `catch_up` does when it is needed; `index_only`: nothing else moved.
+
+        Nothing is read where rows or parameters changed: then everything has to be priced.
+        """
+        if index_only and not (self._surface_stale or self.pricing.averaged):
+            if self._rows_stale or self._parameters_stale:
+                return "nothing"
+            self.pricing.read_index(market)
+            self._behind = market
+            return "index"
+        if self._surface_stale or self._refined_us != grid(market.time_us):
+            self._refine(market)
+        if self._rows_stale or self._parameters_stale:
+            return "nothing"
+        if self._surface_stale:
+            self.pricing.read_surfaces(market)
+            self._surface_stale = False
+        self.pricing.read(market)
+        self._behind = market
+        return "all"
+
+    def catch_up(self) -> None:
+        """Price what was only followed."""
+        if self._behind is not None:
+            self.price(self._behind)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether prices are those of an earlier moment."""
+        return self._behind is not None
+
     def price(self, market: Market) -> None:
         """Reprice every row at the market's present state."""
+        self._behind = None
         if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)
         resized = self._rows_stale or self._parameters_stale
@@ -227,6 +301,12 @@ class Column:
     def parameters(self) -> RiskMatrixParameters:
         """The parameters in force here."""
         return self.pricing.parameters
+
+    @property
+    def held_rows(self) -> Bools:
+        """Of which rows any account has a position, bool[n]."""
+        held: Bools = self._holders > 0
+        return held
 
     @property
     def rows_stale(self) -> bool:

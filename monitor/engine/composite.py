@@ -74,7 +74,8 @@ class _Entry:
         self.index = index
         self.bases: dict[str, Basis] = {}
         self.marks_until_us = FAR_US  # never later than the true one
-        self.alone = MarketChange((index.underlying,))
+        names = (index.underlying,)
+        self.alone = MarketChange(names), MarketChange(names, index_only=True)  # by whether it is the index that moved
 
 
 class TicksFold:
@@ -227,7 +228,7 @@ class TicksFold:
             changed = basis is not None and self._observe(entry, basis, tick, price_usd)
         if clock.time_us > self._deadline_us:
             return self._pass_time(entry, changed)
-        return entry.alone if changed else UNCHANGED
+        return entry.alone[tick.index_source] if changed else UNCHANGED
 
     def advance(self, to_us: int) -> MarketChange:
         """Let market time pass to `to_us`, because an accepted record has come that is not earlier.

@@ -5,7 +5,8 @@ A cache like the book: it can be thrown away and rebuilt, and then says the same
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,13 +15,25 @@ from monitor.engine.correlation import gather
 from monitor.engine.figures import Figures, Floats, Ints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from monitor.engine.judged import Judged
     from monitor.engine.market import Market
     from monitor.engine.segments import Segments
     from monitor.engine.tables import Tables
     from schemas.records import NettingParameters, Regime
+
+
+class InForce(NamedTuple):
+    """Matrices between coins, float64[K, N, N]; never written to again, and no coin's place ever changes."""
+
+    matrices: Floats
+    coin_of: Mapping[str, int]
+
+    def between(self, underlyings: Sequence[str]) -> Floats:
+        """Return the matrices between some underlyings, float64[K, U, U]."""
+        places = np.array([self.coin_of[name] for name in underlyings], dtype=np.int64)
+        return np.ascontiguousarray(self.matrices[:, places[:, None], places[None, :]])
 
 
 class Netting:
@@ -30,6 +43,7 @@ class Netting:
         self._coin_of: dict[str, int] = {}
         self._sets: list[NettingParameters] = []
         self._matrices = np.zeros((0, 1, 0, 0))
+        self._in_force: list[InForce] = []
         self.stress = np.zeros(0)
         self.mm_factor = np.zeros(0)
 
@@ -51,21 +65,30 @@ class Netting:
         self._sets = list(sets)
         self.mm_factor = np.array([p.mm_factor for p in sets])
 
+    @property
+    def in_force(self) -> tuple[Floats, Floats]:
+        """Matrices and k by set index, float64[sets, K, N, N] and float64[sets]."""
+        return self._matrices, self.stress
+
     def _build_matrices(self, market: Market) -> None:
         """Take the correlations now in force: matrices of all sets over all coins, and each set's k."""
         coins = list(self._coin_of)
         self.stress = np.array([stress_in(market.ticks.regime.regime, p) for p in self._sets])
         stacks = [matrices_of(market, coins, p.floor_correlation) for p in self._sets]
         self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
+        self._in_force = [InForce(matrices, self._coin_of) for matrices in self._matrices]
 
-    def take_correlations(self, rows: Ints, f: Figures, segments: Segments, tables: Tables, market: Market) -> None:
-        """Put newly published correlations in force for all netted accounts, whose rows are given."""
+    def take_correlations(self, market: Market) -> Floats:
+        """Put newly published correlations in force; return `netted_accounts.shrinkage` by set."""
         matrices, stress = self._matrices, self.stress
         self._build_matrices(market)
-        shrunk = np.array([
+        return np.array([
             netted_accounts.shrinkage(before, after, old, new)
             for before, after, old, new in zip(matrices, self._matrices, stress, self.stress, strict=True)
         ])  # fmt: skip
+
+    def shrink(self, rows: Ints, f: Figures, segments: Segments, tables: Tables, shrunk: Floats) -> None:
+        """Let bounds of some netted accounts rest on the matrices in force; shrunk: float64[sets]."""
         s = segments
         netted_accounts.take_matrices(
             rows, f.slot, s.page_column, tables.columns, s.hedge, s.left, s.right, s.share, f.record, f.shorts,
@@ -86,8 +109,19 @@ class Netting:
 
     def matrices_between(self, underlyings: Sequence[str], set_index: int) -> Floats:
         """Return the matrices in force between some underlyings for a parameter set, float64[K, U, U]."""
-        places = np.array([self._coin_of[name] for name in underlyings], dtype=np.int64)
-        return np.ascontiguousarray(self._matrices[set_index][:, places[:, None], places[None, :]])
+        return self.matrices_now(set_index).between(underlyings)
+
+    def matrices_now(self, set_index: int) -> InForce:
+        """Return all matrices in force for a parameter set: they stay as they are when others follow."""
+        return self._in_force[set_index]
+
+
+def largest_change(before: Floats, after: Floats, stress_before: float, stress_after: float) -> float:
+    """Return by how much any element of a set's matrices changed; infinite where something else did."""
+    if before.shape != after.shape or stress_before != stress_after:
+        return math.inf
+    largest = float(np.max(np.abs(after - before), initial=0.0))
+    return largest if math.isfinite(largest) else math.inf
 
 
 def matrices_of(market: Market, underlyings: Sequence[str], floor: float) -> Floats:

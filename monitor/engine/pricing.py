@@ -7,11 +7,13 @@ time grid, so the path that led there leaves no trace; nothing depends on who ho
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kernels import contracts, move_losses, scenarios, surface
+from kernels.certificates import book
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.settlement import WINDOW_US, Average
 from monitor.models.portfolio import Rows
@@ -42,6 +44,12 @@ class Mark(NamedTuple):
     funding: float = 0.0
 
 
+@lru_cache(maxsize=1_024)  # few sets, many underlyings and moments: nobody writes to these arrays
+def _scenarios(price_range: float, buckets: int, extended: tuple[float, ...]) -> tuple[scenarios.ScenarioTable, Ints]:
+    table = scenarios.scenario_table(price_range, buckets, extended)
+    return table, move_losses.extended_sides(table, buckets)
+
+
 def grid(time_us: int) -> int:
     """Return the point of the pricing grid that a market time belongs to."""
     return time_us // PRICING_GRID_US * PRICING_GRID_US
@@ -51,7 +59,8 @@ class Pricing:
     """Rows of one underlying; row 0 is the coin itself.
 
     `pnl` float64[n, S] in USD, `value` float64[n] in USD, `delta` and `market_delta` float64[n] in coins, of one
-    contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock. `flags` are those of the index.
+    contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock; `marks` float64[M, n], the fields
+    of `Mark`. `flags` are those of the index.
     """
 
     def __init__(self, underlying: str) -> None:
@@ -59,6 +68,7 @@ class Pricing:
         self.flags: tuple[str, ...] = ()
         self.held = False
         self.index_price = np.nan
+        self.version = 0  # of rows and parameters
         self.grid_us = 0
         self.row_of: dict[str | None, int] = {None: 0}
         self.expiry_group: Ints = np.full(1, -1, dtype=np.int64)
@@ -77,6 +87,7 @@ class Pricing:
 
     def set_names(self, names: Iterable[str], market: Market) -> None:
         """Take the contracts to price, in this order; surfaces have to be read after it. All of them are listed."""
+        self.version += 1
         self._timed_us = -1
         kept: list[str | None] = [None, *names]
         self.row_of = {name: row for row, name in enumerate(kept)}
@@ -103,13 +114,13 @@ class Pricing:
         self, parameters: RiskMatrixParameters, refinement: int = 1, price_range: float | None = None
     ) -> None:
         """Take scenario table and shocks; `refinement` times as many moves, another range if one is given."""
+        self.version += 1
         self.parameters = parameters
         self.price_range = parameters.price_range if price_range is None else price_range
         self._timed_us = -1  # rates of the roll shock are parameters too
         self.refinement = refinement
         self.buckets = parameters.buckets_each_side * refinement
-        self.table = scenarios.scenario_table(self.price_range, self.buckets, parameters.extended_moves)
-        self.side = move_losses.extended_sides(self.table, self.buckets)
+        self.table, self.side = _scenarios(self.price_range, self.buckets, tuple(parameters.extended_moves))
         self.pnl = np.zeros((len(self.row_of), len(self.table.move)))
 
     # --- what the market says -------------------------------------------------------------------
@@ -136,7 +147,17 @@ class Pricing:
 
     def price(self, market: Market) -> None:
         """Price every row at the market's present state."""
-        self._read_index(market)
+        self.read(market)
+        self._set_forward()
+        if self._options:
+            surface.volatilities(
+                self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
+            )
+        self._price()
+
+    def read(self, market: Market) -> None:
+        """Take what the market says now, without pricing anything."""
+        self.read_index(market)
         basis = market.ticks.basis
         for row, name in self._linear:
             self._basis[row] = basis(name)
@@ -149,12 +170,30 @@ class Pricing:
             self._read_windows(market)
         if self._perpetuals and market.ticks.funding_us != self._funding_us:
             self._read_funding(market)
-        self._set_forward()
-        if self._options:
-            surface.volatilities(
-                self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
-            )
-        self._price()
+
+    def write_contracts(self, out: Floats) -> None:
+        """Write what is known of every row apart from the index: float64[n, FIELDS] of `kernels.certificates.book`."""
+        columns = (
+            self._kind, self._is_call, self._size, self._strike, self._basis, self._fixed, self._share, self._funding,
+            self._years, self._code, self._low, self._high,
+        )  # fmt: skip
+        for field, values in enumerate(columns):
+            out[:, field] = values
+        out[:, book.SURFACE :] = self._surface
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the settlement price of any row is being averaged, or is past."""
+        return bool(self._windows)
+
+    @property
+    def shocks(self) -> tuple[float, float, float, float, float, float]:
+        """The six shocks of `kernels.scenarios.risk_array`."""
+        p = self.parameters
+        return (
+            p.volatility_range_up, p.volatility_range_down, p.min_volatility_for_shock_up, p.short_term_vega_power,
+            p.long_term_vega_power, p.dte_floor_days,
+        )  # fmt: skip
 
     def mark(self, name: str) -> Mark:
         """Return what the market said of a contract at the last pricing."""
@@ -184,7 +223,8 @@ class Pricing:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _read_index(self, market: Market) -> None:
+    def read_index(self, market: Market) -> None:
+        """Take the index alone: what its own ticks move."""
         view = market.ticks.index(self.underlying)
         if view is None:
             par = self.underlying in PAR_ASSETS
@@ -257,13 +297,11 @@ class Pricing:
         np.maximum(p.annualised_move_risk * group_years, p.min_annualised_move, out=self.group_rate)
 
     def _price(self) -> None:
-        p, table = self.parameters, self.table
+        table = self.table
         scenarios.risk_array(
             self._kind, self._is_call, self._size, self._strike, self._forward, self._fixed, self._funding,
             self._years, self._vol, self.index_price, table.move, table.linear_move, table.vol_direction, table.weight,
-            p.volatility_range_up, p.volatility_range_down, p.min_volatility_for_shock_up,
-            p.short_term_vega_power, p.long_term_vega_power, p.dte_floor_days,
-            self.pnl, self.value, self.delta, self.market_delta,
+            *self.shocks, self.pnl, self.value, self.delta, self.market_delta,
         )  # fmt: skip
 
     def _read_instrument(self, row: int, instrument: Instrument) -> None:
@@ -300,13 +338,11 @@ class Pricing:
         self._size = np.ones(n)
         self._strike = np.ones(n)
         self._expiry_us = np.zeros(n, dtype=np.int64)
-        self._basis = np.zeros(n)
-        self._share = np.ones(n)
-        self._fixed = np.zeros(n)
-        self._funding = np.zeros(n)
+        self.marks: Floats = np.zeros((len(Mark._fields), n))
+        self._basis, self._vol, self._fixed, self._share, self._funding = self.marks
+        self._share.fill(1.0)
         self._forward = np.zeros(n)
         self._years = np.zeros(n)
-        self._vol = np.zeros(n)
         self._code = np.zeros(n, dtype=np.int64)
         self._surface = np.full((n, 5), 1.0)
         self._low = np.zeros(n)

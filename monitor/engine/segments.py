@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.certificates import joint, watch
 from kernels.netted_accounts import PAGE
 from monitor.engine.figures import Bools, Floats, Ints, Shorts
 
@@ -29,7 +30,8 @@ class Segments:
 
     By segment: positions `start` .. `stop` - 1 with `room` for more, `account` (its row, -1: nobody) and the `place`
     that the column has among the account's underlyings; model P's `hedge` in USD and mixture (`left`, `right`,
-    `share`); `seen_held`, whether the account counts the column as held. By position: `row` among the column's
+    `share`); `seen_held`, whether the account counts the column as held; certificates, `boxes` and `curves` of
+    `kernels.certificates.joint`, and by block of segments their `extremes`. By position: `row` among the column's
     instruments, `quantity` in contracts. `page_column` has the column of each page.
     """
 
@@ -82,6 +84,7 @@ class Segments:
         self.hedge[slot] = self.share[slot] = 0.0
         self.left[slot] = self.right[slot] = 0
         self.seen_held[slot] = False
+        self._void(slot)
         return slot
 
     def give_back(self, slot: int) -> None:
@@ -91,6 +94,7 @@ class Segments:
         pages.live -= 1
         self._idle += int(self.room[slot])
         self.account[slot] = -1
+        self._void(slot)
         self.start[slot] = self.stop[slot] = self.room[slot] = 0
 
     def set_positions(self, slot: int, rows: Sequence[int], quantities: Sequence[float]) -> None:
@@ -104,6 +108,29 @@ class Segments:
         self.stop[slot] = start + count
         self.row[start : start + count] = rows
         self.quantity[start : start + count] = quantities
+
+    def put(self, slot: int, at: int, row: int, quantity: float) -> None:
+        """Let a segment hold something more, before what stands at its position `at`."""
+        start, stop = int(self.start[slot]), int(self.stop[slot])
+        if stop - start == self.room[slot]:
+            rows, quantities = self.row[start:stop].tolist(), self.quantity[start:stop].tolist()
+            rows.insert(at, row)
+            quantities.insert(at, quantity)
+            self.set_positions(slot, rows, quantities)
+            return
+        at += start
+        self.row[at + 1 : stop + 1] = self.row[at:stop]
+        self.quantity[at + 1 : stop + 1] = self.quantity[at:stop]
+        self.row[at], self.quantity[at] = row, quantity
+        self.stop[slot] = stop + 1
+
+    def drop(self, slot: int, at: int) -> None:
+        """Let a segment hold no more what stands at its position `at`."""
+        stop = int(self.stop[slot])
+        at += int(self.start[slot])
+        self.row[at : stop - 1] = self.row[at + 1 : stop]
+        self.quantity[at : stop - 1] = self.quantity[at + 1 : stop]
+        self.stop[slot] = stop - 1
 
     def positions(self, slot: int) -> tuple[Ints, Floats]:
         """Return rows and quantities of a segment, copied."""
@@ -157,6 +184,7 @@ class Segments:
         figures.slot[self.account[to], self.place[to]] = to
         for one, count, page in zip(self._of, counts.tolist(), first_page.tolist(), strict=True):
             one.lay_out(page * PAGE, count)
+            watch.take_all_extremes(*one.bounds(), self.boxes, self.account, self.extremes)
         self._filled, self._idle, self._moved = len(from_here), 0, 0
 
     # --- inside ---------------------------------------------------------------------------------
@@ -173,10 +201,18 @@ class Segments:
         self.share: Floats = np.zeros(size)
         self.seen_held: Bools = np.zeros(size, dtype=np.bool_)
         self.page_column: Ints = np.zeros(size // PAGE, dtype=np.int64)
+        self.boxes: Floats = np.zeros((size, joint.BOX_FIELDS))
+        self.curves: Floats = np.zeros((size, joint.CURVE_FIELDS))
+        self.extremes: Floats = watch.nothing(size)
+
+    def _void(self, slot: int) -> None:
+        """Let a segment have no certificate."""
+        joint.void(slot, self.curves, self.boxes)
+        watch.take_extremes(slot // watch.BLOCK, self.boxes, self.account, self.extremes)
 
     def _add_page(self, column: int) -> None:
         if self._pages == len(self.page_column):
-            before = {name: getattr(self, name) for name in (*_BY_SEGMENT, *_OF_POSITIONS, "page_column")}
+            before = {name: getattr(self, name) for name in (*_BY_SEGMENT, *_OF_POSITIONS, *_OF_PARTS)}
             self._allocate(GROWTH * len(self.start))
             for name, array in before.items():
                 getattr(self, name)[: len(array)] = array
@@ -193,8 +229,9 @@ class Segments:
         return start
 
 
-_BY_SEGMENT = ("account", "place", "hedge", "left", "right", "share", "seen_held")
+_BY_SEGMENT = ("account", "place", "hedge", "left", "right", "share", "seen_held", "boxes", "curves")
 _OF_POSITIONS = ("start", "stop", "room")
+_OF_PARTS = ("page_column", "extremes")  # of pages, of blocks
 
 
 class _Pages:

@@ -7,9 +7,10 @@ changed go through the status machine. Time is market time; there is no clock, n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from monitor.engine import expiry, funding, ledger
-from monitor.engine.book import Book
+from monitor.engine.book import Book, Taken
 from monitor.engine.change import UNCHANGED, MarketChange
 from monitor.engine.composite import RejectedTick
 from monitor.engine.conflation import Due
@@ -22,14 +23,16 @@ from monitor.engine.market import TICKS, Market
 from monitor.engine.parameters import RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import Account, Marker, Outgoing, Rejected, Shard, Sourced, State
+from monitor.engine.status import is_at_rest
 from monitor.engine.surface import RejectedVolatility
 from monitor.engine.transitions import (
     conditions_changed,
     find_next_deadline,
     fire_timers,
+    keep_figures,
     keep_requirements,
+    note_baseline,
     push_timer,
-    take_baseline,
     take_figures,
 )
 from schemas.records import START, AccountConfig, Cause, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
@@ -43,13 +46,18 @@ REGIME_PARTITION = 0  # its owner writes changes of the correlation regime
 
 MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
+OWN: Final = (Trade, Transfer, AccountConfig)
+
 _IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False for topic in ACCOUNT_TOPICS}
 _REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
 
 
-def new_state() -> State:
-    """Return the state before any record: an empty market and no shards."""
-    return State(market=Market(), book=Book())
+def new_state(*, certificates: bool = True) -> State:
+    """Return the state before any record: an empty market and no shards.
+
+    Without `certificates` every record evaluates every account that it can concern; the events are the same.
+    """
+    return State(market=Market(), book=Book(certificates=certificates))
 
 
 def open_shard(
@@ -289,7 +297,9 @@ def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str
         return sorted({*names, *book.refresh_correlations(market)}) if correlation else names
     if change.sets:
         return book.refresh_parameters(change.sets, market)
-    names = book.refresh(change.underlyings, market, surface=change.surface) if change.underlyings else []
+    names = []
+    if change.underlyings:
+        names = book.refresh(change.underlyings, market, surface=change.surface, index_only=change.index_only)
     if correlation:
         names = sorted({*names, *book.refresh_correlations(market)})
     return names
@@ -299,10 +309,11 @@ def _restate(state: State) -> None:
     """Publish the figures of accounts in trouble again, once a pricing interval."""
     for shard in state.shards.values():
         if shard.open:
-            for name, account in shard.accounts.items():
-                if account.status != "healthy" and name in state.book:
-                    take_figures(state, account)
-                    shard.restated[name] = None
+            accounts = [one for one in shard.accounts.values() if one.status != "healthy" and one.name in state.book]
+            names = [account.name for account in accounts]
+            for account, figures in zip(accounts, state.book.figures_of(names), strict=True):
+                keep_figures(account, figures)
+                shard.restated[account.name] = None
 
 
 # --- account records ------------------------------------------------------------------------------
@@ -310,17 +321,18 @@ def _restate(state: State) -> None:
 
 def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> None:
     shard = state.shards[source.partition]
-    record = source.record
-    assert isinstance(record, Trade | Transfer | AccountConfig)
-    if source.position <= shard.marker.positions.get(source.topic, START):
+    record, topic, position = source.record, source.topic, source.position
+    assert isinstance(record, OWN)
+    if position <= shard.marker.positions.get(topic, START):
         return
-    shard.marker.positions[source.topic] = source.position
-    account = shard.accounts.get(record.account)
-    if account is not None and source.position <= account.positions.get(source.topic, START):
+    shard.marker.positions[topic] = position
+    name = record.account
+    account = shard.accounts.get(name)
+    if account is not None and position <= account.positions.get(topic, START):
         return  # recovered ahead of its shard's marker
     new = account is None
     if account is None:
-        account = Account(config=AccountConfig(account=record.account, event_time_us=record.event_time_us))
+        account = Account(config=AccountConfig(account=name, event_time_us=record.event_time_us))
     try:
         applied = _apply(state, account, record)
     except RejectedRecord as refusal:
@@ -329,40 +341,57 @@ def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> No
     if not applied:
         return
     if new:
-        shard.accounts[account.name] = account
-        state.partition_of[account.name] = source.partition
-    account.positions[source.topic] = source.position
-    shard.changed[account.name] = None
-    if account.name in shard.waiting:
+        shard.accounts[name] = account
+        state.partition_of[name] = source.partition
+    account.positions[topic] = position
+    shard.changed[name] = None
+    if name in shard.waiting:
         account.kept = None  # of other holdings
         return  # evaluated when the market has caught up with it
-    if isinstance(record, Trade):
-        expiry.take(account, (record.instrument,), state.market, state.expiries)
-        state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
-    state.book.set_account(account, state.market)
-    take_figures(state, account)
-    cause = Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
-    deposit = isinstance(record, Transfer) and record.amount > 0.0
-    conditions_changed(state, account.name, cause, events, deposit=deposit)
+    bits, figures = _take_record(state, account, record)
+    keep_figures(account, figures)
+    if not is_at_rest(account, bits):  # asked here as well: most records end here
+        deposit = isinstance(record, Transfer) and record.amount > 0.0
+        conditions_changed(state, name, _cause(source), events, deposit=deposit)
     if account.sequence == 0:
-        take_baseline(state, account)
+        note_baseline(state, account, figures[1])
 
 
 def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
     """Apply an input to an account; return whether it changed anything (a duplicate does not)."""
     if isinstance(record, Trade):
-        instrument = state.market.instruments.get(record.instrument)
+        market = state.market
+        instrument = market.instruments.get(record.instrument)
         if instrument is None:
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
-        if not ledger.is_duplicate(account, record):
-            expiry.refuse_forgotten(instrument, state.market)
-        return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, state.market.ticks))
+        if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
+            expiry.refuse_forgotten(instrument)
+        return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
     applied = ledger.apply_config(account, record)
     if applied:
         account.kept = None  # of another model, perhaps
     return applied
+
+
+def _take_record(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> Taken:
+    """Let the book evaluate an account after a record: by what the record changed if that is all, else anew."""
+    market, book = state.market, state.book
+    taken: Taken | None = None
+    if isinstance(record, Trade):
+        instrument = market.instruments.get(record.instrument)
+        assert instrument is not None, "a trade in what is not listed is refused"
+        settled = expiry.take(account, (record.instrument,), market, state.expiries)
+        state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
+        if not settled:
+            taken = book.take_record(account, market, instrument, ledger.assets_of(instrument))
+    elif isinstance(record, Transfer):
+        taken = book.take_record(account, market, None, (record.asset,))
+    if taken is None:
+        book.set_account(account, market)
+        taken = book.taken(account.name)
+    return taken
 
 
 # --- gates ----------------------------------------------------------------------------------------
@@ -385,7 +414,7 @@ def rewind(state: State) -> None:
         shard.open = False
         shard.waiting = {}
     state.market = Market()
-    state.book = Book()
+    state.book = Book(certificates=state.book.certifying)
     state.expiries = Expiries()
     state.gated = bool(state.shards)
     find_next_deadline(state)

@@ -19,7 +19,7 @@ from monitor.engine.events import build_event, to_outgoing
 from monitor.engine.kept import kept_of
 from monitor.engine.parameters import ActiveSet
 from monitor.engine.state import NO_DEADLINE, Account, Outgoing, Shard, State
-from schemas.records import Cause
+from schemas.records import START, Cause
 
 TIMER_CAUSE = Cause(topic="timer")
 
@@ -44,9 +44,11 @@ def conditions_changed(
     """
     shard = state.shards[state.partition_of[name]]
     account = shard.accounts[name]
+    bits = state.book.conditions(name)
+    if status.is_at_rest(account, bits):
+        return
     parameters = status_parameters(state.market, account.config.parameter_set)
     timers = dict(account.timers)
-    bits = state.book.conditions(name)
     transitions = status.on_conditions(account, bits, state.market.time_us, parameters, deposit=deposit)
     _after(state, shard, account, timers, transitions, _Trigger(cause, flags, conflated), events)
 
@@ -88,6 +90,7 @@ def _after(
     if not transitions:
         return
     shard.changed[name] = None
+    state.book.set_status(account)
     take_figures(state, account)
     evaluation = state.book.evaluation(account, state.market)
     if trigger.flags:
@@ -95,6 +98,9 @@ def _after(
         evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
     positions = {**shard.marker.positions, **state.market.positions}
+    for topic, position in account.positions.items():  # an account may have been recovered ahead of its shard
+        if topic not in state.market.positions:
+            positions[topic] = max(position, positions.get(topic, START))
     for transition in transitions:
         why = attribution.attribute(account, state.market, active) if evaluation.valued else None
         base = account.baseline
@@ -119,14 +125,24 @@ def _active(state: State, account: Account) -> ActiveSet:
 
 def take_baseline(state: State, account: Account) -> None:
     """Let the next attribution count from here; an account that cannot be valued keeps what it had."""
-    baseline = attribution.take_baseline(account, state.market, _active(state, account), state.book)
-    if baseline is not None:
-        account.baseline = baseline
+    note_baseline(state, account, state.book.figures(account.name)[1])
+
+
+def note_baseline(state: State, account: Account, im_usd: float) -> None:
+    """As `take_baseline`, of an account whose initial requirement is known."""
+    noted = attribution.note(account, state.market, _active(state, account), state.book, im_usd)
+    if noted is not None:
+        account.note_baseline(noted)
 
 
 def take_figures(state: State, account: Account) -> None:
     """Keep an account's figures for its stored state; a degraded evaluation keeps the last good ones."""
-    equity, im, mm = state.book.figures(account.name)
+    keep_figures(account, state.book.figures(account.name))
+
+
+def keep_figures(account: Account, figures: tuple[float, float, float]) -> None:
+    """As `take_figures`, where equity and both requirements are known."""
+    equity, im, mm = figures
     if math.isfinite(equity) and math.isfinite(im) and math.isfinite(mm):
         account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd = equity, im, mm
 

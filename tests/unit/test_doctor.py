@@ -255,7 +255,7 @@ def test_the_command_prints_every_check() -> None:
     names = {finding["name"] for finding in told["findings"]}
     assert names == {
         "versions", "cpu", "switches", "cores", "vectors", "warm-up", "cache", "memory", "disk", "clock", "kafka",
-        "broker",
+        "broker", "security",
     }  # fmt: skip
     assert all(finding["remedy"] for finding in told["findings"] if finding["outcome"] != "ok")
 

@@ -49,6 +49,13 @@ FLOORS = [
     Floor(
         "monitor/engine", ("kernels", "schemas", "monitor.models", "monitor.engine"), frozenset({"numpy", "msgspec"})
     ),
+    # Bots load it: what connects, and what reads records.
+    Floor(
+        "monitor/client",
+        ("schemas", "monitor.client", "monitor.config", "monitor.connection", "monitor.brokers"),
+        frozenset({"aiokafka"}),
+        outside=True,
+    ),
 ]
 
 

@@ -1,0 +1,118 @@
+"""Drifts of the rows of one underlying, options' shocked volatilities included: `kernels.certificates.drift`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels import scenarios, surface
+from kernels._jit import Bools, Floats, Ints, kernel
+from kernels.certificates import book, drift
+from kernels.scenarios_table import tenor_scale
+
+RHO, TURN = range(2)  # columns of a row's drift
+COLUMNS = 2
+
+
+@kernel("f8, f8, f8, f8, f8[::1]")
+def shocked_change(change: float, most: float, years: float, after: float, shocks: Floats) -> float:
+    """Return a bound of |change of s| under every shock of volatility, from that of s itself.
+
+    most: the largest volatility of both states; shocks: float64[6] as in `kernels.certificates.tangents`.
+    """
+    one, two = tenor_scale(years, shocks[3], shocks[4], shocks[5]), tenor_scale(after, shocks[3], shocks[4], shocks[5])
+    stdev = most * math.sqrt(max(years, after))
+    up = (1.0 + max(abs(shocks[0] * one), abs(shocks[0] * two))) * change + stdev * abs(shocks[0] * (two - one))
+    up = max(up, abs(shocks[2]) * abs(math.sqrt(after) - math.sqrt(years)))
+    down = change * max(1.0, abs(1.0 - shocks[1] * one)) + stdev * abs(shocks[1] * (two - one))
+    most_changed: float = max(change, up, down)
+    return most_changed
+
+
+@kernel(
+    "i8[::1], b1[::1], f8[::1], f8, f8, f8[::1],"
+    "f8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1],"
+    "f8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]"
+)
+def drifts(
+    kind: Ints, is_call: Bools, strike: Floats, least_index: float, largest_index: float, shocks: Floats,
+    basis: Floats, funding: Floats, years: Floats, code: Ints, parameters: Floats, lo: Floats, hi: Floats,
+    new_basis: Floats, new_funding: Floats, new_years: Floats, new_code: Ints, new_parameters: Floats, new_lo: Floats,
+    new_hi: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Write what n rows of one underlying drifted by from one state of the market to another: float64[n, COLUMNS].
+
+    basis: F/S or p/S of each row; years, code, parameters, lo, hi: surface rows; the same with `new_` for now.
+    least_index, largest_index: bounds of S at all certifications that the drift is for. RHO is of values, TURN of
+    deltas, both relative to a row's gross; both infinite where a basis changed by more than 1 % and where
+    `drift.stdev_change` is. Raises ValueError on other shapes.
+    """
+    n = kind.shape[0]
+    if out.shape[0] != n or out.shape[1] != COLUMNS:
+        raise ValueError("out needs two columns per row")
+    for i in range(n):
+        out[i, RHO] = out[i, TURN] = math.inf
+        if kind[i] == scenarios.COIN:
+            out[i, :] = 0.0
+            continue
+        h = math.log(new_basis[i] / basis[i]) if basis[i] > 0.0 and new_basis[i] > 0.0 else math.inf
+        if not abs(h) <= drift.MOST_BASIS:
+            continue
+        funded = abs(new_funding[i] - funding[i])
+        if kind[i] in (scenarios.LINEAR, scenarios.INVERSE):
+            if kind[i] == scenarios.INVERSE:
+                per = funded * (largest_index * max(basis[i], new_basis[i]))
+            else:
+                per = funded / (least_index * min(basis[i], new_basis[i]))
+            out[i, RHO] = out[i, TURN] = abs(h) + per
+            continue
+        change = drift.stdev_change(
+            code[i], parameters[i], lo[i], hi[i], years[i],
+            new_code[i], new_parameters[i], new_lo[i], new_hi[i], new_years[i], h,
+        )  # fmt: skip
+        if not change < math.inf:
+            continue
+        least, most = drift.vol_range(code[i], parameters[i], lo[i], hi[i], years[i])
+        fewest, highest = drift.vol_range(new_code[i], new_parameters[i], new_lo[i], new_hi[i], new_years[i])
+        shocked = shocked_change(change, max(most, highest), years[i], new_years[i], shocks)
+        moved = abs(h)
+        if kind[i] == scenarios.INVERSE_OPTION and not is_call[i]:
+            moved *= max(1.0, strike[i] / (least_index * min(basis[i], new_basis[i])))
+        out[i, RHO] = moved + drift.PEAK * shocked
+        deviation = min(least * math.sqrt(years[i]), fewest * math.sqrt(new_years[i]))
+        out[i, TURN] = change * (drift.FIRST / deviation + drift.PEAK) + abs(h) * (1.0 + drift.PEAK / deviation)
+
+
+@kernel("f8[:, ::1], f8[:, ::1], b1[::1], f8, f8, f8[::1]")
+def column_drifts(
+    before: Floats, now: Floats, held: Bools, least_index: float, largest_index: float, shocks: Floats
+) -> tuple[float, float]:
+    """Return the largest RHO of the futures and perpetuals of one underlying, and of its options, of what is held.
+
+    before, now: float64[n, FIELDS] of `kernels.certificates.book`, a row's place being the same in both; held: bool[n].
+    """
+    n = before.shape[0]
+    kind, is_call, code = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_), np.empty((2, n), dtype=np.int64)
+    parameters, fields = np.empty((2, n, surface.PARAMETERS)), np.empty((2, 5, n))
+    strike, out = np.empty(n), np.empty((n, COLUMNS))
+    for i in range(n):
+        kind[i], is_call[i], strike[i] = int(now[i, book.KIND]), now[i, book.IS_CALL] != 0.0, now[i, book.STRIKE]
+        for t in range(2):
+            of = before[i] if t == 0 else now[i]
+            code[t, i] = int(of[book.CODE])
+            parameters[t, i] = of[book.SURFACE :]
+            fields[t, 0, i], fields[t, 1, i], fields[t, 2, i] = of[book.BASIS] + 1.0, of[book.FUNDING], of[book.YEARS]
+            fields[t, 3, i], fields[t, 4, i] = of[book.LOW], of[book.HIGH]
+    one, two = fields[0], fields[1]
+    drifts(
+        kind, is_call, strike, least_index, largest_index, shocks, one[0], one[1], one[2], code[0], parameters[0],
+        one[3], one[4], two[0], two[1], two[2], code[1], parameters[1], two[3], two[4], out,
+    )  # fmt: skip
+    futures, options = 0.0, 0.0
+    for i in range(n):
+        if held[i] and kind[i] >= scenarios.LINEAR_OPTION:
+            options = max(options, out[i, RHO])
+        elif held[i]:
+            futures = max(futures, out[i, RHO])
+    return futures, options

@@ -1,0 +1,327 @@
+"""What an account keeps of its certificate: few curves per place, and the room that all its places share.
+
+Curves as in `kernels.certificates.places`, around the prices of the certification. As long as
+
+    room = fixed - d L(w) + sum_u min_s U_us(x_u) - drift >= 0
+
+(and the same for the lower constraint), no watched threshold is crossed, wherever in their radii the prices are. For
+detection each place has a box of its own, whose budgets add up to the room: outside of it the room is split anew around
+the present prices, which takes neither prices of contracts nor a solve. Proofs: `docs/certificates.md`.
+
+By segment, `curves` float64[slots, CURVE_FIELDS]: the index at the certification (CENTER, USD), the radius of x that
+the curves are good for (negative: no certificate), the drifts since the reference then, by class, and what a unit of
+each costs (EXPOSED, USD), the hedge (USD), how many curves (COUNT), the lower constraint's curve, and up to KEPT of the
+upper one's, four numbers each. `boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), and up to where each
+class of drift is provided for. By account, `covers` float64[rows, COVER_FIELDS]: of each constraint what is fixed (USD,
+the norm apart), how much room there was at the certification (0: no such constraint), d of the upper one, the norm L of
+the hedges and at which sum of changes of correlations it was taken, and up to which one the account is provided for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels import netting
+from kernels._jit import Floats, Ints, Shorts, inlined, kernel
+from kernels.accounts import COUNT as PLACES_OF
+from kernels.accounts import SET
+from kernels.certificates import correlation
+from kernels.certificates.places import CURVE, CURVES, KINK, SLOPE, VALUE
+from kernels.netted_accounts import PAGE, matrices_of
+
+CLASSES = 2  # of drift: futures and perpetuals, options
+CENTER, RADIUS, SPENT, EXPOSED, HEDGE, COUNT, LOWER_AT = 0, 1, 2, 4, 6, 7, 8
+UPPER_AT = LOWER_AT + CURVES
+KEPT = 6
+CURVE_FIELDS = UPPER_AT + CURVES * KEPT
+
+LOW, HIGH, LIMIT = 0, 1, 2
+BOX_FIELDS = LIMIT + CLASSES
+
+(UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT,
+ CORRELATION_LIMIT) = range(9)  # fmt: skip
+COVER_FIELDS = 9
+
+PRICE, DRIFT = 0, 1  # of what is now: the index and the drifts by class since the reference
+NOW_FIELDS = DRIFT + CLASSES
+
+FRESH = 0.05  # of the room at the certification: with less an account is looked at from nothing
+OF_DRIFT, OF_CORRELATION = 0.05, 0.05  # shares of the room that are kept for them at a split
+ROUNDS = 5
+NOWHERE = -1.0  # radius of a segment without a certificate
+
+
+@kernel("i8, f8[:, ::1], f8[:, ::1]")
+def void(s: int, curves: Floats, boxes: Floats) -> None:
+    """Let a segment have no certificate: no price and no drift is within its box."""
+    curves[s, RADIUS] = NOWHERE
+    boxes[s, LOW], boxes[s, HIGH] = math.inf, -math.inf
+    boxes[s, LIMIT:] = -math.inf
+
+
+@inlined()
+def _worth(curves: Floats, s: int, at: int, x: float) -> float:
+    worth: float = curves[s, at + VALUE] + x * (curves[s, at + SLOPE] - 0.5 * x * curves[s, at + CURVE])
+    worth -= curves[s, at + KINK] * abs(x)
+    return worth
+
+
+@inlined()
+def _least(curves: Floats, s: int, first: int, count: int, x: float) -> float:
+    """Return the least of a segment's curves at x."""
+    least = _worth(curves, s, first, x)
+    for j in range(1, count):
+        least = min(least, _worth(curves, s, first + CURVES * j, x))
+    return least
+
+
+@inlined()
+def _root(room: float, fall: float, curve: float) -> float:
+    """Return the z >= 0 up to which room - fall z - curve z^2/2 is not negative; room >= 0."""
+    root = math.sqrt(fall * fall + 2.0 * curve * room)
+    if fall > 0.0:
+        return 2.0 * room / (fall + root)
+    return (root - fall) / curve if curve > 0.0 else math.inf
+
+
+@inlined()
+def _edge(value: float, slope: float, curve: float, kink: float, floor: float, x: float) -> float:
+    """Return the largest z >= x between which and x a curve does not fall below a floor that it is not below at x.
+
+    The curve is concave, with its kink at 0.
+    """
+    if x < 0.0:
+        if value < floor:
+            here = value + x * (slope + kink - 0.5 * x * curve)
+            return min(x + _root(max(here - floor, 0.0), curve * x - slope - kink, curve), 0.0)
+        return _root(value - floor, kink - slope, curve)
+    here = value + x * (slope - kink - 0.5 * x * curve)
+    return x + _root(max(here - floor, 0.0), kink - slope + curve * x, curve)
+
+
+@inlined()
+def _fall(curves: Floats, s: int, first: int, count: int, least: float, x: float, step: float) -> float:
+    """Return about how far a place's term may fall when x moves by a step to either side, USD; not negative."""
+    most = 0.0
+    for j in range(count):
+        at = first + CURVES * j
+        bend = curves[s, at + KINK] if x >= 0.0 else -curves[s, at + KINK]
+        slope = abs(curves[s, at + SLOPE] - bend - curves[s, at + CURVE] * x)
+        if x == 0.0:
+            slope = abs(curves[s, at + SLOPE]) + curves[s, at + KINK]
+        most = max(most, least - _worth(curves, s, at, x) + step * (slope + 0.5 * step * curves[s, at + CURVE]))
+    return most
+
+
+@kernel("i8, i8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[::1]")
+def _shares(
+    size: int, segments: Ints, x: Floats, least: Floats, first: int, single: bool, room: float, curves: Floats,
+    budget: Floats,
+) -> None:  # fmt: skip
+    """Write the shares of the room that let all places move about equally far: `intervals.split` around any prices."""
+    step, before, fell, total = 0.0, 0.0, 0.0, 0.0
+    for u in range(size):
+        step = max(step, curves[segments[u], RADIUS])
+    for turn in range(ROUNDS):
+        total = 0.0
+        for u in range(size):
+            s = segments[u]
+            count = 1 if single else int(curves[s, COUNT])
+            budget[u] = _fall(curves, s, first, count, least[u], x[u], step)
+            total += budget[u]
+        if not total > 0.0 or turn == ROUNDS - 1 or abs(total - room) <= 0.05 * room or (turn == 0 and total <= room):
+            break
+        power = math.log(total / fell) / math.log(step / before) if turn > 0 and fell > 0.0 and step != before else 1.0
+        before, fell = step, total
+        step *= math.pow(room / total, 1.0 / min(max(power, 1.0), 2.5))
+    for u in range(size):
+        budget[u] = room * (budget[u] / total) if total > 0.0 else room / size
+
+
+@kernel("i8, i8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
+def _narrow(
+    size: int, segments: Ints, x: Floats, least: Floats, first: int, single: bool, room: float, curves: Floats,
+    boxes: Floats, budget: Floats,
+) -> None:  # fmt: skip
+    """Narrow the boxes of an account's places to where its share of the room of one constraint lasts."""
+    _shares(size, segments, x, least, first, single, room, curves, budget)
+    for u in range(size):
+        s = segments[u]
+        floor, radius = least[u] - budget[u], curves[s, RADIUS]
+        up, down = radius, radius
+        for j in range(1 if single else int(curves[s, COUNT])):
+            at = first + CURVES * j
+            value, slope = curves[s, at + VALUE], curves[s, at + SLOPE]
+            curve, kink = curves[s, at + CURVE], curves[s, at + KINK]
+            up = min(up, _edge(value, slope, curve, kink, floor, x[u]))
+            down = min(down, _edge(value, -slope, curve, kink, floor, -x[u]))
+        center = curves[s, CENTER]
+        boxes[s, LOW] = max(boxes[s, LOW], center * (1.0 - down))
+        boxes[s, HIGH] = min(boxes[s, HIGH], center * (1.0 + up))
+
+
+@inlined()
+def _spent(curves: Floats, s: int, now: Floats, c: int) -> float:
+    """Return what the drifts of a segment may have cost since its certification, USD."""
+    spent = 0.0
+    for k in range(CLASSES):
+        if curves[s, EXPOSED + k] > 0.0:
+            spent += curves[s, EXPOSED + k] * (curves[s, SPENT + k] + now[c, DRIFT + k])
+    return spent
+
+
+@kernel("i8, i8, f8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+def _measure(
+    row: int, size: int, now: Floats, slot: Ints, page_column: Ints, curves: Floats, segments: Ints, x: Floats,
+    upper: Floats, lower: Floats, sums: Floats,
+) -> bool:  # fmt: skip
+    """Write an account's segments, moves and terms by place, and their sums; return whether curves are good for these.
+
+    sums: float64[4], of the terms of both constraints, of what drifts have cost, and of what a unit of drift costs.
+    """
+    sums[:] = 0.0
+    for u in range(size):
+        s = slot[row, u]
+        c = page_column[s // PAGE]
+        x[u] = now[c, PRICE] / curves[s, CENTER] - 1.0
+        if not abs(x[u]) <= curves[s, RADIUS]:
+            return False
+        segments[u] = s
+        upper[u] = _least(curves, s, UPPER_AT, int(curves[s, COUNT]), x[u])
+        lower[u] = _worth(curves, s, LOWER_AT, x[u])
+        sums[0] += upper[u]
+        sums[1] += lower[u]
+        sums[2] += _spent(curves, s, now, c)
+        for k in range(CLASSES):
+            sums[3] += curves[s, EXPOSED + k]
+    return True
+
+
+@kernel("i8, i8[::1], f8, f8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1]")
+def _provide(
+    size: int, segments: Ints, more: float, now: Floats, page_column: Ints, curves: Floats, boxes: Floats
+) -> None:  # fmt: skip
+    """Let the boxes of an account's places allow for so much more drift of each class that concerns them."""
+    for u in range(size):
+        s = segments[u]
+        c = page_column[s // PAGE]
+        for k in range(CLASSES):
+            boxes[s, LIMIT + k] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
+
+
+@kernel("f8, f8, f8, f8[::1]")
+def _lasts(changed: float, room: float, other: float, cover: Floats) -> bool:
+    """Return whether enough of the room of both constraints is left."""
+    upper: bool = not cover[UPPER_FULL] > 0.0 or room >= FRESH * cover[UPPER_FULL]
+    lower: bool = not cover[LOWER_FULL] > 0.0 or (other >= FRESH * cover[LOWER_FULL] and changed <= cover[LOWER_LIMIT])
+    return upper and lower
+
+
+@kernel(
+    "i8, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i2[:, ::1],"
+    "f8[:, :, :, ::1], f8[::1]"
+)
+def review(
+    row: int, changed: float, now: Floats, slot: Ints, page_column: Ints, columns: Ints, curves: Floats,
+    boxes: Floats, covers: Floats, shorts: Shorts, matrices: Floats, stress: Floats,
+) -> bool:  # fmt: skip
+    """Split an account's room anew around the present prices; return whether there is enough of it.
+
+    changed: the sum of the changes of correlations so far; now: float64[columns, NOW_FIELDS]; other arrays as in
+    `kernels.netted_accounts`. False, and no box is written, where a price is beyond its radius, a number is not one,
+    correlations went further than the lower constraint allows, or less than FRESH of the room of a constraint is left:
+    then the account has to be evaluated.
+    """
+    size, of, cover = shorts[row, PLACES_OF], shorts[row, SET], covers[row]
+    segments, x, sums = np.empty(size, dtype=np.int64), np.empty(size), np.empty(4)
+    upper, lower, budget, hedge = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    if not _measure(row, size, now, slot, page_column, curves, segments, x, upper, lower, sums):
+        return False
+    correlated = cover[UPPER_WEIGHT] > 0.0 and size > 1
+    for u in range(size):
+        hedge[u] = curves[segments[u], HEDGE]
+    if correlated and changed != cover[NORM_AT]:
+        between = matrices_of(matrices[of], columns, page_column, slot, row, size)
+        cover[NORM], cover[NORM_AT] = netting.norm(hedge, between, stress[of]), changed
+    room = cover[UPPER_FIXED] - cover[UPPER_WEIGHT] * cover[NORM] + sums[0] - sums[2]
+    other = cover[LOWER_FIXED] + sums[1] - sums[2]
+    if not _lasts(changed, room, other, cover):
+        return False
+    for u in range(size):
+        boxes[segments[u], LOW], boxes[segments[u], HIGH] = -math.inf, math.inf
+    drift, limit = math.inf, cover[LOWER_LIMIT]
+    if cover[UPPER_FULL] > 0.0:
+        drift = OF_DRIFT * room
+        kept = OF_CORRELATION * room if correlated else 0.0
+        if correlated:
+            tolerated = correlation.upper_tolerance(hedge, cover[NORM], stress[of], kept / cover[UPPER_WEIGHT])
+            limit = min(limit, changed + tolerated)
+        _narrow(size, segments, x, upper, UPPER_AT, False, room - drift - kept, curves, boxes, budget)
+    if cover[LOWER_FULL] > 0.0:
+        drift = min(drift, OF_DRIFT * other)
+        _narrow(size, segments, x, lower, LOWER_AT, True, other * (1.0 - OF_DRIFT), curves, boxes, budget)
+    cover[CORRELATION_LIMIT] = limit
+    more = drift / sums[3] if sums[3] > 0.0 else math.inf
+    _provide(size, segments, more, now, page_column, curves, boxes)
+    return True
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+@inlined()
+def _is_above(one: Floats, j: int, other: Floats, i: int, radius: float) -> bool:
+    """Return whether curve j of one is nowhere below curve i of the other within the radius."""
+    value, bend = one[VALUE, j] - other[VALUE, i], one[CURVE, j] - other[CURVE, i]
+    kink = one[KINK, j] - other[KINK, i]
+    above = value >= 0.0
+    for side in (-1.0, 1.0):
+        slope = side * (one[SLOPE, j] - other[SLOPE, i]) - kink
+        above &= value + radius * (slope - 0.5 * radius * bend) >= 0.0
+        if bend < 0.0 and 0.0 < slope / bend < radius:
+            above &= value + 0.5 * slope * slope / bend >= 0.0
+    found: bool = above
+    return found
+
+
+@kernel("f8[:, ::1], i8, f8, i8, f8[:, ::1]")
+def keep(found: Floats, count: int, radius: float, s: int, curves: Floats) -> None:
+    """Keep those of a place's upper curves that can be the least of all within the radius, at most KEPT.
+
+    found: float64[CURVES, >= count]. Of those beyond KEPT one curve is made that lies below all of them.
+    """
+    chosen, left = np.empty(KEPT, dtype=np.int64), np.ones(count, dtype=np.bool_)
+    kept = 0
+    for _ in range(count):
+        lowest = -1
+        for j in range(count):
+            if left[j] and (lowest < 0 or found[VALUE, j] < found[VALUE, lowest]):
+                lowest = j
+        left[lowest] = False
+        matters = True
+        for i in range(min(kept, KEPT)):
+            if _is_above(found, lowest, found, chosen[i], radius):
+                matters = False
+        if not matters:
+            continue
+        if kept < KEPT:
+            chosen[kept] = lowest
+            for n in range(CURVES):
+                curves[s, UPPER_AT + CURVES * kept + n] = found[n, lowest]
+            kept += 1
+        else:
+            _merge(found, lowest, s, UPPER_AT + CURVES * (KEPT - 1), curves)
+    curves[s, COUNT] = kept
+
+
+@inlined()
+def _merge(found: Floats, j: int, s: int, at: int, curves: Floats) -> None:
+    """Lower a segment's curve until it is nowhere above another one."""
+    middle = 0.5 * (curves[s, at + SLOPE] + found[SLOPE, j])
+    apart = 0.5 * abs(curves[s, at + SLOPE] - found[SLOPE, j])
+    curves[s, at + VALUE] = min(curves[s, at + VALUE], found[VALUE, j])
+    curves[s, at + SLOPE] = middle
+    curves[s, at + CURVE] = max(curves[s, at + CURVE], found[CURVE, j])
+    curves[s, at + KINK] = max(curves[s, at + KINK], found[KINK, j]) + apart

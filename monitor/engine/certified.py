@@ -1,0 +1,327 @@
+"""Certificates over the book: which accounts a move of the market concerns, and their renewal.
+
+A layer over the exact path that can be left out: it says of which accounts no watched condition can have changed, and
+evaluates the others from nothing, to the last bit as the exact path would (docs/certificates.md). The accounts of one
+parameter set under model P are a group. A group is watched one account at a time as long as few leave their
+certificates; when many do, it goes back to the exact path, which sweeps all accounts of a column, and is certified anew
+beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from kernels.accounts import NETTED
+from kernels.certificates import conditions, joint, renew, watch
+from kernels.netted_accounts import shrinkage_by
+from monitor.engine.figures import Floats, Ints
+from monitor.engine.followed import Followed
+from monitor.engine.netting import largest_change
+from monitor.engine.swept import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.column import Column
+    from monitor.engine.market import Market
+    from monitor.engine.swept import Swept
+    from schemas.records import Status
+
+STATUS: Final[dict[Status, int]] = {
+    "healthy": conditions.HEALTHY, "warning": conditions.WARNING, "margin_call": conditions.MARGIN_CALL,
+    "liquidation": conditions.LIQUIDATION, "bankrupt": conditions.BANKRUPT, "recovered": conditions.RECOVERED,
+}  # fmt: skip
+
+FEW = 100  # accounts that are evaluated one by one at a record; with more of them the group is swept
+CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
+RENEWED, RENEWED_SHARE = 4, 2_000  # accounts, and 1 in so many, that are certified beside a sweep
+LOOKED = 16  # accounts that are looked at for each of these
+LEAST_HELD = 1_000  # segments of a group: with fewer a sweep costs about what a certificate does
+
+
+@dataclass(slots=True)
+class Work:
+    """What the layer has done, in accounts: out of their boxes (`pops`), `resplit`, `evaluated` and `certified`.
+
+    `swept` counts how often a group went back to the exact path.
+    """
+
+    pops: int = 0
+    resplit: int = 0
+    evaluated: int = 0
+    certified: int = 0
+    swept: int = 0
+
+
+class Group:
+    """The accounts of one parameter set under model P, swept while the group is `exact`."""
+
+    def __init__(self, owner: Certificates) -> None:
+        self._owner = owner
+        self.columns: list[Column] = []
+        self.exact = True
+        self.up_to_date = True  # what the exact path rests on
+        self.changed_by = 0.0  # the correlations when the exact path was left
+        self.outside: dict[int, int] = {}  # by column, of its certificates beyond what is calm, when last looked
+        self.turn = 0  # whose it is among those outside
+
+    def take(self, column: Column, *, index_only: bool = False, moved: bool = True) -> None:
+        """Take what a column has read of the market: `Followed.take`."""
+        self._owner.take(column, index_only=index_only, moved=moved)
+
+
+class Certificates:
+    """Certificates of the accounts of one book."""
+
+    def __init__(self, swept: Swept) -> None:
+        self.work = Work()
+        self._swept = swept
+        self._segments = swept.segments
+        self._followed = Followed(swept.segments, swept.tables)
+        self._groups: dict[int, Group] = {}
+        self._changed_by = 0.0  # sum of the largest changes of correlations
+        self._covers: Floats = np.zeros((0, joint.COVER_FIELDS))
+        self._rows: Ints = np.zeros(0, dtype=np.int64)
+        self._failed: Ints = np.zeros(0, dtype=np.int64)
+        self._status_of: dict[int, Status] = {}
+        self._known: dict[int, float] = {}  # requirements that were solved since anything moved, USD
+        self._bits_known: set[int] = set()  # accounts that were judged since then
+
+    # --- accounts -------------------------------------------------------------------------------
+
+    def set_account(self, row: int, status: Status) -> float:
+        """Judge, and certify if that is at hand, an account with another portfolio; return its requirement, USD."""
+        self._forget_known()
+        self._status_of[row] = status
+        rows = np.array([row], dtype=np.int64)
+        self.void(rows)
+        if self.watches(row):
+            self._evaluate(rows, judging=True, aim=renew.CERTIFY)
+            return self._known[row]
+        return float(self._swept.solve(rows, judging=True)[0])
+
+    def set_status(self, row: int, status: Status) -> None:
+        """Take notice of an account's status; a certificate for another one ends."""
+        if self._status_of[row] != status:
+            self._status_of[row] = status
+            self.void(np.array([row], dtype=np.int64))
+
+    def watches(self, row: int) -> bool:
+        """Whether an account is looked at only where it leaves its certificate."""
+        if not self._swept.is_netted(row):
+            return False
+        group = self._groups.get(int(self._swept.figures.set_of[row]))
+        return group is not None and not group.exact
+
+    def requirement(self, row: int) -> float:
+        """Return the exact requirement of an account that is watched, USD."""
+        if row not in self._known:
+            self._evaluate(np.array([row], dtype=np.int64), judging=False, aim=renew.KEEP)
+        return self._known[row]
+
+    def judge(self, row: int) -> None:
+        """Bring the condition bits of an account up to date, those included that its certificate does not watch."""
+        if row not in self._bits_known and self.watches(row):
+            self._evaluate(np.array([row], dtype=np.int64), judging=True, aim=renew.KEEP)
+
+    def _forget_known(self) -> None:
+        if self._known:
+            self._known, self._bits_known = {}, set()
+
+    def void(self, rows: Ints) -> None:
+        """Let some accounts have no certificates."""
+        s, f = self._segments, self._swept.figures
+        if len(self._covers) < f.rows:  # accounts come in by this way
+            larger = np.zeros((f.rows, joint.COVER_FIELDS))
+            larger[: len(self._covers)] = self._covers
+            self._covers = larger
+        watch.void_rows(rows, f.slot, f.shorts, s.curves, s.boxes, self._covers, s.account, s.extremes)
+
+    # --- market ---------------------------------------------------------------------------------
+
+    def add_column(self, column: Column, set_index: int) -> None:
+        """Take a new column; its index is the number of those before it."""
+        self._followed.add_column()
+        if column.netted:
+            column.group = self._groups.setdefault(set_index, Group(self))
+            column.group.columns.append(column)
+
+    def take(self, column: Column, *, index_only: bool, moved: bool) -> None:
+        """Take what a column has read of the market: `Followed.take`."""
+        if not self._followed.take(column, index_only=index_only, moved=moved):
+            self.void(column.accounts)
+
+    def follow(self, columns: list[Column], market: Market, *, index_only: bool) -> list[Column]:
+        """Follow the market in columns whose accounts are watched, and judge whom it concerns; return the others."""
+        self._forget_known()
+        watched: dict[Group, list[Column]] = {}
+        others = []
+        for column in columns:
+            group = column.group
+            if group is not None and not group.exact:
+                self._follow(column, market, index_only=index_only)
+                watched.setdefault(group, []).append(column)
+                continue
+            others.append(column)
+            if group is not None:
+                self._enter(group)
+        for group, own in watched.items():
+            self._look_at(self._leavers(own), group)
+        return others
+
+    def _follow(self, column: Column, market: Market, *, index_only: bool) -> None:
+        held = column.pricing.held
+        followed = column.follow(market, index_only=index_only)
+        if followed == "nothing":
+            column.price(market)
+        if column.pricing.held != held:
+            self._swept.take_held(column)
+        self.take(column, index_only=followed == "index", moved=True)
+
+    def take_correlations(self, rows: Ints, before: tuple[Floats, Floats]) -> Ints:
+        """Judge whom new correlations concern of those watched among some accounts; return the others.
+
+        before: matrices and k that were in force until now.
+        """
+        self._forget_known()
+        changes = [largest_change(*one) for one in zip(*before, *self._swept.netting.in_force, strict=True)]
+        largest = max(changes, default=0.0)
+        if largest == np.inf:
+            self.forget()
+            return rows
+        self._changed_by += largest
+        f = self._swept.figures
+        netted, others = (f.traits[rows] & NETTED) != 0, np.ones(len(rows), dtype=np.bool_)
+        for index, group in self._groups.items():
+            if not group.exact:
+                own = netted & (f.set_of[rows] == index)
+                others &= ~own
+                limits = self._covers[rows[own], joint.CORRELATION_LIMIT]
+                self._look_at(rows[own][~(limits >= self._changed_by)], group)
+        return rows[others]
+
+    def forget(self) -> None:
+        """Let nobody have a certificate, and all be swept, from now on."""
+        for group in self._groups.values():
+            if not group.exact:
+                self._give_up(group)
+                group.changed_by = -np.inf  # no bound outlives this
+                self._enter(group)
+            self.void(rows_of(group.columns))
+
+    # --- who has to be looked at ----------------------------------------------------------------
+
+    def _leavers(self, columns: Sequence[Column]) -> Ints:
+        """Return the accounts that are outside of their boxes in some columns."""
+        s, found = self._segments, []
+        if len(self._rows) < len(s.account):
+            self._rows, self._failed = np.zeros((2, len(s.account)), dtype=np.int64)
+        for column in columns:
+            now = self._followed.now[column.index]
+            count = watch.leavers(*s.pages(column.index), now, s.boxes, s.account, s.extremes, self._rows)
+            if count:
+                found.append(self._rows[:count].copy())
+        if len(found) > 1:
+            return np.unique(np.concatenate(found))
+        return found[0] if found else _NOBODY
+
+    def _look_at(self, rows: Ints, group: Group) -> None:
+        """Judge accounts that left their boxes: few by themselves, many from tables, after which all are swept."""
+        if not len(rows):
+            return
+        failed = self._review(rows)
+        if 0 < len(failed) <= FEW:
+            self._evaluate(failed, judging=True, aim=renew.CERTIFY)
+        elif len(failed):
+            for column in group.columns:
+                column.catch_up()
+            self._swept.solve(failed, judging=True)
+            self.void(failed)
+            self._give_up(group)
+
+    def _review(self, rows: Ints) -> Ints:
+        """Split the room of accounts anew around the present prices; return those that have too little of it."""
+        s, f, t = self._segments, self._swept.figures, self._swept.tables
+        count = watch.review_rows(
+            rows, len(rows), self._changed_by, self._followed.now, f.slot, s.page_column, t.columns, s.curves, s.boxes,
+            self._covers, f.shorts, *self._swept.netting.in_force, s.account, s.extremes, self._failed,
+        )  # fmt: skip
+        self.work.pops += len(rows)
+        self.work.resplit += len(rows) - count
+        return self._failed[:count].copy()
+
+    def _evaluate(self, rows: Ints, *, judging: bool, aim: int) -> None:
+        """Evaluate accounts at the prices last taken, from nothing; aim: `renew.KEEP`, VOID or CERTIFY."""
+        s, f, j, t, of = self._segments, self._swept.figures, self._swept.judged, self._swept.tables, self._followed
+        netting = self._swept.netting
+        requirement = np.empty(len(rows))
+        statuses = np.array([STATUS[self._status_of[row]] for row in rows.tolist()], dtype=np.int64)
+        counts = np.array([j.counts[0], 0], dtype=np.int64)
+        renew.renew(
+            rows, statuses, judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row, s.quantity, s.hedge,
+            s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor, j.thresholds, j.bits,
+            of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes, self._covers, s.account,
+            s.extremes, requirement, j.changed, counts,
+        )  # fmt: skip
+        j.counts[0] = counts[0]
+        self._known.update(zip(rows.tolist(), requirement.tolist(), strict=True))
+        if judging:
+            self._bits_known.update(rows.tolist())
+        self.work.evaluated += len(rows)
+        self.work.certified += int(counts[1])
+
+    # --- the exact path and back ----------------------------------------------------------------
+
+    def _give_up(self, group: Group) -> None:
+        """Let the exact path do from the next record on."""
+        group.exact, group.up_to_date = True, False
+        group.outside = {column.index: 1 for column in group.columns}
+        self.work.swept += 1
+
+    def _enter(self, group: Group) -> None:
+        """Bring all that the exact path rests on up to date."""
+        if group.up_to_date:
+            return
+        group.up_to_date = True
+        for column in group.columns:
+            if column.has_accounts:
+                column.catch_up()
+                self._swept.sweep(column, judging=False)
+        changed = self._changed_by - group.changed_by
+        shrunk = [shrinkage_by(changed, k, k) if changed < np.inf else 0.0 for k in self._swept.netting.stress]
+        self._swept.shrink(rows_of(group.columns), np.array(shrunk))
+
+    def renew(self, columns: Sequence[Column]) -> None:
+        """Certify some accounts of columns that were just swept; where few are left, watch their group from now on."""
+        for column in columns:
+            group = column.group
+            if group is None or sum(self._segments.held_by(one.index) for one in group.columns) < LEAST_HELD:
+                continue
+            self._renew_some(column, group)
+            if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
+                for one in group.columns:
+                    self._count(one, group, len(self._leavers([one])))
+                if all(group.outside[one.index] <= 0 for one in group.columns):
+                    group.exact, group.changed_by = False, self._changed_by
+
+    def _renew_some(self, column: Column, group: Group) -> None:
+        rows, held = self._leavers([column]), self._segments.held_by(column.index)
+        left = len(rows)
+        if left:
+            renewed = RENEWED + held // RENEWED_SHARE
+            # By turns: some have no certificate at any time, and must not take the turns of the others.
+            group.turn += renewed
+            some = np.roll(rows, -(group.turn % left))[: LOOKED * renewed]
+            failed, certified = self._review(some), self.work.certified
+            self._evaluate(failed[:renewed], judging=False, aim=renew.CERTIFY)
+            left -= len(some) - len(failed) + self.work.certified - certified
+        self._count(column, group, left)
+
+    def _count(self, column: Column, group: Group, left: int) -> None:
+        group.outside[column.index] = left - CALM - self._segments.held_by(column.index) // CALM_SHARE
+
+
+_NOBODY: Ints = np.zeros(0, dtype=np.int64)

@@ -1,0 +1,111 @@
+"""Arrays of all accounts of a book, and what is computed for all of them at once: the exact path.
+
+Sweeps take the prices of a column for every account that holds it, and judge the accounts by their figures; netted ones
+between whose bounds a threshold lies are solved.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kernels import accounts as kernel
+from kernels import added_sweep, netted_bounds
+from kernels.netted_accounts import COIN, WIDTH
+from monitor.engine.figures import Figures, Floats, Ints
+from monitor.engine.judged import Judged
+from monitor.engine.netting import Netting
+from monitor.engine.segments import Segments
+from monitor.engine.tables import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.engine.column import Column
+
+GROWTH = 2  # arrays double when full: appending n accounts copies O(n) in all
+
+
+class Swept:
+    """Figures by account, segments by account and column, tables by column, and thresholds by parameter set."""
+
+    def __init__(self) -> None:
+        self.figures = Figures(64, 4)
+        self.segments = Segments()
+        self.tables = Tables()
+        self.judged = Judged()
+        self.netting = Netting()
+
+    def make_room(self, rows: int, places: int = 0) -> None:
+        """Have room for so many accounts in so many underlyings each."""
+        f = self.figures
+        if rows > f.rows or places > f.places:
+            self.figures = f.grown(
+                GROWTH * f.rows if rows > f.rows else f.rows, GROWTH * places if places > f.places else f.places
+            )
+        self.judged.make_room(self.figures.rows)
+
+    def sweep(self, column: Column, *, judging: bool) -> None:
+        """Take a column's new prices for all accounts that hold it."""
+        f, s, j = self.figures, self.segments, self.judged
+        if not column.swept:
+            self.take_held(column)
+            return
+        totals = (s.seen_held, f.record, f.shorts, self.netting.mm_factor, j.thresholds, j.bits, j.changed)
+        first, last = s.pages(column.index)
+        p, table = column.pricing, self.tables.of(column.index)
+        if column.netted:
+            width, falls, rises = self.tables.columns[column.index, WIDTH:COIN].tolist()
+            netted_bounds.sweep(
+                first, last, s.start, s.stop, s.row, s.quantity, table, width, falls, rises, p.held, judging,
+                s.account, s.place, s.hedge, s.left, s.right, s.share, *totals, j.unsure, j.counts,
+            )  # fmt: skip
+            self._solve_open()
+        else:
+            shock = p.parameters
+            added_sweep.sweep(
+                first, last, s.start, s.stop, s.row, s.quantity, table, len(p.table.move), p.group_rate, p.index_price,
+                shock.delta_shock_slope, shock.delta_shock_threshold_usd, shock.max_delta_shock, shock.mm_factor,
+                p.held, judging, s.account, s.place, *totals, j.counts,
+            )  # fmt: skip
+
+    def take_held(self, column: Column) -> None:
+        """Let the accounts of a column that is not swept count it as held, or not any more."""
+        s, held = self.segments, column.pricing.held
+        slots = s.live(column.index)
+        other = slots[s.seen_held[slots] != held]
+        s.seen_held[other] = held
+        self.figures.held_places[s.account[other]] += 1 if held else -1
+
+    def judge(self, rows: Ints) -> None:
+        """Judge accounts by their figures."""
+        f, j = self.figures, self.judged
+        kernel.judge_rows(
+            rows, f.record, f.shorts, self.netting.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts
+        )
+        self._solve_open()
+
+    def solve(self, rows: Ints, *, judging: bool) -> Floats:
+        """Return the exact requirements of netted accounts, USD, and judge them by these if that is asked for."""
+        return self.netting.solve(rows, self.figures, self.segments, self.tables, self.judged, judging=judging)
+
+    def shrink(self, rows: Ints, shrunk: Floats) -> None:
+        """Let bounds of netted accounts rest on the matrices in force: `Netting.shrink`."""
+        self.netting.shrink(rows, self.figures, self.segments, self.tables, shrunk)
+
+    def is_netted(self, row: int) -> bool:
+        """Whether an account is swept under model P."""
+        return bool(self.figures.traits[row] & kernel.NETTED)
+
+    def _solve_open(self) -> None:
+        if self.judged.counts[1]:
+            rows = self.judged.open_rows()
+            self.judged.counts[1] = 0
+            self.solve(rows, judging=True)
+
+
+def rows_of(columns: Iterable[Column]) -> Ints:
+    """Return the accounts that hold something of some columns, ascending."""
+    found = [column.accounts for column in columns if column.has_accounts]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)

@@ -1,0 +1,39 @@
+"""Whose certificates were left, against asking every segment."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from kernels.certificates import joint, watch
+from kernels.netted_accounts import PAGE
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_those_are_found_that_are_outside(seed: int) -> None:
+    """Every account of the column that a price or a drift has left is found, in order, and no other one."""
+    rng = np.random.default_rng(seed)
+    size = 3 * PAGE
+    boxes, curves = rng.uniform(0.0, 1.0, (size, joint.BOX_FIELDS)), np.zeros((size, joint.CURVE_FIELDS))
+    boxes[:, joint.LOW] = rng.uniform(90.0, 100.0, size)
+    boxes[:, joint.HIGH] = rng.uniform(100.0, 110.0, size)
+    account = np.where(rng.random(size) < 0.9, np.arange(size), -1)
+    for s in range(0, size, 97):
+        joint.void(s, curves, boxes)
+    first, last = np.array([0, 2 * PAGE]), np.array([PAGE, 2 * PAGE + int(rng.integers(1, PAGE))])
+    account[last[1] :] = -1
+    extremes = watch.nothing(size)
+    watch.take_all_extremes(first, last, boxes, account, extremes)
+    own = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
+    own = own[account[own] >= 0]
+    out = np.empty(size, dtype=np.int64)
+    for now in ((100.0, 0.0, 0.0), (99.0, 0.0, 0.3), (100.0, 0.3, 0.0), (80.0, 0.0, 0.0), (math.nan, 0.0, 0.0)):
+        price, *drifts = now
+        outside = [
+            account[s] for s in own
+            if not (boxes[s, joint.LOW] <= price <= boxes[s, joint.HIGH] and (drifts <= boxes[s, joint.LIMIT :]).all())
+        ]  # fmt: skip
+        count = watch.leavers(first, last, np.array(now), boxes, account, extremes, out)
+        assert out[:count].tolist() == outside
