@@ -164,7 +164,7 @@ def test_a_port_lost_between_choosing_and_starting_is_replaced(monkeypatch: pyte
         # The check before, the first attempt, and then the real ones.
         answers = [(lost, 0), (lost, ports.choose_ports(0)[1])]
         monkeypatch.setattr(
-            local, "choose_ports", lambda asked: answers.pop(0) if answers else ports.choose_ports(asked)
+            local, "choose_ports", lambda asked, more=0: answers.pop(0) if answers else ports.choose_ports(asked, more)
         )
         with LocalKafka(heap_mb=512) as broker:
             assert broker.alive

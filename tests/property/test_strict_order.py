@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.engine import (
@@ -82,9 +82,7 @@ def together(items: list[Sourced]) -> dict[str, str]:
     state = new_state()
     for partition in range(P):
         open_shard(state, partition, None, [], partitions=P, epoch=1)
-    events = {event.id: event.body for event in step(state, items)}
-    assert events
-    return events
+    return {event.id: event.body for event in step(state, items)}
 
 
 def each_apart(items: list[Sourced], draw: random.Random) -> dict[str, str]:
@@ -106,7 +104,9 @@ def each_apart(items: list[Sourced], draw: random.Random) -> dict[str, str]:
 def test_a_state_for_each_partition_says_what_one_state_for_all_says(seed: int) -> None:
     """The same events, byte for byte, whoever shares a state, in batches of any size, with flushes in between."""
     items = sequence(seed, 1_500)
-    assert each_apart(items, random.Random(seed)) == together(items)
+    said = together(items)
+    assume(said)  # a calm market says nothing
+    assert each_apart(items, random.Random(seed)) == said
 
 
 @pytest.mark.parametrize("seed", [0, 1, 6837])
@@ -170,7 +170,9 @@ def test_taking_over_changes_no_byte(seed: int) -> None:
             state = taken_over(state, stored)
     for event in collect(state).events:
         said.setdefault(event.id, set()).add(event.body.decode())
-    assert said == {identity: {body} for identity, body in together(items).items()}
+    expected = together(items)
+    assert expected
+    assert said == {identity: {body} for identity, body in expected.items()}
 
 
 def taken_over(state: State, stored: list[dict[bytes, bytes]]) -> State:
@@ -185,6 +187,7 @@ def taken_over(state: State, stored: list[dict[bytes, bytes]]) -> State:
 def crash_often(items: list[Sourced], draw: random.Random, *, crashes_at_most: int) -> None:
     """Crash every partition at random records, and compare with a state that never did."""
     expected = together(items)
+    assert expected
     said: dict[str, set[str]] = {}
     for partition in range(P):
         mine, stored, crashes = part(items, partition), dict[bytes, bytes](), 0
