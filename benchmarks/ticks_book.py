@@ -158,9 +158,8 @@ def accounts(held: list[Segments], count: int) -> list[Account]:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Two states of the same accounts over one market, and what it took to build the book of the second."""
+    """Two states of the same accounts over equal markets, and what it took to build the book of the second."""
 
-    market: Market
     quotes: Quotes
     plain: State
     certified: State
@@ -171,20 +170,27 @@ class Built:
 
 def build(held: list[Segments], count: int) -> Built:
     """Build both states; certificates are made by the ticks that come."""
-    market, quotes = Market(), Quotes()
-    for record in quotes.definitions():
-        market.apply(record)
-    put_correlations(market, matrices(UNDERLYINGS)[0, 0])
+    quotes = Quotes()
+    definitions = quotes.definitions()
+    markets = [_market(definitions) for _ in range(2)]
     people = accounts(held, count)
-    plain = _filled(Book(certificates=False), people, market)
-    _take_money(plain, people, market)
+    plain = _filled(Book(certificates=False), people, markets[0])
+    _take_money(plain, people, markets[0])
     copies = [msgspec.structs.replace(one, timers={}, outbox=[]) for one in people]
     before, start_s = rss_bytes(), time.perf_counter()
-    book = _filled(Book(certificates=True), copies, market)
+    book = _filled(Book(certificates=True), copies, markets[1])
     rebuild_s, rss = time.perf_counter() - start_s, rss_bytes() - before
-    states = [_state(one, of, market) for one, of in ((plain, people), (book, copies))]
+    states = [_state(*one) for one in zip((plain, book), (people, copies), markets, strict=True)]
     positions = sum(len(of.row) for of in held)
-    return Built(market, quotes, states[0], states[1], rebuild_s, rss, positions)
+    return Built(quotes, states[0], states[1], rebuild_s, rss, positions)
+
+
+def _market(definitions: list[Input]) -> Market:
+    market = Market()
+    for record in definitions:
+        market.apply(record)
+    put_correlations(market, matrices(UNDERLYINGS)[0, 0])
+    return market
 
 
 def put_correlations(market: Market, estimate: Floats) -> None:

@@ -31,7 +31,7 @@ from kernels import (
     surface,
 )
 from kernels._jit import TALLY
-from kernels.certificates import book, drift_rows, joint, places, renew, watch
+from kernels.certificates import added, book, drift_rows, joint, places, renew, standard, watch
 
 
 class WarmUp(NamedTuple):
@@ -168,11 +168,22 @@ def _certificates() -> None:
         nobody,
     )  # fmt: skip
     watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, one, extremes)
-    drift_rows.column_drifts(contracts_now, contracts_now, np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6))
+    drift_rows.part_drift(
+        contracts_now, contracts_now, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6)
+    )
     renew.renew(
         nobody, nobody, True, renew.KEEP, slot, one, columns, one, one, one, money, money, short, short, money,
         *figures, matrices, money, money, np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64), contracts_now,
         money, market, now, 0.0, curves, boxes, covers, one, extremes, money, one, np.zeros(2, dtype=np.int64),
+    )  # fmt: skip
+    thresholds = np.ones((1, accounts.THRESHOLDS))
+    standard.certify(
+        nobody, nobody, nobody, np.zeros((0, 1)), slot, one, columns, one, one, one, money, *figures, thresholds,
+        contracts_now, market, now, np.zeros((1, standard.RATES)), curves, covers, nobody,
+    )  # fmt: skip
+    added.certify(
+        nobody, nobody, slot, one, columns, one, one, one, money, *figures, thresholds, contracts_now, money, market,
+        now, np.zeros((1, added.TERMS)), curves, covers, nobody,
     )  # fmt: skip
 
 

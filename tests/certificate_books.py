@@ -10,6 +10,7 @@ from kernels import accounts, move_losses, netted_accounts, netting, netting_sol
 from kernels._jit import Bools, Floats, Ints
 from kernels.certificates import account, conditions, correlation, places, smile, tangents
 from kernels.certificates import rows as row_kernels
+from kernels.netted_bounds import mixture
 
 SHOCKS = np.array([0.5, 0.25, 0.5, 0.3, 0.13, 1.0])
 EXTENDED = (-0.66, -0.33, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
@@ -206,7 +207,7 @@ def certify(
         c, (pnl, value, _, _) = world.coins[h.coin], s.priced[u]
         reach[0, u] = places.reach(multiplier[0], multiplier[1], c.table.move, c.table.weight)
         reach[1, u] = places.reach(raised, multiplier[3], c.table.move, c.table.weight)
-        first, second, part = places.mixture(s.losses[u], s.counts[u], s.mean[u])
+        _, first, second, right = mixture(s.losses[u], s.counts[u], s.mean[u])
         one = places.worst_cell(h.rows, h.quantity, pnl, c.side, c.width, first)
         two = places.worst_cell(h.rows, h.quantity, pnl, c.side, c.width, second)
         chosen = np.empty(widest, dtype=np.int64)
@@ -222,8 +223,9 @@ def certify(
         )  # fmt: skip
         curve = np.empty(4)
         places.lower_curve(
-            h.rows, h.quantity, pnl, value, chosen, cells, own, c.table.weight, part, raised, multiplier[3], curve
-        )
+            h.rows, h.quantity, pnl, value, chosen, cells, own, c.table.weight, 1.0 - right, raised, multiplier[3],
+            curve,
+        )  # fmt: skip
         lower[u, :, 0] = curve
     eigenvalue = float(np.linalg.eigvalsh(s.matrices[-1])[0])
     eta = correlation.sensitivity(count, world.stress, eigenvalue * (1.0 - 1e-9))

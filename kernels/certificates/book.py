@@ -3,8 +3,8 @@
 An account that left its certificate is priced by itself, its own contracts alone: a tick of an index prices nothing
 else. Arrays by account, by segment and by column as in `kernels.netted_accounts`; beside them, by column,
 
-* `contracts`, float64[R, FIELDS]: what is known of an instrument apart from the index, from row `columns[c, CONTRACTS]`
-  on, in the order of the column's rows;
+* `contracts`, float64[R, FIELDS]: what is known of an instrument apart from the index, and the CLASS of its drift, from
+  row `columns[c, CONTRACTS]` on, in the order of the column's rows;
 * `scenarios`: move, linear move, direction, weight and normalised move of each scenario, float64[5 S] from element
   `columns[c, SCENARIOS]` on;
 * `market`, float64[C, MARKET]: index, and the six shocks of `kernels.scenarios.risk_array`.
@@ -19,15 +19,15 @@ from kernels._jit import Bools, Floats, Ints, kernel
 from kernels.certificates import rows as row_kernels
 from kernels.scenarios import risk_array
 
-KIND, IS_CALL, SIZE, STRIKE, BASIS, FIXED, SHARE, FUNDING, YEARS, CODE, LOW, HIGH, SURFACE = range(13)
+KIND, IS_CALL, SIZE, STRIKE, BASIS, FIXED, SHARE, FUNDING, YEARS, CODE, LOW, HIGH, CLASS, SURFACE = range(14)
 FIELDS = SURFACE + surface.PARAMETERS
 INDEX, SHOCK = range(2)
 MARKET = SHOCK + row_kernels.SHOCKS
 MOVE, LINEAR, DIRECTION, WEIGHT, NUMBER = range(5)  # of `scenarios`
 SCENARIO = 5
 (PRICED_SIZE, PRICED_STRIKE, PRICE, PRICED_FIXED, PRICED_FUNDING, PRICED_YEARS, VOL, PRICED_LOW, PRICED_HIGH, VALUE,
- DELTA, MARKET_DELTA) = range(12)  # fmt: skip
-PRICED = 12
+ DELTA, MARKET_DELTA, PRICED_CLASS) = range(13)  # fmt: skip
+PRICED = 13
 
 
 @kernel("f8[:, ::1], i8[::1], f8, i8[::1], b1[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
@@ -46,7 +46,7 @@ def gather(
         parameters[k] = of[SURFACE:]
         priced[PRICED_SIZE, k], priced[PRICED_STRIKE, k], priced[PRICED_FIXED, k] = of[SIZE], of[STRIKE], of[FIXED]
         priced[PRICED_FUNDING, k], priced[PRICED_YEARS, k] = of[FUNDING], of[YEARS]
-        priced[PRICED_LOW, k], priced[PRICED_HIGH, k] = of[LOW], of[HIGH]
+        priced[PRICED_LOW, k], priced[PRICED_HIGH, k], priced[PRICED_CLASS, k] = of[LOW], of[HIGH], of[CLASS]
         # In the order of `monitor.engine.pricing`: exactly (1 + basis) index where nothing is fixed.
         priced[PRICE, k] = (of[BASIS] + 1.0) * index * of[SHARE] + of[FIXED]
         priced[VOL, k] = surface.volatility(

@@ -111,6 +111,19 @@ def _svi_change(
     return max(change, clipped)
 
 
+@kernel("i8, f8[::1], f8, f8, f8, i8, f8[::1], f8, f8, f8")
+def _other_code(
+    code: int, p: Floats, lo: float, hi: float, years: float, new_code: int, q: Floats, low: float, high: float,
+    after: float,
+) -> float:  # fmt: skip
+    """Return a bound of the change of s from one kind of surface row to another: they are somewhere in their ranges."""
+    least, most = vol_range(code, p, lo, hi, years)
+    fewest, highest = vol_range(new_code, q, low, high, after)
+    before, now = math.sqrt(years), math.sqrt(after)
+    found: float = max(highest * now - least * before, most * before - fewest * now)
+    return found
+
+
 @kernel("i8, f8[::1], f8, f8, f8, i8, f8[::1], f8, f8, f8, f8")
 def stdev_change(
     code: int, p: Floats, lo: float, hi: float, years: float, new_code: int, q: Floats, low: float, high: float,
@@ -118,13 +131,15 @@ def stdev_change(
 ) -> float:  # fmt: skip
     """Return a bound of |change of vol sqrt(T)| over all prices from one surface row and time to another.
 
-    p, lo, hi, years: before; q, low, high, after: now; basis: change of ln F at an unchanged index. Infinite where the
-    code changed, an option expired or a number is not finite.
+    p, lo, hi, years: before; q, low, high, after: now; basis: change of ln F at an unchanged index. Infinite where
+    an option expired, or a number is not finite.
     """
-    if new_code != code or not (years > 0.0 and after > 0.0):
+    if not (years > 0.0 and after > 0.0):
         return math.inf
     found = math.inf
-    if code == surface.CONSTANT:
+    if new_code != code:
+        found = _other_code(code, p, lo, hi, years, new_code, q, low, high, after)
+    elif code == surface.CONSTANT:
         found = abs(math.sqrt(after) * q[0] - math.sqrt(years) * p[0])
         if not (min(p[0], q[0]) >= surface.MIN_VOL and max(p[0], q[0]) <= surface.MAX_VOL):
             found = max(found, surface.MAX_VOL * abs(math.sqrt(after) - math.sqrt(years)))

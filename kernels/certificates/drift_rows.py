@@ -84,35 +84,36 @@ def drifts(
         out[i, TURN] = change * (drift.FIRST / deviation + drift.PEAK) + abs(h) * (1.0 + drift.PEAK / deviation)
 
 
-@kernel("f8[:, ::1], f8[:, ::1], b1[::1], f8, f8, f8[::1]")
-def column_drifts(
-    before: Floats, now: Floats, held: Bools, least_index: float, largest_index: float, shocks: Floats
-) -> tuple[float, float]:
-    """Return the largest RHO of the futures and perpetuals of one underlying, and of its options, of what is held.
+@kernel("f8[:, ::1], f8[:, ::1], i8[::1], b1[::1], f8, f8, f8[::1]")
+def part_drift(
+    before: Floats, now: Floats, rows: Ints, held: Bools, least_index: float, largest_index: float, shocks: Floats
+) -> float:
+    """Return the largest RHO of those of some rows of one underlying that are held.
 
-    before, now: float64[n, FIELDS] of `kernels.certificates.book`, a row's place being the same in both; held: bool[n].
+    before, now: float64[n, FIELDS] of `kernels.certificates.book`, a row's place being the same in both; rows:
+    int64[k]; held: bool[n].
     """
-    n = before.shape[0]
+    n = rows.shape[0]
     kind, is_call, code = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_), np.empty((2, n), dtype=np.int64)
     parameters, fields = np.empty((2, n, surface.PARAMETERS)), np.empty((2, 5, n))
     strike, out = np.empty(n), np.empty((n, COLUMNS))
-    for i in range(n):
-        kind[i], is_call[i], strike[i] = int(now[i, book.KIND]), now[i, book.IS_CALL] != 0.0, now[i, book.STRIKE]
+    for k in range(n):
+        i = rows[k]
+        kind[k], is_call[k], strike[k] = int(now[i, book.KIND]), now[i, book.IS_CALL] != 0.0, now[i, book.STRIKE]
         for t in range(2):
             of = before[i] if t == 0 else now[i]
-            code[t, i] = int(of[book.CODE])
-            parameters[t, i] = of[book.SURFACE :]
-            fields[t, 0, i], fields[t, 1, i], fields[t, 2, i] = of[book.BASIS] + 1.0, of[book.FUNDING], of[book.YEARS]
-            fields[t, 3, i], fields[t, 4, i] = of[book.LOW], of[book.HIGH]
+            code[t, k] = int(of[book.CODE])
+            parameters[t, k] = of[book.SURFACE :]
+            fields[t, 0, k], fields[t, 1, k], fields[t, 2, k] = of[book.BASIS] + 1.0, of[book.FUNDING], of[book.YEARS]
+            fields[t, 3, k], fields[t, 4, k] = of[book.LOW], of[book.HIGH]
     one, two = fields[0], fields[1]
     drifts(
         kind, is_call, strike, least_index, largest_index, shocks, one[0], one[1], one[2], code[0], parameters[0],
         one[3], one[4], two[0], two[1], two[2], code[1], parameters[1], two[3], two[4], out,
     )  # fmt: skip
-    futures, options = 0.0, 0.0
-    for i in range(n):
-        if held[i] and kind[i] >= scenarios.LINEAR_OPTION:
-            options = max(options, out[i, RHO])
-        elif held[i]:
-            futures = max(futures, out[i, RHO])
-    return futures, options
+    most = 0.0
+    for k in range(n):
+        if held[rows[k]]:
+            most = max(most, out[k, RHO])
+    largest: float = most
+    return largest

@@ -9,12 +9,16 @@ detection each place has a box of its own, whose budgets add up to the room: out
 the present prices, which takes neither prices of contracts nor a solve. Proofs: `docs/certificates.md`.
 
 By segment, `curves` float64[slots, CURVE_FIELDS]: the index at the certification (CENTER, USD), the radius of x that
-the curves are good for (negative: no certificate), the drifts since the reference then, by class, and what a unit of
-each costs (EXPOSED, USD), the hedge (USD), how many curves (COUNT), the lower constraint's curve, and up to KEPT of the
-upper one's, four numbers each. `boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), and up to where each
-class of drift is provided for. By account, `covers` float64[rows, COVER_FIELDS]: of each constraint what is fixed (USD,
-the norm apart), how much room there was at the certification (0: no such constraint), d of the upper one, the norm L of
-the hedges and at which sum of changes of correlations it was taken, and up to which one the account is provided for.
+the curves are good for (negative: no certificate), what a unit of each class of drift costs (EXPOSED, USD) and what all
+of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves (COUNT), the lower constraint's curve,
+and up to KEPT of the upper one's, four numbers each. `boxes` float64[slots, BOX_FIELDS]: LOW and HIGH
+(index, USD), and up to where each class of drift is provided for. By account, `covers` float64[rows, COVER_FIELDS]: of
+each constraint what is fixed (USD, the norm apart), how much room there was at the certification (0: no such
+constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, and
+up to which one the account is provided for.
+
+By column, `now` float64[columns, NOW_FIELDS]: the index (PRICE), and by class of drift the sum of what references had
+drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT).
 """
 
 from __future__ import annotations
@@ -31,8 +35,9 @@ from kernels.certificates import correlation
 from kernels.certificates.places import CURVE, CURVES, KINK, SLOPE, VALUE
 from kernels.netted_accounts import PAGE, matrices_of
 
-CLASSES = 2  # of drift: futures and perpetuals, options
-CENTER, RADIUS, SPENT, EXPOSED, HEDGE, COUNT, LOWER_AT = 0, 1, 2, 4, 6, 7, 8
+CLASSES = 8  # of drift: of futures and perpetuals, and of options by expiry
+CENTER, RADIUS, SPENT, HEDGE, COUNT, EXPOSED = range(6)
+LOWER_AT = EXPOSED + CLASSES
 UPPER_AT = LOWER_AT + CURVES
 KEPT = 6
 CURVE_FIELDS = UPPER_AT + CURVES * KEPT
@@ -44,11 +49,11 @@ BOX_FIELDS = LIMIT + CLASSES
  CORRELATION_LIMIT) = range(9)  # fmt: skip
 COVER_FIELDS = 9
 
-PRICE, DRIFT = 0, 1  # of what is now: the index and the drifts by class since the reference
-NOW_FIELDS = DRIFT + CLASSES
+PRICE, DRIFT, SINCE = 0, 1, 1 + CLASSES
+NOW_FIELDS = SINCE + CLASSES
 
 FRESH = 0.05  # of the room at the certification: with less an account is looked at from nothing
-OF_DRIFT, OF_CORRELATION = 0.05, 0.05  # shares of the room that are kept for them at a split
+OF_DRIFT, OF_CORRELATION = 0.15, 0.03  # shares of the room that are kept for them at a split
 ROUNDS = 5
 NOWHERE = -1.0  # radius of a segment without a certificate
 
@@ -165,11 +170,12 @@ def _narrow(
 @inlined()
 def _spent(curves: Floats, s: int, now: Floats, c: int) -> float:
     """Return what the drifts of a segment may have cost since its certification, USD."""
-    spent = 0.0
+    spent = curves[s, SPENT]
     for k in range(CLASSES):
         if curves[s, EXPOSED + k] > 0.0:
-            spent += curves[s, EXPOSED + k] * (curves[s, SPENT + k] + now[c, DRIFT + k])
-    return spent
+            spent += curves[s, EXPOSED + k] * now[c, DRIFT + k]
+    cost: float = spent
+    return cost
 
 
 @kernel("i8, i8, f8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
@@ -235,8 +241,9 @@ def review(
     then the account has to be evaluated.
     """
     size, of, cover = shorts[row, PLACES_OF], shorts[row, SET], covers[row]
-    segments, x, sums = np.empty(size, dtype=np.int64), np.empty(size), np.empty(4)
-    upper, lower, budget, hedge = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    segments, scratch = np.empty(size, dtype=np.int64), np.empty(5 * size + 4)  # allocations cost as much as the work
+    x, upper, lower = scratch[:size], scratch[size : 2 * size], scratch[2 * size : 3 * size]
+    budget, hedge, sums = scratch[3 * size : 4 * size], scratch[4 * size : 5 * size], scratch[5 * size :]
     if not _measure(row, size, now, slot, page_column, curves, segments, x, upper, lower, sums):
         return False
     correlated = cover[UPPER_WEIGHT] > 0.0 and size > 1

@@ -151,29 +151,6 @@ def gross(rows: Ints, quantity: Floats, value: Floats, own: Floats) -> tuple[flo
     return moving, summed, swinging
 
 
-@kernel("f8[::1], i8, f8")
-def mixture(losses: Floats, count: int, mean: float) -> tuple[int, int, float]:
-    """Return the two moves of the worst mixture with a mean move in [-1, 1], and the weight of the first.
-
-    losses: float64, of which the first `count` are at moves -1 .. 1. Its loss is `kernels.netted_bounds.envelope`.
-    """
-    position = min(max(0.5 * (mean + 1.0) * (count - 1), 0.0), count - 1.0)
-    at = int(position)
-    if position == at:
-        first, second, share, best = at, at, 1.0, losses[at]
-    else:
-        first, second, share = at, at + 1, at + 1 - position
-        best = share * losses[at] + (1.0 - share) * losses[at + 1]
-    left_end = at if position == at else at + 1
-    for left in range(left_end):
-        for right in range(at + 1, count):
-            here = (right - position) / (right - left)
-            height = here * losses[left] + (1.0 - here) * losses[right]
-            if height > best:
-                first, second, share, best = left, right, here, height
-    return first, second, share
-
-
 @kernel("i8[::1], f8[::1], f8[:, ::1], i8[::1], i8, i8")
 def worst_cell(rows: Ints, quantity: Floats, pnl: Floats, side: Ints, width: int, move: int) -> int:
     """Return the scenario with the largest loss of a place among those that count at a move, the lowest of equals."""

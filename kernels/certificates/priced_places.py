@@ -35,6 +35,7 @@ from kernels.certificates.book import (
     gather,
     price,
 )  # fmt: skip
+from kernels.netted_bounds import mixture
 
 MEANS = 3  # of a place: moving, summed, swing
 
@@ -102,14 +103,11 @@ def bound_place(
     """
     every, width = np.arange(amount.shape[0]), losses.shape[0]
     c, d, hedge, mean = multiplier[0], multiplier[1], multiplier[4], multiplier[5]
-    first, second, share = places.mixture(losses, width, mean)
+    _, first, second, right = mixture(losses, width, mean)
     one = places.worst_cell(every, amount, pnl, side, width, first)
     two = places.worst_cell(every, amount, pnl, side, width, second)
     chosen = np.empty(scenario.shape[1] + 2, dtype=np.int64)
-    count = places.select(
-        every, amount, pnl, priced[VALUE], scenario[NUMBER], c, d, hedge, one, two,
-        swing, chosen,
-    )  # fmt: skip
+    count = places.select(every, amount, pnl, priced[VALUE], scenario[NUMBER], c, d, hedge, one, two, swing, chosen)
     part = np.empty((SCENARIO, count))
     direction = np.empty(count, dtype=np.int64)
     for j in range(count):
@@ -126,7 +124,8 @@ def bound_place(
     )  # fmt: skip
     curve = np.empty(places.CURVES)
     places.lower_curve(
-        every, amount, pnl, priced[VALUE], chosen[:count], cells, own, scenario[WEIGHT], share, raised, multiplier[3],
+        every, amount, pnl, priced[VALUE], chosen[:count], cells, own, scenario[WEIGHT], 1.0 - right, raised,
+        multiplier[3],
         curve,
     )  # fmt: skip
     lower[:, 0] = curve

@@ -26,14 +26,14 @@ from kernels.accounts import (
     totals,
 )
 from kernels.certificates import account, conditions, correlation, joint, places, priced_places, smile, tangents, watch
-from kernels.certificates.book import MOVE, NUMBER, PRICE, PRICED, PRICED_SIZE, SCENARIO, WEIGHT
+from kernels.certificates.book import MOVE, NUMBER, PRICE, PRICED, PRICED_CLASS, PRICED_SIZE, SCENARIO, WEIGHT
 from kernels.certificates.drift import DRIFT_ROOM
 from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS, WIDTH, settle
 from kernels.netting_solve import SOLVED
-from kernels.scenarios import COIN, LINEAR_OPTION
+from kernels.scenarios import COIN
 
-LEAST_RADIUS, MOST_RADIUS = 0.02, 0.3
-OF_ROOM = 3.0  # the radius, in multiples of what the account has left of its gross
+LEAST_RADIUS, MOST_RADIUS = 0.01, 0.3
+OF_ROOM = 6.0  # the radius, in multiples of what the account has left of its gross
 KEEP, VOID, CERTIFY = range(3)  # what becomes of certificates
 LAYOUT = 6  # of a place: first contract, where its P&L begins, moves, scenarios, column, segment
 FIRST, PNL_AT, MOVES, COUNTED, COLUMN, SEGMENT = range(LAYOUT)
@@ -95,20 +95,26 @@ def _radius(equity: float, requirement: float, gross: float, multiplier: Floats)
     return min(max(OF_ROOM * room / gross, LEAST_RADIUS), MOST_RADIUS)
 
 
-@kernel("i8, f8[::1], i8[::1], f8[:, ::1], f8, f8, f8[::1], f8[:, ::1]")
+@kernel("i8, f8[::1], i8[::1], f8[::1], f8[:, ::1], f8, f8, f8[::1], f8[:, ::1]")
 def _expose(
-    s: int, amount: Floats, kind: Ints, own: Floats, radius: float, reach: float, now: Floats, curves: Floats
+    s: int, amount: Floats, kind: Ints, drifting: Floats, own: Floats, radius: float, reach: float, now: Floats,
+    curves: Floats,
 ) -> None:  # fmt: skip
-    """Write what a unit of each class of drift costs a segment, USD, and the drifts at its certification."""
+    """Write what a unit of each class of drift costs a segment, USD, and what they cost but for what is now.
+
+    From here to the last reference the drift was now[DRIFT] - now[SINCE], and it is counted from that reference on.
+    """
     for k in range(joint.CLASSES):
         curves[s, joint.EXPOSED + k] = 0.0
-        curves[s, joint.SPENT + k] = now[joint.DRIFT + k]
     for i in range(amount.shape[0]):
         if kind[i] != COIN:
-            k = 1 if kind[i] >= LINEAR_OPTION else 0
-            curves[s, joint.EXPOSED + k] += (
+            curves[s, joint.EXPOSED + int(drifting[i])] += (
                 DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i]) * own[i, tangents.GROSS]
             )
+    curves[s, joint.SPENT] = 0.0
+    for k in range(joint.CLASSES):
+        if curves[s, joint.EXPOSED + k] > 0.0:
+            curves[s, joint.SPENT] += curves[s, joint.EXPOSED + k] * (now[joint.DRIFT + k] - 2.0 * now[joint.SINCE + k])
 
 
 @kernel(
@@ -163,7 +169,8 @@ def _certify(
         above += curves[s, joint.UPPER_AT + places.VALUE]
         below += lower[places.VALUE, 0]
         both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
-        _expose(s, amount[a:b], kind[a:b], own[a:b], radius, both, now[layout[u, COLUMN]], curves)
+        drifting = priced_places.block(priced, a, b)[PRICED_CLASS]
+        _expose(s, amount[a:b], kind[a:b], drifting, own[a:b], radius, both, now[layout[u, COLUMN]], curves)
         curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
         curves[s, joint.HEDGE] = hedge[s]
     eta = correlation.sensitivity(size, stress, 0.0)

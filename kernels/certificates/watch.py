@@ -11,12 +11,27 @@ import math
 
 import numpy as np
 
-from kernels._jit import Floats, Ints, Shorts, kernel
+from kernels._jit import Floats, Ints, Shorts, inlined, kernel
+from kernels._operations import prefetch
 from kernels.accounts import COUNT
-from kernels.certificates.joint import BOX_FIELDS, CORRELATION_LIMIT, DRIFT, HIGH, LIMIT, LOW, PRICE, review, void
+from kernels.certificates.joint import (
+    BOX_FIELDS,
+    CLASSES,
+    CORRELATION_LIMIT,
+    COVER_FIELDS,
+    CURVE_FIELDS,
+    DRIFT,
+    HIGH,
+    LIMIT,
+    LOW,
+    PRICE,
+    review,
+    void,
+)
 
 BLOCK = 64  # of segments; a page is a whole number of blocks
-OPTIONS = 1  # classes of drift: 0, of futures and perpetuals, and this one
+AHEAD = 8  # accounts
+LINE, LINES = 8, 4  # numbers of a cache line; lines of a certificate that are usually read
 
 
 @kernel("i8, f8[:, ::1], i8[::1], f8[:, ::1]")
@@ -25,13 +40,14 @@ def take_extremes(block: int, boxes: Floats, account: Ints, extremes: Floats) ->
 
     account: int64[slots], the row of each segment, -1: none.
     """
-    low, high, futures, options = -math.inf, math.inf, math.inf, math.inf
+    found = extremes[block]
+    found[:] = math.inf
+    found[LOW] = -math.inf
     for s in range(block * BLOCK, (block + 1) * BLOCK):
         if account[s] >= 0:
-            low, high = max(low, boxes[s, LOW]), min(high, boxes[s, HIGH])
-            futures, options = min(futures, boxes[s, LIMIT]), min(options, boxes[s, LIMIT + OPTIONS])
-    extremes[block, LOW], extremes[block, HIGH] = low, high
-    extremes[block, LIMIT], extremes[block, LIMIT + OPTIONS] = futures, options
+            found[LOW] = max(found[LOW], boxes[s, LOW])
+            for k in range(HIGH, BOX_FIELDS):
+                found[k] = min(found[k], boxes[s, k])
 
 
 @kernel("i8[::1], i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
@@ -45,12 +61,23 @@ def take_all_extremes(first: Ints, last: Ints, boxes: Floats, account: Ints, ext
 @kernel("i8[::1], i8[::1], f8[:, ::1], f8[::1]")
 def bounds(first: Ints, last: Ints, extremes: Floats, out: Floats) -> None:
     """Write the box, float64[BOX_FIELDS], within which no segment of a column has to be looked at."""
-    low, high, futures, options = -math.inf, math.inf, math.inf, math.inf
+    out[:] = math.inf
+    out[LOW] = -math.inf
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
-            low, high = max(low, extremes[block, LOW]), min(high, extremes[block, HIGH])
-            futures, options = min(futures, extremes[block, LIMIT]), min(options, extremes[block, LIMIT + OPTIONS])
-    out[LOW], out[HIGH], out[LIMIT], out[LIMIT + OPTIONS] = low, high, futures, options
+            out[LOW] = max(out[LOW], extremes[block, LOW])
+            for k in range(HIGH, BOX_FIELDS):
+                out[k] = min(out[k], extremes[block, k])
+
+
+@inlined()
+def _is_within(now: Floats, boxes: Floats, s: int) -> bool:
+    """Return whether the price and all drifts are within one box of several; what is not a number is in none."""
+    within = boxes[s, LOW] <= now[PRICE] <= boxes[s, HIGH]
+    for k in range(CLASSES):
+        within &= now[DRIFT + k] <= boxes[s, LIMIT + k]
+    inside: bool = within
+    return inside
 
 
 @kernel("i8[::1], i8[::1], f8[::1], f8[:, ::1], i8[::1], f8[:, ::1], i8[::1]")
@@ -62,19 +89,25 @@ def leavers(
     now: float64[NOW_FIELDS]; what is not a number is within nothing. out: int64[>= segments]; in the order of segments.
     """
     found = 0
-    price, futures, options = now[PRICE], now[DRIFT], now[DRIFT + OPTIONS]
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
-            within = extremes[block, LOW] <= price <= extremes[block, HIGH]
-            if within and futures <= extremes[block, LIMIT] and options <= extremes[block, LIMIT + OPTIONS]:
+            if _is_within(now, extremes, block):
                 continue
             for s in range(block * BLOCK, min((block + 1) * BLOCK, last[page])):
-                inside = boxes[s, LOW] <= price <= boxes[s, HIGH]
-                inside &= futures <= boxes[s, LIMIT] and options <= boxes[s, LIMIT + OPTIONS]
-                if account[s] >= 0 and not inside:
+                if account[s] >= 0 and not _is_within(now, boxes, s):
                     out[found] = account[s]
                     found += 1
     return found
+
+
+@inlined()
+def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, covers: Floats) -> None:
+    """Ask for what the review of an account reads: its certificates lie anywhere in memory."""
+    prefetch(covers, row * COVER_FIELDS)
+    for u in range(shorts[row, COUNT]):
+        at = slot[row, u] * CURVE_FIELDS
+        for line in range(LINES):
+            prefetch(curves, at + LINE * line)
 
 
 @kernel(
@@ -92,6 +125,8 @@ def review_rows(
     """
     found = 0
     for k in range(count):
+        if k + AHEAD < count:
+            _fetch(rows[k + AHEAD], slot, shorts, curves, covers)
         row = rows[k]
         if not review(
             row, changed, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress

@@ -6,13 +6,16 @@ A cache over the authoritative accounts: it can be thrown away and rebuilt at an
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kernels import accounts as kernel
+from kernels.certificates import joint
+from monitor.engine.added import Added
+from monitor.engine.bounded import Bounded
 from monitor.engine.certified import Certificates, Work
-from monitor.engine.column import ALONE, Column, Results, is_plain, is_swept
+from monitor.engine.column import Column, Results, is_plain, is_swept
 from monitor.engine.contributions import (
     added_risk,
     correlation_state,
@@ -23,10 +26,10 @@ from monitor.engine.contributions import (
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.ledger import DOLLAR, DOLLAR_TOKENS, exposures
+from monitor.engine.ledger import DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
 from monitor.engine.portfolio import stale_funding
-from monitor.engine.sums import KeptSums, Sums
+from monitor.engine.register import Register, have_priced
 from monitor.engine.swept import Swept
 from monitor.models.netted import solve
 
@@ -37,8 +40,9 @@ if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
+    from monitor.engine.sums import Sums
     from monitor.models.margin import Margin
-    from schemas.records import Instrument, MarginModel, NettingParameters, ParameterSet, StatusParameters
+    from schemas.records import Instrument, NettingParameters, ParameterSet, StatusParameters
 
 Taken = tuple[int, tuple[float, float, float]]  # condition bits; equity, initial and maintenance requirement, USD
 
@@ -47,21 +51,20 @@ class Book:
     """Figures of every account of this worker that is being evaluated."""
 
     def __init__(self, *, certificates: bool = True) -> None:
-        self._row_of: dict[str, int] = {}
-        self._name_of: list[str | None] = []
-        self._free: list[int] = []
-        self._columns: list[Column] = []
-        self._column_of: dict[tuple[str, str, MarginModel | Literal[""]], Column] = {}
-        self._of_underlying: dict[str, list[Column]] = {}
         self._sets: dict[str, int] = {}
         self._swept = Swept()
         self._segments, self._tables = self._swept.segments, self._swept.tables
         self._judged, self._netting = self._swept.judged, self._swept.netting
         self._certificates = Certificates(self._swept) if certificates else None
+        self._register = Register(self._swept, self._certificates)
+        self._row_of, self._name_of = self._register.row_of, self._register.name_of
+        self._columns, self._of_underlying = self._register.columns, self._register.of_underlying
         self._modelled = Modelled()
         self._accounts: dict[int, Account] = {}
+        certified, columns = self._certificates, self._register.columns
+        self._bounded = None if certified is None else Bounded(self._swept, certified, self._modelled)
+        self._added = None if certified is None else Added(self._swept, certified, self._accounts, columns)
         self._plain: list[bool] = []  # by set
-        self._sums = KeptSums()
         self._one_row: Ints = np.zeros(1, dtype=np.int64)
         self._taken_im_usd = math.nan
 
@@ -72,18 +75,18 @@ class Book:
 
         A `resumed` account is as it was stored: a requirement that was kept with it stays in force.
         """
-        row = self._row_of.get(account.name)
-        if row is None:
-            row = self._new_row(account.name)
+        row = self._register.row(account.name)
         set_index = self._set_index(account.config.parameter_set, market)
+        self._figures.set_of[row] = set_index
         portfolio = exposures(account, market.instruments)
         swept = is_swept(account.config.margin_model, plain=self._plain[set_index])
         netted = swept and account.config.margin_model == "P"
-        columns = [self._column(underlying, account, market, swept=swept) for underlying in sorted(portfolio.rows)]
-        asleep = [not column.has_accounts for column in columns]  # nobody held it, so nobody priced it
-        slots = self._set_columns(row, columns)
+        columns = [
+            self._register.column(underlying, account, market, swept=swept) for underlying in sorted(portfolio.rows)
+        ]
+        asleep = [not column.has_accounts for column in columns]
+        slots = self._register.set_columns(row, columns)
         f = self._figures
-        f.set_of[row] = set_index
         f.cash[row] = portfolio.usd
         f.traits[row] = (
             netted * kernel.NETTED
@@ -94,23 +97,25 @@ class Book:
         held = 0
         for place, (slot, column, was_asleep) in enumerate(zip(slots, columns, asleep, strict=True)):
             column.set_exposure(slot, portfolio.rows[column.underlying])
-            if was_asleep or column.rows_stale:
-                column.price(market)
-                if column.group is not None:
-                    column.group.take(column, moved=was_asleep)
+            have_priced(column, market, self._certificates, asleep=was_asleep)
             self._segments.seen_held[slot] = column.pricing.held
             held += column.pricing.held
             if swept and not netted:
+                column.catch_up()
                 self._store_added(row, place, column, column.evaluate_one(slot))
         f.held_places[row] = held
         self._accounts[row] = account
-        self._sums.forget(row)
+        self._register.forget_sums(row)
         if swept:
             self._modelled.forget(row)
         else:
             self._modelled.take(row, account, resumed=resumed)
             self._compute([row], market, whole=not resumed)
-        return self._judge_one(row, account, netted=netted)
+        changed = self._judge_one(row, account, netted=netted)
+        if self._bounded is not None and not swept:
+            self._bounded.void([row])
+            self._bounded.certify([row], self._accounts, self._register.columns, market)
+        return changed
 
     def take_record(
         self, account: Account, market: Market, instrument: Instrument | None, assets: Iterable[str]
@@ -123,20 +128,9 @@ class Book:
         row = self._row_of.get(account.config.account)
         if row is None or row in self._modelled:
             return None
-        sums = self._sums.get(row) or self._read_sums(row, account, market)
+        sums = self._register.take_record(row, account, market, instrument, assets)
         if sums is None:
             return None
-        if instrument is not None and instrument.type != "spot":
-            name = instrument.instrument
-            holding = account.holdings.get(name)
-            sums.take(name, instrument, holding)
-            quantity = 0.0 if holding is None else holding.quantity
-            self._set_quantity(row, sums, account, market, instrument.underlying, name, quantity)
-        if sums.first_expiry_us < market.time_us:
-            return None
-        for asset in assets:
-            if asset != DOLLAR:
-                self._set_quantity(row, sums, account, market, asset, None, sums.coins(account, asset))
         f = self._figures
         netted = f.traits[row] & kernel.NETTED
         f.cash[row] = sums.cash_usd(account)
@@ -151,46 +145,14 @@ class Book:
         f, seen_held = self._figures, self._segments.seen_held
         held = 0
         for place, (slot, column) in enumerate(sums.columns):
-            if column.rows_stale:
-                column.price(market)
-                if column.group is not None:
-                    column.group.take(column, moved=False)
+            have_priced(column, market, self._certificates, asleep=False)
             now = column.pricing.held
             seen_held[slot] = now
             held += now
             if not netted:
+                column.catch_up()
                 self._store_added(row, place, column, column.evaluate_one(slot))
         f.held_places[row] = held
-
-    def _set_quantity(
-        self, row: int, sums: Sums, account: Account, market: Market, underlying: str, name: str | None,
-        quantity: float,
-    ) -> None:  # fmt: skip
-        """Replace one quantity of an account's exposure; an underlying that this empties or begins goes or comes."""
-        columns = sums.columns
-        for slot, column in columns:
-            if column.underlying == underlying:
-                if not column.set_quantity(slot, name, quantity):
-                    others = [other for _, other in columns if other is not column]
-                    sums.columns = list(zip(self._set_columns(row, others), others, strict=True))
-                return
-        if quantity != 0.0:
-            column = self._column(underlying, account, market, swept=True)
-            asleep = not column.has_accounts
-            mine = sorted([*(other for _, other in columns), column], key=lambda one: one.underlying)
-            sums.columns = list(zip(self._set_columns(row, mine), mine, strict=True))
-            slot = next(slot for slot, other in sums.columns if other is column)
-            column.set_exposure(slot, [(name, quantity)])
-            if asleep:
-                column.price(market)
-                if column.group is not None:
-                    column.group.take(column)
-
-    def _read_sums(self, row: int, account: Account, market: Market) -> Sums | None:
-        sums = self._sums.read(row, account, market.instruments)
-        if sums is not None:
-            sums.columns = list(zip(self._figures.slots_of(row), self._columns_of(row), strict=True))
-        return sums
 
     def _judge_one(self, row: int, account: Account, *, netted: bool) -> bool:
         """Judge an account by its exact requirement, and keep that; return whether its conditions changed."""
@@ -199,6 +161,8 @@ class Book:
         self._judged.begin()
         if not netted:
             self._swept.judge(one)
+            if self._added is not None and row not in self._modelled:
+                self._added.set_account(row)
         elif self._certificates is None:
             self._taken_im_usd = self._swept.solve(one, judging=True).item()
         else:
@@ -222,16 +186,11 @@ class Book:
         row, s = self._row_of[name], self._segments
         if row in self._modelled:
             return None
-        kept = self._sums.get(row)
-        if kept is not None:
-            columns = kept.columns
-        else:
-            columns = list(zip(self._figures.slots_of(row), self._columns_of(row), strict=True))
+        columns = self._register.places(row)
         marks = []
         for slot, column in columns:
-            column.catch_up()
             p = column.pricing
-            of = p.marks.take(s.row[s.start[slot] : s.stop[slot]], 1)
+            of = p.own_marks(s.row[s.start[slot] : s.stop[slot]])
             marks.append((p.underlying, p.index_price, p.refinement, p.price_range, of))
         if len(columns) < 2 or not columns[0][1].netted:
             return marks, None
@@ -239,27 +198,34 @@ class Book:
 
     def remove(self, name: str) -> None:
         """Forget an account."""
-        row = self._row_of.pop(name, None)
+        row = self._row_of.get(name)
         if row is None:
             return
-        self._set_columns(row, [])
-        self._sums.forget(row)
+        self._register.remove(name)
         self._modelled.forget(row)
         del self._accounts[row]
         self._figures.clear_row(row)
-        self._name_of[row] = None
-        self._free.append(row)
 
     def set_status(self, account: Account) -> None:
         """Take notice of an account's status: its certificate is for the ways out of it."""
         row = self._row_of[account.name]
         if self._certificates is not None and self._swept.is_netted(row):
             self._certificates.set_status(row, account.status)
+        elif self._certificates is not None:
+            self._certificates.void(np.array([row], dtype=np.int64))
 
     @property
     def work(self) -> Work:
         """What the certificates have done."""
         return Work() if self._certificates is None else self._certificates.work
+
+    @property
+    def certified_share(self) -> float:
+        """Which part of the accounts have a certificate in every underlying that they hold; 0 without any account."""
+        rows = sorted(self._register.row_of.values())
+        slots = self._figures.slot[rows]
+        lost = (slots >= 0) & (self._segments.curves[slots, joint.RADIUS] < 0.0)
+        return float(1.0 - lost.any(axis=1).mean()) if rows else 0.0
 
     @property
     def certifying(self) -> bool:
@@ -295,13 +261,12 @@ class Book:
         columns = [column for column in columns if column.has_accounts]
         index_only &= not surface
         self._judged.begin()
-        if self._certificates is not None:
-            columns = self._certificates.follow(columns, market, index_only=index_only)
+        columns, modelled = self._follow(columns, market, index_only=index_only)
         self._sweep(columns, market, judging=at_once, index_only=index_only)
-        modelled = [column.accounts for column in columns if not column.swept]
+        modelled += [column.accounts for column in columns if not column.swept]
         if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
             # Some models read the price of dollar tokens that an account does not hold.
-            modelled.append(np.array(self._modelled.rows, dtype=np.int64))
+            modelled.append(np.array(self._computed_always(), dtype=np.int64))
         touched = [] if at_once else [column.accounts for column in columns if column.swept]
         if modelled:
             touched.append(np.unique(np.concatenate(modelled)))
@@ -309,23 +274,34 @@ class Book:
         if touched:
             self._swept.judge(np.unique(np.concatenate(touched)))
         changed = self._changed()
-        if not changed and self._certificates is not None:
+        if self._certificates is not None and self._added is not None and not changed:
             self._certificates.renew(columns)
+            self._added.renew(columns)
+        if self._bounded is not None and modelled:
+            self._bounded.certify(touched[-1].tolist(), self._accounts, self._register.columns, market)
         return changed
+
+    def _follow(self, columns: list[Column], market: Market, *, index_only: bool) -> tuple[list[Column], list[Ints]]:
+        """Let certificates follow the market where they can; return the other columns, and who has to be computed."""
+        if self._certificates is None or self._bounded is None or self._added is None:
+            return columns, []
+        columns = self._certificates.follow(columns, market, index_only=index_only)
+        columns, left = self._bounded.follow(columns, market, index_only=index_only)
+        return self._added.follow(columns, market, index_only=index_only), [left] if len(left) else []
 
     def _sweep(self, columns: list[Column], market: Market, *, judging: bool, index_only: bool) -> None:
         """Price columns, and take their prices for all accounts that hold them."""
         for column in columns:
             column.price(market)
-            if column.group is not None:
-                column.group.take(column, index_only=index_only)
+            if self._certificates is not None:
+                self._certificates.take(column, index_only=index_only, moved=True)
             self._swept.sweep(column, judging=judging)
 
     def refresh_all(self, market: Market) -> list[str]:
         """Reprice everything: time moved to another point of the pricing grid."""
         if not self._segments.is_in_order():
             self._segments.arrange(self._figures)
-            self._sums.clear()
+            self._register.forget_all_sums()
         return self.refresh(list(self._of_underlying), market, whole=True)
 
     def take_ranges(self, underlyings: Iterable[str]) -> None:
@@ -344,7 +320,7 @@ class Book:
         if self._certificates is not None:
             rows = self._certificates.take_correlations(rows, before)
         self._swept.shrink(rows, shrunk)
-        self._compute(self._modelled.rows, market, whole=False)
+        self._compute(self._computed_always(), market, whole=False)
         self._swept.judge(rows)
         return self._changed()
 
@@ -356,6 +332,9 @@ class Book:
                 self._judged.thresholds[index] = _thresholds(status_parameters(market, name))
         if self._certificates is not None:
             self._certificates.forget()
+        if self._bounded is not None and self._added is not None:
+            self._bounded.forget()
+            self._added.forget()
         self._netting.set_parameters([netting_parameters(market, name) for name in self._sets])
         moved = self._sort_accounts(market)
         affected: dict[str, None] = {}
@@ -387,11 +366,13 @@ class Book:
         row = self._row_of[name]
         if self._certificates is not None:
             self._certificates.judge(row)
+            self._bring(row)
         return int(self._figures.flags[row])
 
     def figures(self, name: str) -> tuple[float, float, float]:
         """Equity, initial and maintenance requirement of an account, USD; a netted one is solved for it."""
         row, f = self._row_of[name], self._figures
+        self._bring(row)
         if not f.traits[row] & kernel.NETTED:
             return kernel.totals(row, f.record, f.shorts)
         # Conditions stay: only a refresh may change them.
@@ -402,6 +383,8 @@ class Book:
     def figures_of(self, names: Sequence[str]) -> list[tuple[float, float, float]]:
         """Return `figures` of several accounts; netted ones are solved together."""
         f, rows = self._figures, [self._row_of[name] for name in names]
+        for row in rows:
+            self._bring(row)
         netted = [row for row in rows if f.traits[row] & kernel.NETTED]
         if self._certificates is not None and any(map(self._certificates.watches, netted)):
             return [self.figures(name) for name in names]
@@ -424,6 +407,7 @@ class Book:
         row, f = self._row_of[name], self._figures
         if self._certificates is not None and self._certificates.watches(row):
             self._certificates.requirement(row)
+        self._bring(row)
         equity, im, least = kernel.totals(row, f.record, f.shorts)
         if not f.traits[row] & kernel.NETTED:
             return equity, im, im
@@ -433,7 +417,7 @@ class Book:
         """Return what a requirement rests on: rows by underlying, sorted, and the matrices between them if any."""
         row, f = self._row_of[name], self._figures
         self._catch_up(row)
-        pricings = {column.underlying: column.pricing for column in self._columns_of(row)}
+        pricings = {column.underlying: column.pricing for column in self._register.columns_of(row)}
         if not f.traits[row] & kernel.NETTED or len(pricings) < 2:
             return pricings, None
         return pricings, self._netting.matrices_between(list(pricings), int(f.set_of[row]))
@@ -447,7 +431,7 @@ class Book:
         row, f = self._row_of[account.name], self._figures
         self._catch_up(row)
         entries = entries_usd(account, market)
-        columns, slots = self._columns_of(row), f.slots_of(row)
+        columns, slots = self._register.columns_of(row), f.slots_of(row)
         flags = sorted(
             [f"unsettled:{name}" for name in unsettled(account, market)]
             + [flag for column in columns for flag in column.pricing.flags]
@@ -496,11 +480,29 @@ class Book:
 
     def _catch_up(self, row: int) -> None:
         """Price what an account holds, where that was put off."""
-        for column in self._columns_of(row):
+        for column in self._register.columns_of(row):
             column.catch_up()
 
-    def _columns_of(self, row: int) -> list[Column]:
-        return [self._columns[self._segments.column_of(slot)] for slot in self._figures.slots_of(row)]
+    def _bring(self, row: int) -> None:
+        """Bring an account that is computed by itself up to date: a certificate may stand for its figures."""
+        if self._bounded is None or self._added is None or self._swept.is_netted(row):
+            return
+        rows = np.array([row], dtype=np.int64)
+        if row in self._modelled:
+            if not self._bounded.is_behind(row):
+                return
+            assert self._bounded.market is not None, "only who followed a market is behind it"
+            self._compute([row], self._bounded.market, whole=False)
+        elif self._added.is_behind(row):
+            self._added.bring(rows)
+        else:
+            return
+        self._judged.begin()
+        self._swept.judge(rows)
+
+    def _computed_always(self) -> list[int]:
+        """Return the accounts that are computed by themselves whatever moved."""
+        return self._modelled.rows if self._bounded is None else self._bounded.without()
 
     def _store_added(self, row: int, place: int, column: Column, results: Results) -> None:
         f, requirement = self._figures, float(results.requirement[0])
@@ -510,7 +512,11 @@ class Book:
 
     def _compute(self, rows: list[int], market: Market, *, whole: bool) -> None:
         """Run the models of accounts that are computed one by one."""
-        priced = {row: {column.underlying: column.pricing for column in self._columns_of(row)} for row in rows}
+        if self._bounded is not None:
+            for row in rows:
+                self._catch_up(row)
+            self._bounded.computed(rows)
+        priced = {row: {column.underlying: column.pricing for column in self._register.columns_of(row)} for row in rows}
         self._modelled.evaluate(rows, self._figures, priced, market, whole=whole)
 
     def _changed(self) -> list[str]:
@@ -522,36 +528,6 @@ class Book:
         names = [self._name_of[row] for row in rows]
         return sorted(name for name in names if name is not None)
 
-    def _set_columns(self, row: int, columns: list[Column]) -> list[int]:
-        """Give an account a segment of each of its columns, and take back those of others; return them by place."""
-        self._swept.make_room(0, len(columns))
-        f, s = self._figures, self._segments
-        before = {s.column_of(slot): slot for slot in f.slots_of(row)}
-        wanted = {column.index for column in columns}
-        for index, slot in before.items():
-            if index not in wanted:
-                self._columns[index].release(slot)
-        slots = [
-            before[column.index] if column.index in before else s.take(column.index, row) for column in columns
-        ]  # fmt: skip
-        f.set_slots(row, slots)
-        s.place[slots] = np.arange(len(slots))
-        return slots
-
-    def _column(self, underlying: str, account: Account, market: Market, *, swept: bool) -> Column:
-        key = (underlying, account.config.parameter_set, account.config.margin_model if swept else ALONE)
-        column = self._column_of.get(key)
-        if column is None:
-            self._segments.add_column()
-            self._tables.add_column(self._netting.coin(underlying, market))
-            column = Column(*key, len(self._columns), self._segments, self._tables)
-            if self._certificates is not None:
-                self._certificates.add_column(column, self._set_index(key[1], market))
-            self._columns.append(column)
-            self._column_of[key] = column
-            self._of_underlying.setdefault(underlying, []).append(column)
-        return column
-
     def _set_index(self, name: str, market: Market) -> int:
         index = self._sets.get(name)
         if index is None:
@@ -561,17 +537,6 @@ class Book:
             self._plain.append(is_plain(_set(market, name)))
             self._netting.add_set(netting_parameters(market, name), market)
         return index
-
-    def _new_row(self, name: str) -> int:
-        if self._free:
-            row = self._free.pop()
-            self._name_of[row] = name
-        else:
-            row = len(self._name_of)
-            self._swept.make_room(row + 1)
-            self._name_of.append(name)
-        self._row_of[name] = row
-        return row
 
 
 def status_parameters(market: Market, set_name: str) -> StatusParameters:

@@ -36,9 +36,10 @@ STATUS: Final[dict[Status, int]] = {
 }  # fmt: skip
 
 FEW = 100  # accounts that are evaluated one by one at a record; with more of them the group is swept
+SAMPLE = 256  # of more accounts that left their boxes at once so many are looked at first
 CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
-RENEWED, RENEWED_SHARE = 4, 2_000  # accounts, and 1 in so many, that are certified beside a sweep
-LOOKED = 16  # accounts that are looked at for each of these
+RENEWED, RENEWED_SHARE = 10, 500  # accounts, and 1 in so many, that are certified beside a sweep
+LOOKED = 32  # accounts that are looked at for each of these
 LEAST_HELD = 1_000  # segments of a group: with fewer a sweep costs about what a certificate does
 
 
@@ -181,13 +182,44 @@ class Certificates:
             self._swept.take_held(column)
         self.take(column, index_only=followed == "index", moved=True)
 
+    # --- for accounts that are computed one by one ----------------------------------------------
+
+    @property
+    def followed(self) -> Followed:
+        """Contracts, scenarios and drifts of all columns."""
+        return self._followed
+
+    @property
+    def covers(self) -> Floats:
+        """What is kept by account: `kernels.certificates.joint`."""
+        return self._covers
+
+    def follow_one(self, column: Column, market: Market, *, index_only: bool) -> None:
+        """Follow the market in a column without pricing it."""
+        self._follow(column, market, index_only=index_only)
+
+    def outside(self, columns: Sequence[Column]) -> Ints:
+        """Return the accounts that are outside of their boxes in some columns."""
+        return self._leavers(columns)
+
+    def leave(self, columns: Sequence[Column]) -> Ints:
+        """Return the accounts that have to be computed of those that are outside of their boxes in some columns."""
+        return self.split(self._leavers(columns))
+
+    def split(self, rows: Ints) -> Ints:
+        """Split the room of accounts anew around the present prices; return those that have too little of it."""
+        return self._review(rows) if len(rows) else rows
+
+    # --- correlations ---------------------------------------------------------------------------
+
     def take_correlations(self, rows: Ints, before: tuple[Floats, Floats]) -> Ints:
         """Judge whom new correlations concern of those watched among some accounts; return the others.
 
         before: matrices and k that were in force until now.
         """
         self._forget_known()
-        changes = [largest_change(*one) for one in zip(*before, *self._swept.netting.in_force, strict=True)]
+        (old, old_k), (new, new_k) = before, self._swept.netting.in_force
+        changes = [largest_change(*one) for one in zip(old, new, old_k, new_k, strict=True)]
         largest = max(changes, default=0.0)
         if largest == np.inf:
             self.forget()
@@ -232,7 +264,7 @@ class Certificates:
         """Judge accounts that left their boxes: few by themselves, many from tables, after which all are swept."""
         if not len(rows):
             return
-        failed = self._review(rows)
+        failed = self._review_some(rows)
         if 0 < len(failed) <= FEW:
             self._evaluate(failed, judging=True, aim=renew.CERTIFY)
         elif len(failed):
@@ -241,6 +273,20 @@ class Certificates:
             self._swept.solve(failed, judging=True)
             self.void(failed)
             self._give_up(group)
+
+    def _review_some(self, rows: Ints) -> Ints:
+        """Return those of some accounts for which there is too little room, or all of whom nobody looked at.
+
+        After a gap most have too little: then a sample is enough to tell, and the others are not looked at.
+        """
+        if len(rows) <= SAMPLE:
+            return self._review(rows)
+        sampled = np.arange(len(rows)) % (len(rows) // SAMPLE) == 0
+        failed, others = self._review(rows[sampled]), rows[~sampled]
+        if 2 * len(failed) <= int(sampled.sum()):
+            return np.concatenate([failed, self._review(others)])
+        self.work.pops += len(others)
+        return np.concatenate([failed, others])
 
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
@@ -266,12 +312,23 @@ class Certificates:
             of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes, self._covers, s.account,
             s.extremes, requirement, j.changed, counts,
         )  # fmt: skip
-        j.counts[0] = counts[0]
+        before, j.counts[0] = j.counts.item(0), counts[0]
         self._known.update(zip(rows.tolist(), requirement.tolist(), strict=True))
         if judging:
             self._bits_known.update(rows.tolist())
         self.work.evaluated += len(rows)
         self.work.certified += int(counts[1])
+        if aim == renew.CERTIFY and counts[1] < len(rows):
+            left = rows[self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf]
+            self._certify_nearer(np.setdiff1d(left, j.changed[before : counts[0]]))
+
+    def _certify_nearer(self, rows: Ints) -> None:
+        """Certify accounts with too little room for drifts that count from long ago: let these count from now on."""
+        s, f = self._segments, self._swept.figures
+        columns = {s.column_of(slot) for row in rows.tolist() for slot in f.slots_of(row)}
+        nearer = [self._followed.refer_near(column) for column in sorted(columns)]
+        if any(nearer):
+            self._evaluate(rows, judging=False, aim=renew.CERTIFY)
 
     # --- the exact path and back ----------------------------------------------------------------
 
@@ -301,6 +358,9 @@ class Certificates:
             if group is None or sum(self._segments.held_by(one.index) for one in group.columns) < LEAST_HELD:
                 continue
             self._renew_some(column, group)
+            most = max(group.columns, key=lambda one: group.outside.get(one.index, 0))
+            if most is not column and group.outside.get(most.index, 0) > 0:
+                self._renew_some(most, group)
             if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
                 for one in group.columns:
                     self._count(one, group, len(self._leavers([one])))

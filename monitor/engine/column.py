@@ -57,6 +57,7 @@ class Column:
         self._holders: Ints = np.zeros(1, dtype=np.int64)  # accounts with a position in a row
         self._layout: Ints = np.zeros(0, dtype=np.int64)
         self._all_rows: Ints = np.zeros(0, dtype=np.int64)
+        self._newly_held = False
         self._rows_stale = True
         self._surface_stale = True
         self._parameters_stale = True
@@ -74,6 +75,7 @@ class Column:
         rows = [row_of[name] for name, _ in exposure]
         self._count(slot, -1)
         self._segments.set_positions(slot, rows, [held for _, held in exposure])
+        self._newly_held |= any(self._holders.item(row) == 0 for row in rows)
         self._count(slot, 1)
 
     def _have_rows(self, names: Iterable[str | None]) -> None:
@@ -104,6 +106,7 @@ class Column:
             self._holders[row] -= 1
         elif quantity != 0.0:
             s.put(slot, self._place_of(name, rows), row, quantity)
+            self._newly_held |= self._holders.item(row) == 0
             self._holders[row] += 1
         return True
 
@@ -177,7 +180,7 @@ class Column:
             self.pricing.read_index(market)
             self._behind = market
             return "index"
-        if self._surface_stale or self._refined_us != grid(market.time_us):
+        if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)
         if self._rows_stale or self._parameters_stale:
             return "nothing"
@@ -307,6 +310,16 @@ class Column:
         """Of which rows any account has a position, bool[n]."""
         held: Bools = self._holders > 0
         return held
+
+    @property
+    def newly_held(self) -> bool:
+        """Whether anybody has taken a position in what nobody held, which drifts do not know yet."""
+        return self._newly_held
+
+    def take_newly_held(self) -> bool:
+        """Return `newly_held`, and know it from now on."""
+        newly, self._newly_held = self._newly_held, False
+        return newly
 
     @property
     def rows_stale(self) -> bool:

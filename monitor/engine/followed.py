@@ -1,7 +1,9 @@
 """What certificates need of columns: contracts and scenarios in arrays of all columns, indices, and drifts.
 
-Drifts count from a reference by column, a copy of its contracts; another reference costs every certificate of the
-column what the drifts had come to, so there is a new one only where rows come in or prices went far.
+Drifts count from references, copies of contracts: one for each class of drift, of futures and perpetuals, and of the
+options of an expiry (of several, where there are more expiries than classes). Another reference costs every
+certificate what the drift had come to, which stays in a sum; a certificate that is made late pays for the drift until
+then twice. So there is a new one when a drift has become large, but not at every update.
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ import numpy as np
 
 from kernels.certificates import book, drift_rows, joint, places, watch
 from kernels.netted_accounts import CELLS, CONTRACTS, SCENARIOS
-from monitor.engine.figures import Floats
+from monitor.engine.figures import Floats, Ints
+from monitor.engine.pricing import NO_OPTION_US
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from monitor.engine.column import Column
     from monitor.engine.segments import Segments
     from monitor.engine.tables import Tables
 
 LEAST_INDEX, MOST_INDEX = 0.5, 2.0  # of the reference's: the prices that drifts are bounded for
+FAR = 1e-3  # a drift of a class from which on another reference is taken
+NEAR = 1e-7  # and one from which on it is taken for accounts that have too little room for it
 GROWTH = 2  # arrays double when full
 
 
@@ -36,6 +43,18 @@ class _Reference:
     least: float = np.nan
     most: float = np.nan
     contracts: Floats = field(default_factory=lambda: np.zeros((0, book.FIELDS)))
+    drifts: Floats = field(default_factory=lambda: np.zeros(0))
+    """By part of the rows, of what is held."""
+    parts: list[Ints] = field(default_factory=list)
+    classes: list[int] = field(default_factory=list)
+    """By part."""
+    class_of: dict[int, int] = field(default_factory=dict)
+
+    def class_for(self, expiry_us: int) -> int:
+        """Return the class of an expiry's options, the same for ever; of what is no option it is 0."""
+        if expiry_us == NO_OPTION_US:
+            return 0
+        return self.class_of.setdefault(expiry_us, 1 + len(self.class_of) % (joint.CLASSES - 1))
 
     def allows(self, price: float) -> bool:
         """Whether drifts are bounded at an index price."""
@@ -81,16 +100,19 @@ class Followed:
         stands, reference.held = reference.held == p.held, p.held
         if index_only and reference.allows(p.index_price):
             return stands
-        contracts = self._rows(column)
-        p.write_contracts(contracts)
+        parts = p.take_moved()
+        if parts is None:
+            p.write_contracts(self._rows(column))
+        else:
+            for part in parts:
+                p.write_part(part, self._rows(column))
         stands &= not (p.averaged or reference.averaged)
         reference.averaged = p.averaged
         if not reference.allows(p.index_price):
             self._refer(column, reference)
             return False
-        self.now[c, joint.DRIFT :] = drift_rows.column_drifts(
-            reference.contracts, contracts, column.held_rows, reference.least, reference.most, reference.shocks
-        )
+        every = column.take_newly_held() or parts is None
+        self._drift(column, reference, range(len(p.parts)) if every or parts is None else parts)
         return stands
 
     def _rows(self, column: Column) -> Floats:
@@ -108,8 +130,17 @@ class Followed:
         fields[SCENARIOS], fields[CELLS] = self._scenarios.region(column.index, len(scenarios)), len(p.table.move)
         self.scenarios[fields[SCENARIOS] : fields[SCENARIOS] + len(scenarios)] = scenarios
         self.market[column.index, book.SHOCK :] = shocks
-        p.write_contracts(self._rows(column))
+        p.take_moved()
+        column.take_newly_held()
+        contracts = self._rows(column)
+        p.write_contracts(contracts)
         now = self._references[column.index] = _Reference(p.version, scenarios, shocks, p.held, p.averaged)
+        if before is not None:
+            now.class_of = before.class_of
+        now.classes = [now.class_for(expiry_us) for expiry_us in p.part_expiries]
+        for rows, of in zip(p.parts, now.classes, strict=True):
+            contracts[rows, book.CLASS] = of
+        now.drifts, now.parts = np.zeros(len(p.parts)), p.parts
         self._refer(column, now)
         return (
             before is not None
@@ -119,20 +150,57 @@ class Followed:
             and before.held == p.held
         )
 
+    def _drift(self, column: Column, reference: _Reference, parts: Iterable[int]) -> None:
+        """Take the drifts of some parts; where they are large, or not bounded, a class counts from here on."""
+        c, p, held = column.index, column.pricing, column.held_rows
+        contracts = self._rows(column)
+        for part in parts:
+            reference.drifts[part] = drift_rows.part_drift(
+                reference.contracts, contracts, p.parts[part], held, reference.least, reference.most, reference.shocks
+            )
+        for k in {reference.classes[part] for part in parts}:
+            own = [part for part, of in enumerate(reference.classes) if of == k]
+            drift = float(reference.drifts[own].max())
+            if drift < np.inf:
+                self.now[c, joint.DRIFT + k] = self.now[c, joint.SINCE + k] + drift
+            else:
+                self._void_class(column, k)
+            if drift >= FAR:
+                self._refer_class(c, reference, k, contracts)
+
+    def refer_near(self, column: int) -> bool:
+        """Let what has drifted at all in a column count from here on; return whether anything had."""
+        reference = self._references[column]
+        drifted = self.now[column, joint.DRIFT : joint.SINCE] - self.now[column, joint.SINCE :]
+        near = np.flatnonzero(drifted >= NEAR).tolist()
+        for k in near:
+            at = int(self._tables.columns[column, CONTRACTS])
+            self._refer_class(column, reference, k, self.contracts[at : at + len(reference.contracts)])
+        return bool(near)
+
+    def _refer_class(self, column: int, reference: _Reference, k: int, contracts: Floats) -> None:
+        """Let the drift of a class count from the present."""
+        self.now[column, joint.SINCE + k] = self.now[column, joint.DRIFT + k]
+        for part, of in enumerate(reference.classes):
+            if of == k:
+                rows = reference.parts[part]
+                reference.contracts[rows] = contracts[rows]
+                reference.drifts[part] = 0.0
+
+    def _void_class(self, column: Column, k: int) -> None:
+        """Let nobody have a certificate who pays for a class of drift that is not bounded."""
+        s = self._segments
+        live = s.live(column.index)
+        live = live[s.curves[live, joint.EXPOSED + k] > 0.0]
+        s.boxes[live, joint.LIMIT + k] = -np.inf
+        s.curves[live, joint.RADIUS] = joint.NOWHERE
+        watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, s.extremes)
+
     def _refer(self, column: Column, reference: _Reference) -> None:
-        """Let drifts count from the present; what they had come to is taken off what certificates provide for."""
-        c, s = column.index, self._segments
-        live = s.live(c)
-        for k in range(joint.CLASSES):
-            drifted = self.now[c, joint.DRIFT + k]
-            if drifted == np.inf:
-                s.boxes[live, joint.LIMIT + k] = -np.inf
-                s.curves[live, joint.RADIUS] = joint.NOWHERE
-            elif drifted != 0.0:
-                s.boxes[live, joint.LIMIT + k] -= drifted
-                s.curves[live, joint.SPENT + k] += drifted
-        watch.take_all_extremes(*s.pages(c), s.boxes, s.account, s.extremes)
-        self.now[c, joint.DRIFT :] = 0.0
+        """Let all drifts count from the present; what they had come to stays in their sums."""
+        c = column.index
+        self.now[c, joint.SINCE :] = self.now[c, joint.DRIFT : joint.SINCE]
+        reference.drifts[:] = 0.0
         reference.contracts = self._rows(column).copy()
         price = column.pricing.index_price
         reference.least, reference.most = LEAST_INDEX * price, MOST_INDEX * price

@@ -35,13 +35,18 @@ VOLATILITIES: Final = (InstrumentVolatility, ExpiryVolatility, SviVolatility)
 
 @dataclass(slots=True)
 class Market:
-    """The product of the folds; `positions` maps each market topic to the last record folded."""
+    """The product of the folds; `positions` maps each market topic to the last record folded.
+
+    `lost` are topics that the broker deleted records of before they were folded: every index is held then, because
+    nobody knows what it has missed. It is a fact of the log and not of a fold, and stays until the market begins anew.
+    """
 
     ticks: TicksFold = field(default_factory=TicksFold)
     volatility: VolatilityFold = field(default_factory=VolatilityFold)
     instruments: InstrumentsFold = field(default_factory=InstrumentsFold)
     parameters: ParametersFold = field(default_factory=ParametersFold)
     positions: dict[str, Position] = field(default_factory=lambda: {topic.name: START for topic in MARKET_TOPICS})
+    lost: tuple[str, ...] = ()
 
     @property
     def time_us(self) -> int:

@@ -137,6 +137,11 @@ class LiveMerge:
             return len(self._inputs[key].buffer)
         return sum(len(record.buffer) for record in self._inputs.values())
 
+    def waiting_us(self, key: str) -> int:
+        """Return the event time from the oldest to the newest record that waits of an input, 0 if none does."""
+        buffer = self._inputs[key].buffer
+        return max(0, order_time_us(buffer[-1]) - order_time_us(buffer[0])) if buffer else 0
+
     # --- records --------------------------------------------------------------------------------
 
     def push(self, key: str, item: Sourced) -> None:

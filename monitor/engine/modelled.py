@@ -1,7 +1,8 @@
 """Accounts that no sweep over the whole book computes, because of their model or of what their parameter set adds.
 
-Each is computed by itself, over its columns' rows. A cache like the book. A tick costs such an account one run of its
-model, one to ten milliseconds (docs/performance.md): for a few accounts live; a whole book belongs to models A and P.
+Each is computed by itself, over its columns' rows. A cache like the book. A run of a model takes one to ten
+milliseconds (docs/performance.md). Under model E a tick runs it for those accounts alone that left their certificates
+(`monitor.engine.bounded`); under others for each that it concerns: for a few accounts live.
 """
 
 from __future__ import annotations

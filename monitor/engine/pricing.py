@@ -15,6 +15,7 @@ import numpy as np
 from kernels import contracts, move_losses, scenarios, surface
 from kernels.certificates import book
 from monitor.engine.figures import Floats, Ints
+from monitor.engine.option_rows import OptionRows
 from monitor.engine.settlement import WINDOW_US, Average
 from monitor.models.portfolio import Rows
 
@@ -27,6 +28,7 @@ SECONDS_PER_YEAR = 31_536_000
 FUTURES = (scenarios.LINEAR, scenarios.INVERSE)
 NEVER_US = 1 << 62
 NO_EXPIRY = (-1, "")  # of the coin
+NO_OPTION_US = -1  # in place of the expiry of options
 PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
 
 
@@ -60,7 +62,8 @@ class Pricing:
 
     `pnl` float64[n, S] in USD, `value` float64[n] in USD, `delta` and `market_delta` float64[n] in coins, of one
     contract of each row; `expiry_group` int64[n] and `group_rate` for the roll shock; `marks` float64[M, n], the fields
-    of `Mark`. `flags` are those of the index.
+    of `Mark`. `flags` are those of the index. `parts` are rows that move together: all but options, and the options of
+    each expiry, which is in `part_expiries`.
     """
 
     def __init__(self, underlying: str) -> None:
@@ -73,8 +76,9 @@ class Pricing:
         self.row_of: dict[str | None, int] = {None: 0}
         self.expiry_group: Ints = np.full(1, -1, dtype=np.int64)
         self._linear: list[tuple[int, str]] = []
-        self._options: list[tuple[int, Instrument]] = []
-        self._forward_rows: list[tuple[int, str]] = []
+        self._options = OptionRows(underlying, (), 1)
+        self._moved: set[int] | None = None  # parts of which more than the index did; None: all
+        self._averages = False  # whether any basis is that of an average
         self._dated: list[tuple[int, str]] = []
         self._first_window_us = NEVER_US
         self._windows: list[tuple[int, str, Average]] = []
@@ -93,6 +97,7 @@ class Pricing:
         self.row_of = {name: row for row, name in enumerate(kept)}
         self._allocate(len(kept))
         groups: list[tuple[int, str]] = []
+        options: list[tuple[int, Instrument]] = []
         for row, name in enumerate(kept):
             if name is None:
                 self._kind[row] = scenarios.COIN
@@ -103,6 +108,13 @@ class Pricing:
             # A perpetual is an expiry of its own for the roll shock.
             groups.append((instrument.expiry_us, "") if instrument.expiry_us else (0, name))
             self._read_instrument(row, instrument)
+            if instrument.type == "option":
+                options.append((row, instrument))
+        self._options = OptionRows(self.underlying, options, len(kept))
+        straight = np.ones(len(kept), dtype=np.bool_)
+        straight[[row for row, _ in options]] = False
+        self.parts = [np.flatnonzero(straight), *self._options.rows]
+        self.part_expiries = [NO_OPTION_US, *self._options.expiries]
         # In an order of their own: by the first name held of each, what others hold would be an order of summation.
         ordered = sorted(set(groups) - {NO_EXPIRY})
         group_of = {NO_EXPIRY: -1} | {group: k for k, group in enumerate(ordered)}
@@ -127,42 +139,32 @@ class Pricing:
 
     def read_surfaces(self, market: Market) -> None:
         """Take each option's volatility, and its forward: the surface's, else that of the future of its expiry."""
-        futures: dict[int, str] = {}
-        for instrument in market.instruments.of_underlying(self.underlying):
-            if instrument.type == "future" and instrument.expiry_us is not None:
-                futures.setdefault(instrument.expiry_us, instrument.instrument)
-        self._forward_rows = []
-        for row, instrument in self._options:
-            expiry_us = int(self._expiry_us[row])
-            surface_row = market.volatility.row(instrument)
-            self._code[row] = surface_row.code
-            self._surface[row] = surface_row[1:6]
-            self._low[row] = surface_row.lo
-            self._high[row] = surface_row.hi
-            basis = market.volatility.forward_basis(self.underlying, expiry_us)
-            if basis is not None:
-                self._basis[row] = basis
-            elif expiry_us in futures:
-                self._forward_rows.append((row, futures[expiry_us]))
+        moved = self._options.read(market, self._basis, whole=self._averages)
+        if moved is None:
+            self._moved, self._averages = None, False
+        elif self._moved is not None:
+            self._moved.update(place + 1 for place in moved)
+
+    def take_moved(self) -> list[int] | None:
+        """Return the `parts` of which more than the index moved since this was asked last; None if all may have."""
+        moved, self._moved = self._moved, set()
+        return None if moved is None else sorted(moved)
 
     def price(self, market: Market) -> None:
         """Price every row at the market's present state."""
         self.read(market)
         self._set_forward()
-        if self._options:
+        of = self._options
+        if of.rows:
             surface.volatilities(
-                self._code, self._surface, self._low, self._high, self._strike, self._forward, self._years, self._vol
+                of.code, of.parameters, of.low, of.high, self._strike, self._forward, self._years, self._vol
             )
         self._price()
 
     def read(self, market: Market) -> None:
         """Take what the market says now, without pricing anything."""
         self.read_index(market)
-        basis = market.ticks.basis
-        for row, name in self._linear:
-            self._basis[row] = basis(name)
-        for row, name in self._forward_rows:
-            self._basis[row] = basis(name)
+        self._read_bases(market)
         grid_us = grid(market.time_us)
         if grid_us != self._timed_us:
             self._set_time(grid_us)
@@ -173,13 +175,24 @@ class Pricing:
 
     def write_contracts(self, out: Floats) -> None:
         """Write what is known of every row apart from the index: float64[n, FIELDS] of `kernels.certificates.book`."""
+        of = self._options
         columns = (
             self._kind, self._is_call, self._size, self._strike, self._basis, self._fixed, self._share, self._funding,
-            self._years, self._code, self._low, self._high,
+            self._years, of.code, of.low, of.high,
         )  # fmt: skip
         for field, values in enumerate(columns):
             out[:, field] = values
-        out[:, book.SURFACE :] = self._surface
+        out[:, book.SURFACE :] = of.parameters
+
+    def write_part(self, part: int, out: Floats) -> None:
+        """Write what can have moved of the rows of one part, as `write_contracts`."""
+        rows, of = self.parts[part], self._options
+        out[rows, book.BASIS] = self._basis[rows]
+        if not part:
+            out[rows, book.FUNDING] = self._funding[rows]
+            return
+        out[rows, book.CODE], out[rows, book.SURFACE :] = of.code[rows], of.parameters[rows]
+        out[rows, book.LOW], out[rows, book.HIGH] = of.low[rows], of.high[rows]
 
     @property
     def averaged(self) -> bool:
@@ -203,6 +216,17 @@ class Pricing:
             float(self._fixed[row]), float(self._share[row]), float(self._funding[row]),
         )  # fmt: skip
 
+    def own_marks(self, at: Ints) -> Floats:
+        """Return the `marks` of some rows by what was last read of the market, copied, without pricing any row."""
+        found, of = self.marks.take(at, 1), self._options
+        basis, vol, fixed, share, _ = found
+        if of.rows:
+            forward = (basis + 1.0) * self.index_price * share + fixed
+            surface.volatilities(
+                of.code[at], of.parameters[at], of.low[at], of.high[at], self._strike[at], forward, self._years[at], vol
+            )
+        return found
+
     def rows(self, at: Ints) -> Rows:
         """Return what some rows were made of at the last pricing, copied, in the order of `at`."""
         return Rows(
@@ -217,6 +241,7 @@ class Pricing:
         for name, mark in marks.items():
             row = self.row_of[name]
             self._basis[row], self._vol[row], self._fixed[row], self._share[row], self._funding[row] = mark
+        self._moved = None
         self._set_forward()
         self._set_time(grid_us)
         self._price()
@@ -235,11 +260,28 @@ class Pricing:
             self.index_price = view.price_usd
             self.held = view.held
             self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
+        if market.lost:
+            self.held = True
+            self.flags += tuple(f"lost_records:{topic}" for topic in market.lost)
+
+    def _read_bases(self, market: Market) -> None:
+        """Take the bases of futures and perpetuals, and of the forwards that are futures."""
+        for row, name in self._linear:
+            basis = market.ticks.basis(name)
+            if basis != self._basis[row]:
+                self._basis[row] = basis
+                if self._moved is not None:
+                    self._moved.add(0)
+        if self._options.of_futures:
+            self._moved = None
+            for row, name in self._options.of_futures:
+                self._basis[row] = market.ticks.basis(name)
 
     def _read_windows(self, market: Market) -> None:
         """Split the prices of contracts whose settlement is being averaged into what is fixed and what still moves."""
         if self.grid_us != self._windows_us:
             self._find_windows(market)
+        self._moved = None
         for row, name, so_far in self._windows:
             left_s, window_s = so_far.left_us * 1e-6, (so_far.good_us + so_far.left_us) * 1e-6
             average_usd = so_far.price_usd if so_far.good_us else self.index_price
@@ -249,7 +291,7 @@ class Pricing:
                 self._share[row] = split.variable / (split.fixed + split.variable)
                 self._fixed[row] = (1.0 - self._share[row]) * (1.0 + self._basis[row]) * self.index_price
             else:
-                self._basis[row] = 0.0
+                self._basis[row], self._averages = 0.0, True
                 self._share[row] = left_s / window_s if so_far.left_us else 0.0
                 self._fixed[row] = split.fixed
 
@@ -280,6 +322,8 @@ class Pricing:
             index = market.ticks.funding(name)
             self._funding[row] = index.coins if self._kind[row] == scenarios.INVERSE else index.usd
         self._funding_us = market.ticks.funding_us
+        if self._moved is not None:
+            self._moved.add(0)
 
     def _set_forward(self) -> None:
         """Set each row's price: exactly (1 + basis) index where nothing is fixed."""
@@ -289,6 +333,7 @@ class Pricing:
 
     def _set_time(self, grid_us: int) -> None:
         self.grid_us = self._timed_us = grid_us
+        self._moved = None
         p = self.parameters
         seconds = (self._expiry_us - grid_us) * 1e-6
         np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0, out=self._years)
@@ -313,7 +358,6 @@ class Pricing:
             self._kind[row] = scenarios.INVERSE_OPTION if inverse else scenarios.LINEAR_OPTION
             self._is_call[row] = instrument.option_type == "call"
             self._strike[row] = instrument.strike
-            self._options.append((row, instrument))
         else:
             self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
             self._linear.append((row, instrument.instrument))
@@ -325,8 +369,8 @@ class Pricing:
 
     def _allocate(self, n: int) -> None:
         self._linear = []
-        self._options = []
-        self._forward_rows = []
+        self._moved = None
+        self._averages = False
         self._dated = []
         self._first_window_us = NEVER_US
         self._windows = []
@@ -343,10 +387,6 @@ class Pricing:
         self._share.fill(1.0)
         self._forward = np.zeros(n)
         self._years = np.zeros(n)
-        self._code = np.zeros(n, dtype=np.int64)
-        self._surface = np.full((n, 5), 1.0)
-        self._low = np.zeros(n)
-        self._high = np.zeros(n)
         self.value: Floats = np.zeros(n)
         self.delta: Floats = np.zeros(n)
         self.market_delta: Floats = np.zeros(n)

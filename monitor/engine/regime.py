@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from monitor.engine.correlation import CorrelationView
 from monitor.engine.minutes import MINUTE_US, Minute
@@ -32,6 +32,8 @@ HOUR_US = 60 * MINUTE_US
 RISE_US = HOUR_US  # within which the ratio has to rise
 CONCENTRATED_US = HOUR_US  # for which it has to stay above
 DWELL_US = HOUR_US  # least stay in a regime; calm can be left at once
+
+_REGIMES: Final[dict[Regime, Regime]] = {name: name for name in get_args(Regime)}
 
 Trigger = Literal["distance", "absorption_rise", "concentration", "over"]
 
@@ -139,11 +141,17 @@ class RegimeDetector:
         """Rebuild a detector from its snapshot."""
         detector = cls()
         regime, since_us, distance, ratio, rise, stale = state["regime"]
-        detector.regime = RegimeView(regime, since_us, distance, ratio, rise, tuple(stale))
+        # Encoders leave a field out that *is* its default: an equal string that is another object makes another event.
+        detector.regime = RegimeView(_interned(regime), since_us, distance, ratio, rise, tuple(stale))
         detector._above_us = state["above_us"]
         detector._moving = tuple(state["moving"])
         detector._ratios.extend((time_us, ratio) for time_us, ratio in state["ratios"])
         return detector
+
+
+def _interned(regime: Regime) -> Regime:
+    """Return the one string that stands for a regime in this process."""
+    return _REGIMES[regime]
 
 
 def _stale(minute: Minute, coins: Mapping[str, object]) -> tuple[str, ...]:

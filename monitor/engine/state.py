@@ -6,6 +6,7 @@ rebuilt from them and from the market topics.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -182,7 +183,8 @@ class State:
     `partition_of` maps every account here to its partition. `gated` says that some shard or account still waits for
     the market to catch up with it. `expiries` are of the accounts that are evaluated; like `next_deadline_us`, the
     earliest of timers and expiries, it is rebuilt from the accounts. `conflated` counts the market records that were
-    folded without an evaluation of their own.
+    folded without an evaluation of their own. `breathe` is called now and then while many accounts are opened at once,
+    so that who runs the engine can tell work from standing still.
     """
 
     market: Market
@@ -194,6 +196,7 @@ class State:
     expiries: Expiries = field(default_factory=Expiries)
     next_deadline_us: int = NO_DEADLINE
     conflated: int = 0
+    breathe: Callable[[], None] | None = None
 
 
 _decode_account = msgspec.json.Decoder(Account).decode

@@ -46,6 +46,8 @@ REGIME_PARTITION = 0  # its owner writes changes of the correlation regime
 
 MAX_SILENCE_US = 86_400_000_000  # as much as heartbeats can be missed without being a new beginning
 
+BREATH: Final = 256  # accounts that are opened between two breaths: a tenth of a second
+
 OWN: Final = (Trade, Transfer, AccountConfig)
 
 _IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False for topic in ACCOUNT_TOPICS}
@@ -397,8 +399,10 @@ def _take_record(state: State, account: Account, record: Trade | Transfer | Acco
 # --- gates ----------------------------------------------------------------------------------------
 
 
-def rewind(state: State) -> None:
-    """Forget the market, to fold it again from its first record; shards keep their positions and wait for them.
+def rewind(state: State, market: Market | None = None) -> None:
+    """Forget the market, to fold it again; shards keep their positions and wait for them.
+
+    It is folded from its first record, or on from `market`, which is not beyond any of the shards.
 
     This is what a worker does when it takes over a shard that is behind its market: no record is skipped for the
     new shard, and none acts twice on the others.
@@ -413,7 +417,7 @@ def rewind(state: State) -> None:
                 state.book.remove(name)
         shard.open = False
         shard.waiting = {}
-    state.market = Market()
+    state.market = market or Market()
     state.book = Book(certificates=state.book.certifying)
     state.expiries = Expiries()
     state.gated = bool(state.shards)
@@ -431,7 +435,9 @@ def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
         elif shard.open and shard.waiting:
             names = list(shard.waiting)
         shard.waiting = {}
-        for name in names:
+        for number, name in enumerate(names):
+            if state.breathe is not None and number % BREATH == 0:
+                state.breathe()
             _start_evaluating(state, shard, shard.accounts[name], cause, events)
         state.gated |= not shard.open or bool(shard.waiting)
     keep_requirements(state)

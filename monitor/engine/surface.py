@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from typing import Any, NamedTuple
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -24,11 +26,15 @@ from monitor.engine.butterfly import refusal_of_smile, refusal_of_svi
 from monitor.engine.clock import DAY_US, ClockGuard
 from schemas.records import ExpiryVolatility, Instrument, InstrumentVolatility, SviVolatility, VolatilityUpdate
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 KEEP_EXPIRED_US = 7 * DAY_US  # for positions that are settled late
 MAX_INSTRUMENTS = 20_000  # per underlying: ten times the largest chain
 MAX_EXPIRIES = 500
 MAX_LEAP_US = 30 * DAY_US  # volatilities may be published once a day or once a week
 LAYOUT = 1
+KEPT_TOUCHES = 256  # per underlying: who has not read for longer reads all
 
 Slice = ExpiryVolatility | SviVolatility
 
@@ -56,6 +62,7 @@ class SurfaceRow(NamedTuple):
 
 
 NO_ROW = SurfaceRow(NO_VOLATILITY)
+NO_SLICE_US = -(1 << 62)  # before every event
 
 
 class _Own(NamedTuple):
@@ -66,12 +73,32 @@ class _Own(NamedTuple):
     expiry_us: int
 
 
-class _Surface:
-    """One underlying: own volatilities by instrument; slices and bases by expiry, each with its sorted expiries."""
+class Touch(NamedTuple):
+    """What an update changed: an instrument's own volatility, else the slice of an expiry; and its `basis`, or not."""
 
-    __slots__ = ("bases", "basis_expiries", "expiries", "own", "slices")
+    expiry_us: int
+    instrument: str | None
+    basis: bool
+
+
+class Reading(NamedTuple):
+    """How far somebody has read an underlying's surface."""
+
+    surface: object = None
+    touches: int = 0
+
+
+class _Surface:
+    """One underlying: own volatilities by instrument; slices and bases by expiry, each with its sorted expiries.
+
+    `touches` are the latest of `touched` in all.
+    """
+
+    __slots__ = ("bases", "basis_expiries", "expiries", "own", "slices", "touched", "touches")
 
     def __init__(self) -> None:
+        self.touches: deque[Touch] = deque(maxlen=KEPT_TOUCHES)
+        self.touched = 0
         self.own: dict[str, _Own] = {}
         self.slices: dict[int, Slice] = {}
         self.bases: dict[int, tuple[float, int]] = {}  # basis, event time
@@ -116,18 +143,40 @@ class VolatilityFold:
             return tuple(dict.fromkeys((update.underlying, *self._forget_expired())))
         return (update.underlying,)
 
+    def since(self, underlying: str, before: Reading) -> tuple[Reading, Sequence[Touch] | None]:
+        """Return where the surface is now, and what was touched since it was read; None if all has to be read."""
+        surface = self._surfaces.get(underlying)
+        if surface is None:
+            return Reading(), None
+        now = Reading(surface, surface.touched)
+        missed = surface.touched - before.touches
+        if before.surface is not surface or missed > len(surface.touches):
+            return now, None
+        return now, tuple(islice(surface.touches, len(surface.touches) - missed, None))
+
     def row(self, instrument: Instrument) -> SurfaceRow:
         """Return the surface row of an option; code -1 if nobody quotes its volatility."""
-        surface = self._surfaces.get(instrument.underlying)
-        if surface is None or instrument.expiry_us is None:
+        if instrument.expiry_us is None:
             return NO_ROW
-        own = surface.own.get(instrument.instrument)
-        exact = surface.slices.get(instrument.expiry_us)
-        if own is not None and (exact is None or own.event_time_us >= exact.event_time_us):
-            return SurfaceRow(CONSTANT, own.vol_annual)
-        if exact is not None:
-            return _row(exact, 1.0)
-        return _between(surface, instrument.expiry_us)
+        row, slice_us = self.expiry_row(instrument.underlying, instrument.expiry_us)
+        own = self.own(instrument.underlying, instrument.instrument)
+        return SurfaceRow(CONSTANT, own[0]) if own is not None and own[1] >= slice_us else row
+
+    def own(self, underlying: str, instrument: str) -> tuple[float, int] | None:
+        """Return an option's own volatility and its event time; in force where no newer slice of its expiry is."""
+        surface = self._surfaces.get(underlying)
+        own = None if surface is None else surface.own.get(instrument)
+        return None if own is None else own[:2]
+
+    def expiry_row(self, underlying: str, expiry_us: int) -> tuple[SurfaceRow, int]:
+        """Return the surface row of an expiry, and the event time of its slice: NO_SLICE_US if it has none."""
+        surface = self._surfaces.get(underlying)
+        if surface is None:
+            return NO_ROW, NO_SLICE_US
+        exact = surface.slices.get(expiry_us)
+        if exact is None:
+            return _between(surface, expiry_us), NO_SLICE_US
+        return _row(exact, 1.0), exact.event_time_us
 
     def forward_basis(self, underlying: str, expiry_us: int) -> float | None:
         """Return F/S - 1 of an expiry: linear between known expiries, the nearest outside, None if none is known."""
@@ -173,7 +222,7 @@ class VolatilityFold:
             return False
         expiry_us = update.expiry_us or 0
         surface.own[update.instrument] = _Own(update.vol_annual, update.event_time_us, expiry_us)
-        self._take_basis(surface, expiry_us, update)
+        self._touch(surface, Touch(expiry_us, update.instrument, self._take_basis(surface, expiry_us, update)))
         return True
 
     def _slice(self, surface: _Surface, update: Slice) -> bool:
@@ -183,20 +232,28 @@ class VolatilityFold:
         surface.slices[update.expiry_us] = update
         if known is None:
             surface.expiries = sorted(surface.slices)
-        self._take_basis(surface, update.expiry_us, update)
+        self._touch(surface, Touch(update.expiry_us, None, self._take_basis(surface, update.expiry_us, update)))
         return True
 
-    def _take_basis(self, surface: _Surface, expiry_us: int, update: VolatilityUpdate) -> None:
+    @staticmethod
+    def _touch(surface: _Surface, touch: Touch) -> None:
+        surface.touches.append(touch)
+        surface.touched += 1
+
+    def _take_basis(self, surface: _Surface, expiry_us: int, update: VolatilityUpdate) -> bool:
+        """Take the forward basis that an update has; return whether it is another one."""
         if not expiry_us:
-            return
+            return False
         self._next_expiry_us = min(self._next_expiry_us, expiry_us) if self._next_expiry_us else expiry_us
         if update.forward_basis is None:
-            return
+            return False
         known = surface.bases.get(expiry_us)
-        if known is None or update.event_time_us >= known[1]:
-            surface.bases[expiry_us] = (update.forward_basis, update.event_time_us)
-            if known is None:
-                surface.basis_expiries = sorted(surface.bases)
+        if known is not None and update.event_time_us < known[1]:
+            return False
+        surface.bases[expiry_us] = (update.forward_basis, update.event_time_us)
+        if known is None:
+            surface.basis_expiries = sorted(surface.bases)
+        return known is None or known[0] != update.forward_basis
 
     def _forget_expired(self) -> list[str]:
         """Drop what expired more than a week ago; return the underlyings that lost something."""
@@ -212,6 +269,8 @@ class VolatilityFold:
             surface.basis_expiries = sorted(surface.bases)
             if size != len(surface.own) + len(surface.slices) + len(surface.bases):
                 names.append(name)
+                surface.touches.clear()  # all has to be read
+                surface.touched += 1
             left += surface.expiries + surface.basis_expiries
             left += [own.expiry_us for own in surface.own.values() if own.expiry_us]
         self._next_expiry_us = min(left, default=0)

@@ -63,12 +63,21 @@ class Swept:
             )  # fmt: skip
             self._solve_open()
         else:
-            shock = p.parameters
-            added_sweep.sweep(
-                first, last, s.start, s.stop, s.row, s.quantity, table, len(p.table.move), p.group_rate, p.index_price,
-                shock.delta_shock_slope, shock.delta_shock_threshold_usd, shock.max_delta_shock, shock.mm_factor,
-                p.held, judging, s.account, s.place, *totals, j.counts,
-            )  # fmt: skip
+            self._sweep_added(column, first, last, judging=judging)
+
+    def sweep_segments(self, column: Column, slots: Ints) -> None:
+        """Take the prices of a column of model A for some accounts that hold it, by their segments."""
+        self._sweep_added(column, slots, slots + 1, judging=False)
+
+    def _sweep_added(self, column: Column, first: Ints, last: Ints, *, judging: bool) -> None:
+        f, s, j, p = self.figures, self.segments, self.judged, column.pricing
+        shock = p.parameters
+        added_sweep.sweep(
+            first, last, s.start, s.stop, s.row, s.quantity, self.tables.of(column.index), len(p.table.move),
+            p.group_rate, p.index_price, shock.delta_shock_slope, shock.delta_shock_threshold_usd,
+            shock.max_delta_shock, shock.mm_factor, p.held, judging, s.account, s.place, s.seen_held, f.record,
+            f.shorts, self.netting.mm_factor, j.thresholds, j.bits, j.changed, j.counts,
+        )  # fmt: skip
 
     def take_held(self, column: Column) -> None:
         """Let the accounts of a column that is not swept count it as held, or not any more."""

@@ -13,6 +13,9 @@
 | coins | collateral in coins and dollar tokens, not in dollars |
 | wide | another parameter set, which changes |
 | slow | models that are computed one by one |
+| edge_standard | as edge, under the forms of model E |
+| standard | as wings, strangle, far, maker, pair and coins by turns, some with coins that they owe, under model E |
+| edge_added, added | the same under model A |
 | mixed | random positions, models P and A by turns |
 """
 
@@ -26,11 +29,14 @@ from typing import get_args
 from schemas.records import AccountConfig, Input, Instrument, MarginModel, Trade, Transfer
 from tests.equality.world import COINS, EXPIRIES_US, USD_FACE, World, day, listing
 
-SLOW = ("E", "E-cross")
+SLOW: tuple[MarginModel, ...] = ("E", "E-cross", "E-tiered", "E-derive")
+SETS = ("default", "sized")  # of accounts under model E
 FAMILIES = {
     "edge": 8, "wings": 4, "strangle": 2, "far": 3, "maker": 2, "pair": 3, "broke": 3, "single": 4, "coins": 4,
-    "wide": 3, "slow": 2, "mixed": 6,
+    "wide": 3, "slow": 2, "mixed": 6, "edge_standard": 4, "standard": 6, "edge_added": 3,
+    "added": 6,
 }  # fmt: skip
+_ALIKE = ("wings", "strangle", "far", "maker", "pair", "coins")
 assert set(SLOW) <= set(get_args(MarginModel))
 
 Legs = list[tuple[str, float]]  # instrument, signed notional in USD
@@ -56,7 +62,10 @@ def holders(draw: random.Random, families: dict[str, int], positions: int) -> li
         for number in range(count):
             holder = Holder(f"{family}-{number}", model="A" if number % 3 == 1 else "P")
             holder.utilisation = draw.uniform(0.75, 1.02)
-            _fill(holder, family, number, draw, by_coin, positions)
+            if family.endswith(("standard", "added")):
+                _fill_alike(holder, family, number, draw, by_coin, positions)
+            else:
+                _fill(holder, family, number, draw, by_coin, positions)
             found.append(holder)
     return found
 
@@ -105,6 +114,20 @@ def _fill(
         case _:
             holder.model = "E" if number % 2 else "E-cross"
             holder.legs = [("BTC-PERPETUAL", 5e4), (f"BTC-{day(EXPIRIES_US[3])}-1.1-C", -4e4)]
+
+
+def _fill_alike(
+    holder: Holder, family: str, number: int, draw: random.Random, by_coin: dict[str, list[Instrument]], positions: int
+) -> None:
+    """Let an account under model A or E hold what one of another family holds."""
+    kind = "edge" if family.startswith("edge") else _ALIKE[number % len(_ALIKE)]
+    _fill(holder, kind, number, draw, by_coin, positions)
+    if family.endswith("added"):
+        holder.model, holder.parameter_set = "A", ("default", "near", "wide")[number // 2 % 3]
+        return
+    holder.model, holder.parameter_set = SLOW[number % 3], SETS[number // 2 % 2]
+    if kind == "strangle":
+        holder.deposits = {"BTC": -0.3, "DOGE": -1_000.0}
 
 
 def contracts(instrument: Instrument, notional_usd: float, price_usd: float) -> float:

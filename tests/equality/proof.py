@@ -26,6 +26,7 @@ from typing import Any
 from monitor.engine import (
     Sourced,
     State,
+    added,
     certified,
     close_shard,
     collect,
@@ -126,11 +127,11 @@ class Proof:
 
     def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
         """Compare to the end; raises `Unequal` at the first difference."""
-        constants = (*(QUICK if self.plan.quick else ()), (certified, "LEAST_HELD", 0))
+        constants = (*(QUICK if self.plan.quick else ()), (certified, "LEAST_HELD", 0), (added, "LEAST_HELD", 0))
         if self.plan.few is not None:
             few = self.plan.few
-            constants += tuple((module, "FEW", few) for module in (certified,))
-            constants += ((certified, "CALM", 1), (segments, "IDLE_SHARE", 1e6))
+            constants += ((certified, "FEW", few), (certified, "SAMPLE", 4), (certified, "CALM", 1))
+            constants += ((segments, "IDLE_SHARE", 1e6),)
         with _constants(constants):
             return self._run(on_progress)
 

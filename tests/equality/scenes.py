@@ -20,11 +20,13 @@ from schemas.records import (
     AccountConfig,
     Input,
     Instrument,
+    MarginModel,
     NettingParameters,
     ParameterSet,
     RiskMatrixParameters,
     StatusParameters,
 )
+from schemas.standard import MarginTier, SizeParameters, StandardParameters, StandardSet, TierParameters
 from tests.equality.books import SLOW, Holder, fill, opening, transfer
 from tests.equality.world import COINS, MINUTE_US, SECOND_US, START_US, World, option
 
@@ -57,6 +59,7 @@ class Stream:
         yield from world.definitions()
         yield wide_set(START_US, 0)
         yield near_set(START_US)
+        yield sized_set(START_US)
         for coin in COINS:
             yield from world.set_price(coin, world.price[coin])
         yield from opening(self.holders, world)
@@ -307,12 +310,15 @@ class Stream:
 
     def _configs(self, world: World) -> Iterator[Input]:
         account = self._any()
-        if account is None or account.config.margin_model in SLOW:
+        if account is None:
             return
         world.passed(1_000)
+        slow = account.config.margin_model in SLOW
+        models: tuple[MarginModel, ...] = SLOW if slow else ("P", "A")
         yield AccountConfig(
-            account=account.name, margin_model=self.draw.choice(("P", "A")),
-            parameter_set=self.draw.choice(("default", "default", "wide")), event_time_us=world.time_us,
+            account=account.name, margin_model=self.draw.choice(models),
+            parameter_set=self.draw.choice(("default", "sized") if slow else ("default", "default", "wide")),
+            event_time_us=world.time_us,
         )  # fmt: skip
 
     # --- definitions ----------------------------------------------------------------------------
@@ -369,6 +375,19 @@ def near_set(at_us: int) -> ParameterSet:
     matrix = RiskMatrixParameters(price_range=0.16, extended_moves=())
     base = renamed(DEFAULT_SET, "near", at_us)
     return msgspec.structs.replace(base, risk_matrix=matrix, netting=NettingParameters(ranges="fixed"))
+
+
+def sized_set(at_us: int) -> ParameterSet:
+    """Return the set `sized`: rates that grow with size, and tiers so near each other that accounts stand between."""
+    tiers = TierParameters(
+        tiers=tuple(
+            MarginTier(floor_usd=floor, mm_rate=rate, im_rate=2.0 * rate)
+            for floor, rate in ((0.0, 0.01), (20_000.0, 0.02), (45_000.0, 0.025), (60_000.0, 0.05), (400_000.0, 0.1))
+        )
+    )
+    chosen = StandardParameters(size=SizeParameters(imf=0.02), tiered=tiers)
+    base = renamed(DEFAULT_SET, "sized", at_us)
+    return msgspec.structs.replace(base, standard=StandardSet(default=chosen, underlyings={}))
 
 
 def renamed(of: ParameterSet, name: str, at_us: int) -> ParameterSet:

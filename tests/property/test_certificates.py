@@ -52,9 +52,13 @@ def drifted(rng: np.random.Generator, of: Coin, size: float) -> Coin:
     scale = np.where(of.code == 2, of.parameters[:, :1].T * 0.5, 1.0).reshape(n, 1)
     noise = rng.normal(0.0, size, (n, 5)) * scale * rng.choice([0.0, 1.0], (1, 5))
     noise[of.code == 0, 1:] = 0.0
+    parameters, code = of.parameters + noise, of.code.copy()
+    other = (code != 0) & (rng.random(n) < 0.2)  # a volatility of its own instead of a smile
+    code[other], parameters[other, 0] = 0, of.vol()[other] * np.exp(rng.normal(0.0, size, int(other.sum())))
     return replace(
         of,
-        parameters=of.parameters + noise,
+        code=code,
+        parameters=parameters,
         years=of.years * (1.0 - rng.choice([0.0, size * rng.random()])),
         basis=np.where(
             of.kind == scenarios.COIN, 0.0, of.basis + rng.normal(0.0, 0.2 * size, n) * rng.choice([0.0, 1.0])

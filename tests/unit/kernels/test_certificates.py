@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import QuantLib as ql  # noqa: N813
 
-from kernels import netted_bounds, netting, scenarios, surface
+from kernels import netting, scenarios, surface
 from kernels._jit import Floats
-from kernels.certificates import conditions, correlation, intervals, places, smile, tangents
+from kernels.certificates import conditions, correlation, intervals, smile, tangents
 from kernels.certificates import rows as row_kernels
 from tests.certificate_books import SHOCKS, THRESHOLDS, Coin, Held, World, certify, coin, funded, solve
 
@@ -218,20 +218,6 @@ def test_budgets_are_shares() -> None:
         widths = [intervals.interval(curves[u], 7, budget[u], 0.25) for u in range(size)]
         reached = [min(-low, high) for low, high in widths]
         assert max(reached) <= 2.0 * min(reached) or max(reached) > 0.2
-
-
-def test_mixtures_are_the_envelope() -> None:
-    """Two moves with the mean, whose loss is the concave envelope."""
-    rng = np.random.default_rng(4)
-    for _ in range(500):
-        count = int(rng.choice([3, 9, 17, 33]))
-        losses, mean = rng.normal(0.0, 1.0, count), float(rng.choice([-1.0, 0.0, 1.0, rng.uniform(-1.0, 1.0)]))
-        first, second, share = places.mixture(losses, count, mean)
-        moves = np.linspace(-1.0, 1.0, count)
-        assert share * moves[first] + (1.0 - share) * moves[second] == pytest.approx(mean, abs=1e-14)
-        assert share * losses[first] + (1.0 - share) * losses[second] == pytest.approx(
-            netted_bounds.mixture(losses, count, mean)[0], rel=1e-12, abs=1e-14
-        )
 
 
 def matrices_of(rng: np.random.Generator, size: int) -> Floats:

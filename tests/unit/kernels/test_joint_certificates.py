@@ -71,7 +71,8 @@ class Account:
             joint.keep(found, 20, 0.1, s, self.curves)
             self.curves[s, joint.LOWER_AT : joint.LOWER_AT + places.CURVES] = drawn(rng, 1)[:, 0]
             self.curves[s, joint.CENTER], self.curves[s, joint.RADIUS] = 100.0, 0.1
-            self.curves[s, joint.EXPOSED] = rng.exponential(10.0) * (rng.random() < 0.7)
+            classes = slice(joint.EXPOSED, joint.EXPOSED + joint.CLASSES)
+            self.curves[s, classes] = rng.exponential(3.0, joint.CLASSES) * (rng.random(joint.CLASSES) < 0.3)
             total += found[places.VALUE].min()
         self.cover[0, joint.LOWER_LIMIT] = np.inf
         self.cover[0, joint.UPPER_FIXED], self.cover[0, joint.UPPER_FULL] = 1.0 - total, 1.0
@@ -91,7 +92,8 @@ class Account:
         upper, lower = self.cover[0, joint.UPPER_FIXED], self.cover[0, joint.LOWER_FIXED]
         for u, s in enumerate(self.slot[0]):
             x = price[u] / 100.0 - 1.0
-            spent = self.curves[s, joint.EXPOSED] * drift[u]
+            spent = self.curves[s, joint.SPENT]
+            spent += self.curves[s, joint.EXPOSED : joint.EXPOSED + joint.CLASSES] @ drift[u]
             upper += worth(kept(self.curves, s), x).min() - spent
             lower += worth(self.curves[s, joint.LOWER_AT : joint.UPPER_AT].reshape(-1, 1), x)[0] - spent
         return upper, lower if self.cover[0, joint.LOWER_FULL] > 0.0 else np.inf
@@ -110,7 +112,7 @@ def test_no_corner_of_the_boxes_uses_up_the_room(seed: int) -> None:
         low, high = account.boxes[own, joint.LOW], account.boxes[own, joint.HIGH]
         assert (low <= account.now[:, joint.PRICE]).all()
         assert (account.now[:, joint.PRICE] <= high).all()
-        most = np.where(account.boxes[own, joint.LIMIT] < np.inf, account.boxes[own, joint.LIMIT], 0.0)
+        most = np.where(account.boxes[own, joint.LIMIT :] < np.inf, account.boxes[own, joint.LIMIT :], 0.0)
         for _ in range(30):
             corner = rng.random(size)
             corner = np.where(rng.random(size) < 0.7, np.round(corner), corner)
@@ -119,7 +121,7 @@ def test_no_corner_of_the_boxes_uses_up_the_room(seed: int) -> None:
             assert lower >= -1e-9
         u = int(rng.integers(size))
         account.now[u, joint.PRICE] = np.clip(account.now[u, joint.PRICE] * np.exp(rng.normal(0.0, 0.001)), 91.0, 109.0)
-        account.now[u, joint.DRIFT] = rng.exponential(1e-4)
+        account.now[u, joint.DRIFT + int(rng.integers(joint.CLASSES))] = rng.exponential(1e-4)
         splits += account.review()
         if not account.review():
             break

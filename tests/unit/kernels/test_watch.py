@@ -29,11 +29,12 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
     own = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
     own = own[account[own] >= 0]
     out = np.empty(size, dtype=np.int64)
-    for now in ((100.0, 0.0, 0.0), (99.0, 0.0, 0.3), (100.0, 0.3, 0.0), (80.0, 0.0, 0.0), (math.nan, 0.0, 0.0)):
-        price, *drifts = now
+    for price, drifted in ((100.0, {}), (99.0, {5: 0.3}), (100.0, {0: 0.3, 7: 0.1}), (80.0, {}), (math.nan, {})):
+        drifts = np.array([drifted.get(k, 0.0) for k in range(joint.CLASSES)])
+        now = np.concatenate([[price], drifts, np.zeros(joint.CLASSES)])
         outside = [
             account[s] for s in own
             if not (boxes[s, joint.LOW] <= price <= boxes[s, joint.HIGH] and (drifts <= boxes[s, joint.LIMIT :]).all())
         ]  # fmt: skip
-        count = watch.leavers(first, last, np.array(now), boxes, account, extremes, out)
+        count = watch.leavers(first, last, now, boxes, account, extremes, out)
         assert out[:count].tolist() == outside

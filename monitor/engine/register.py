@@ -1,0 +1,185 @@
+"""Who is in a book, in which row, and what of which column each account holds.
+
+What one record changed of an account is taken without its whole portfolio (`monitor.engine.sums`): one quantity in one
+segment, and the sums that it is a part of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from monitor.engine.column import ALONE, Column
+from monitor.engine.ledger import DOLLAR
+from monitor.engine.sums import KeptSums, Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from monitor.engine.certified import Certificates
+    from monitor.engine.market import Market
+    from monitor.engine.state import Account
+    from monitor.engine.swept import Swept
+    from schemas.records import Instrument, MarginModel
+
+Place = tuple[int, Column]  # an account's segment of a column
+
+
+class Register:
+    """Rows of accounts, columns of underlyings, and which segments of these are whose.
+
+    `row_of` and `name_of` by account, `columns` by index, `of_underlying` the columns of each underlying.
+    """
+
+    def __init__(self, swept: Swept, certificates: Certificates | None) -> None:
+        self.row_of: dict[str, int] = {}
+        self.name_of: list[str | None] = []
+        self.columns: list[Column] = []
+        self.of_underlying: dict[str, list[Column]] = {}
+        self._swept, self._segments = swept, swept.segments
+        self._certificates = certificates
+        self._free: list[int] = []
+        self._column_of: dict[tuple[str, str, MarginModel | Literal[""]], Column] = {}
+        self._sums = KeptSums()
+
+    # --- accounts -------------------------------------------------------------------------------
+
+    def row(self, name: str) -> int:
+        """Return an account's row, a new one if it has none."""
+        row = self.row_of.get(name)
+        if row is not None:
+            return row
+        if self._free:
+            row = self._free.pop()
+            self.name_of[row] = name
+        else:
+            row = len(self.name_of)
+            self._swept.make_room(row + 1)
+            self.name_of.append(name)
+        self.row_of[name] = row
+        return row
+
+    def remove(self, name: str) -> None:
+        """Forget an account and what it holds."""
+        row = self.row_of.pop(name)
+        self.set_columns(row, [])
+        self._sums.forget(row)
+        self.name_of[row] = None
+        self._free.append(row)
+
+    def forget_sums(self, row: int) -> None:
+        """Take an account's whole portfolio when a record changes it next."""
+        self._sums.forget(row)
+
+    def forget_all_sums(self) -> None:
+        """Take whole portfolios: segments have moved."""
+        self._sums.clear()
+
+    # --- columns --------------------------------------------------------------------------------
+
+    def column(self, underlying: str, account: Account, market: Market, *, swept: bool) -> Column:
+        """Return the column that an account holds an underlying in, a new one if there is none."""
+        set_name = account.config.parameter_set
+        key = (underlying, set_name, account.config.margin_model if swept else ALONE)
+        column = self._column_of.get(key)
+        if column is None:
+            s = self._swept
+            s.segments.add_column()
+            s.tables.add_column(s.netting.coin(underlying, market))
+            column = Column(*key, len(self.columns), s.segments, s.tables)
+            if self._certificates is not None:
+                self._certificates.add_column(column, int(s.figures.set_of[self.row_of[account.name]]))
+            self.columns.append(column)
+            self._column_of[key] = column
+            self.of_underlying.setdefault(underlying, []).append(column)
+        return column
+
+    def columns_of(self, row: int) -> list[Column]:
+        """Return the columns of an account, by place."""
+        return [self.columns[self._segments.column_of(slot)] for slot in self._swept.figures.slots_of(row)]
+
+    def places(self, row: int) -> list[Place]:
+        """Return segments and columns of an account, by place."""
+        kept = self._sums.get(row)
+        if kept is not None:
+            return kept.columns
+        return list(zip(self._swept.figures.slots_of(row), self.columns_of(row), strict=True))
+
+    def set_columns(self, row: int, columns: list[Column]) -> list[int]:
+        """Give an account a segment of each of its columns, and take back those of others; return them by place."""
+        self._swept.make_room(0, len(columns))
+        f, s = self._swept.figures, self._segments
+        before = {s.column_of(slot): slot for slot in f.slots_of(row)}
+        wanted = {column.index for column in columns}
+        for index, slot in before.items():
+            if index not in wanted:
+                self.columns[index].release(slot)
+        slots = [
+            before[column.index] if column.index in before else s.take(column.index, row) for column in columns
+        ]  # fmt: skip
+        f.set_slots(row, slots)
+        s.place[slots] = np.arange(len(slots))
+        return slots
+
+    # --- one record -----------------------------------------------------------------------------
+
+    def take_record(
+        self, row: int, account: Account, market: Market, instrument: Instrument | None, assets: Iterable[str]
+    ) -> Sums | None:
+        """Take the position in `instrument` and balances of `assets`; return the sums of the account.
+
+        None if the whole portfolio has to be taken: something that is held is not listed, or may be past its expiry.
+        """
+        sums = self._sums.get(row) or self._read_sums(row, account, market)
+        if sums is None:
+            return None
+        if instrument is not None and instrument.type != "spot":
+            name = instrument.instrument
+            holding = account.holdings.get(name)
+            sums.take(name, instrument, holding)
+            quantity = 0.0 if holding is None else holding.quantity
+            self._set_quantity(row, sums, account, market, instrument.underlying, name, quantity)
+        if sums.first_expiry_us < market.time_us:
+            return None
+        for asset in assets:
+            if asset != DOLLAR:
+                self._set_quantity(row, sums, account, market, asset, None, sums.coins(account, asset))
+        return sums
+
+    def _read_sums(self, row: int, account: Account, market: Market) -> Sums | None:
+        sums = self._sums.read(row, account, market.instruments)
+        if sums is not None:
+            sums.columns = list(zip(self._swept.figures.slots_of(row), self.columns_of(row), strict=True))
+        return sums
+
+    def _set_quantity(
+        self, row: int, sums: Sums, account: Account, market: Market, underlying: str, name: str | None,
+        quantity: float,
+    ) -> None:  # fmt: skip
+        """Replace one quantity of an account's exposure; an underlying that this empties or begins goes or comes."""
+        columns = sums.columns
+        for slot, column in columns:
+            if column.underlying == underlying:
+                if not column.set_quantity(slot, name, quantity):
+                    others = [other for _, other in columns if other is not column]
+                    sums.columns = list(zip(self.set_columns(row, others), others, strict=True))
+                return
+        if quantity != 0.0:
+            column = self.column(underlying, account, market, swept=True)
+            asleep = not column.has_accounts
+            mine = sorted([*(other for _, other in columns), column], key=lambda one: one.underlying)
+            sums.columns = list(zip(self.set_columns(row, mine), mine, strict=True))
+            slot = next(slot for slot, other in sums.columns if other is column)
+            column.set_exposure(slot, [(name, quantity)])
+            have_priced(column, market, self._certificates, asleep=asleep)
+
+
+def have_priced(column: Column, market: Market, certificates: Certificates | None, *, asleep: bool) -> None:
+    """Price a column that has other rows now, or that nobody held until now (`asleep`): so nobody priced it."""
+    if asleep or column.rows_stale:
+        column.price(market)
+        if certificates is not None:
+            certificates.take(column, index_only=False, moved=asleep)
+    elif column.newly_held and certificates is not None:
+        certificates.take(column, index_only=False, moved=False)
