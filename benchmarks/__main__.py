@@ -21,7 +21,8 @@ import click
 
 from benchmarks.compiled import compilers
 
-GROUPS = ("kernels", "sweep", "ticks", "es", "models", "records")
+GROUPS = ("kernels", "sweep", "ticks", "ticks-models", "es", "models", "records", "answers", "ingest", "restore")
+OVER_A_BROKER = ("ingest", "restore")  # one process each: they take minutes, and have their own rounds
 PROCESSES = 3
 
 Figures = dict[str, float | bool]
@@ -80,24 +81,42 @@ def table(figures: Mapping[str, Any]) -> str:
 
 
 @click.command()
-@click.argument("group", type=click.Choice(GROUPS))
+@click.argument("groups", type=click.Choice(GROUPS), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
-@click.option("--processes", default=PROCESSES, show_default=True, help="How many processes measure.")
+@click.option("--processes", type=click.IntRange(1), help="How many processes measure. [default: 3; over a broker 1]")
 @click.option("--here", is_flag=True, hidden=True, help="Measure in this process and print its figures.")
-@click.option("--accounts", type=click.IntRange(10), help="With ticks: how many, for a quick run. [default: 100000]")
+@click.option(
+    "--accounts", type=click.IntRange(10), help="With ticks and restore: how many, for a quick run. [default: 100000]"
+)
 @click.option("--replay", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="With ticks: a recorded day's folder, replayed as well.")  # fmt: skip
 def main(
-    group: str, as_json: bool, processes: int, here: bool, accounts: int | None, replay: Path | None
+    groups: tuple[str, ...], as_json: bool, processes: int | None, here: bool, accounts: int | None, replay: Path | None
 ) -> None:  # fmt: skip
-    """Measure one group of figures."""
+    """Measure one group of figures, or several one after the other."""
     options = {name: value for name, value in (("accounts", accounts), ("replay", replay)) if value is not None}
-    if options and group != "ticks":
-        raise click.UsageError("--accounts and --replay are options of ticks")
+    if options and (len(groups) > 1 or groups[0] not in {"ticks", "restore"} or (replay and groups[0] != "ticks")):
+        raise click.UsageError("--accounts is an option of ticks and restore, --replay of ticks")
     if here:
-        click.echo(json.dumps(importlib.import_module(f"benchmarks.{group}").measure(**options)))
+        for group in groups:
+            click.echo(json.dumps(importlib.import_module(f"benchmarks.{group.replace('-', '_')}").measure(**options)))
         return
     told = [f"--{name}={value}" for name, value in options.items()]
+    figures: dict[str, Any] = {}
+    for group in groups:
+        count = processes or (1 if group in OVER_A_BROKER else PROCESSES)
+        figures |= merge(_measured(group, told, count))
+    figures["machine"] = machine()
+    if "ticks" in groups and replay is None:
+        click.echo("no recorded day was replayed: give its folder with --replay")
+    click.echo(figures["machine"])
+    click.echo(table(figures))
+    if as_json:
+        click.echo(json.dumps(figures))
+
+
+def _measured(group: str, told: list[str], processes: int) -> list[Figures]:
+    """Return what each of some processes measured."""
     runs = []
     for number in range(processes):
         done = subprocess.run(
@@ -107,14 +126,8 @@ def main(
         if done.returncode:
             sys.exit(done.returncode)
         runs.append(json.loads(done.stdout.splitlines()[-1]))
-        click.echo(f"process {number + 1} of {processes} done", err=True)
-    figures = {**merge(runs), "machine": machine()}
-    if group == "ticks" and replay is None:
-        click.echo("no recorded day was replayed: give its folder with --replay")
-    click.echo(figures["machine"])
-    click.echo(table(figures))
-    if as_json:
-        click.echo(json.dumps(figures))
+        click.echo(f"{group}: process {number + 1} of {processes} done", err=True)
+    return runs
 
 
 if __name__ == "__main__":

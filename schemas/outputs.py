@@ -365,10 +365,16 @@ class MarketSnapshotPart(Record, frozen=True, kw_only=True):
     """The first offset that is not in the snapshot."""
     chunk: Count
     """Number of the chunk, from 0."""
-    chunks: Count
+    chunks: Annotated[int, Meta(ge=1)]
     """How many chunks there are."""
-    state: msgspec.Raw
-    """The chunk, as the fold writes it."""
+    layout: Annotated[int, Meta(ge=1)]
+    """Layout of the fold's state; a reader passes over any other."""
+    position: Position
+    """Offset and index in its frame of the last record that is in the snapshot."""
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+    """SHA-256 of the whole snapshot: see `monitor.engine.snapshot`."""
+    state: bytes
+    """The chunk, base64: a piece of the fold's state in MessagePack."""
     v: Version
     """Layout of the record."""
 

@@ -64,6 +64,18 @@ def inputs(recording: Recording, sources: tuple[str, ...]) -> Inputs:
     return inputs_of(recording, tuple(recording.sources[name].underlying for name in sources), sources)
 
 
+# --- doubtful indices -------------------------------------------------------------------------------------------------
+
+
+def test_what_accounts_hold_is_doubtful_for_a_small_part_of_the_day(crash: Recording) -> None:
+    """Over all accounts of one to five coins, some coin of theirs is held for less than 20 % of the day."""
+    held = np.array([[minute.samples[coin].held for coin in COINS] for minute in crash.minutes[1:]])
+    for size, most in ((1, 0.05), (3, 0.10), (5, 0.20)):
+        books = [list(book) for book in itertools.combinations(range(len(COINS)), size)]
+        share = np.mean([held[:, book].any(axis=1).mean() for book in books])
+        assert 0.0 < share < most
+
+
 # --- correlations -----------------------------------------------------------------------------------------------------
 
 
