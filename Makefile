@@ -3,11 +3,11 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Modules of tests on three processes, more than cores because broker tests mostly wait, in the order of
 # tests/conftest.py; "make test PARALLEL=" runs all in one.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup demo test test-fast experiments prove simulate warm-up lint types format broker topics wheel lock audit clean
+.PHONY: help setup demo test test-fast experiments prove simulate faults faults-full warm-up lint types format broker topics wheel lock audit clean
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,12 @@ warm-up: setup ## Compile the kernels, so that no test waits for it
 simulate: warm-up ## Run workers in simulation, with faults [SEEDS=10000 FIRST=0 RECORDS=2000]
 	$(BIN)/python -m tests.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(RECORDS),--records $(RECORDS))
+
+faults: warm-up ## Meet each fault a few times on Apache Kafka [ARGS="--fault F1"]
+	$(BIN)/python -m tests.faults $(ARGS)
+
+faults-full: warm-up ## Meet each fault as often as before a release [ARGS="--fault F1"]
+	$(BIN)/python -m tests.faults --full $(ARGS)
 
 lint: setup ## Check rules and format
 	$(BIN)/ruff check .

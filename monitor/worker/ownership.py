@@ -9,11 +9,13 @@ from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
+from msgspec.structs import replace
 
 from monitor.engine import confirm_pending, open_shard, pending
 from monitor.engine.outbox import marker_key
-from monitor.engine.state import Marker, encode
-from monitor.worker.changelog import Recovered, RecoveredState
+from monitor.engine.state import Marker, Shard, encode
+from monitor.worker.changelog import Letters, Recovered, RecoveredState, encode_letters, letters_key
+from monitor.worker.claims import Claims
 from monitor.worker.engine_task import PRIME_S, Engine
 from monitor.worker.errors import Fenced, LostState, RebalanceTimeout, WrongPartitions
 
@@ -29,8 +31,9 @@ class Ownership:
     `give_up` runs before the group may assign our partitions to others, `take_over` when it has given us ours.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, claims: Claims) -> None:
         self._engine = engine
+        self._claims = claims
         self._options = engine.options
         self._member = ""
         self._assigned: frozenset[int] | None = None  # what the group has given us last, until it asks for it back
@@ -116,13 +119,21 @@ class Ownership:
                 engine.order.close(partition)
                 engine.unstated.pop(partition, None)
                 engine.owed.drop(partition)
+            began_s = time.monotonic()
             gained = await self._recover([p for p in ours if p not in engine.order.shards])
-            if engine.order.prepare(gained):
+            recovered_s = time.monotonic()
+            if await engine.order.prepare(gained):
                 engine.drop_unread_market()
                 self.rewinds += 1
+            prepared_s = time.monotonic()
             for recovered in gained:
                 await self._open(recovered)
             await self._open_sources(ours)
+            log.info(
+                "taken_over", partitions=ours, accounts=sum(len(recovered.accounts) for recovered in gained),
+                changelog_s=round(recovered_s - began_s, 3), market_s=round(prepared_s - recovered_s, 3),
+                open_s=round(time.monotonic() - prepared_s, 3),
+            )  # fmt: skip
             engine.active = True
             engine.wake.set()
 
@@ -136,7 +147,12 @@ class Ownership:
         await self._check_inputs(state, partitions)
         for partition in partitions:
             await self._claim(state, partition, read[partition])
-        return [state.take(partition) for partition in partitions]
+        taken = []
+        for partition in partitions:
+            self._engine.pulse.check()  # decoding 100,000 accounts takes seconds
+            await asyncio.sleep(0)
+            taken.append(state.take(partition))
+        return taken
 
     def _take_in(self, state: RecoveredState, record: Any) -> None:
         state.add(record.partition, record.offset, record.key, record.value)
@@ -149,6 +165,7 @@ class Ownership:
         finds ours, or we find its; who finds one claims again.
         """
         engine, tp = self._engine, TopicPartition(self._options.changelog, partition)
+        self._claims.begin(partition)
         for _ in range(MAX_CLAIMS):
             marker = state.marker(partition) or Marker(partition=partition, partitions=self._options.partitions)
             marker.epoch = epoch = state.epoch(partition) + 1
@@ -157,6 +174,7 @@ class Ownership:
                 self._take_in(state, record)
                 read = record.offset + 1
             if state.epoch(partition) == epoch and state.openings(partition) == 1:
+                self._claims.hold(partition, epoch, read)
                 return
         raise Fenced(f"others claim partition {partition} again and again", "look for workers outside the group")
 
@@ -199,6 +217,8 @@ class Ownership:
         engine, partition = self._engine, recovered.partition
         state = engine.order.state_of(partition)
         published = recovered.marker.published_flush if recovered.marker else 0
+        # All accounts of a partition are evaluated at once, in one turn: for 100,000 that is longer than a session.
+        state.breathe = engine.pulse.check
         unpublished = [account.name for account in recovered.accounts if account.flush > published]
         open_shard(
             state, partition, recovered.marker, recovered.accounts, partitions=self._options.partitions,
@@ -209,6 +229,7 @@ class Ownership:
         engine.flusher.opened(shard)
         if recovered.letters is not None:
             engine.owed.add(partition, recovered.letters, shard.marker.positions, recovered.accounts)
+            await self._keep_owed(recovered.letters, shard)
             if partition == 0:
                 engine.reported = dict(recovered.letters.market)
         events = pending(state, partition)
@@ -222,6 +243,14 @@ class Ownership:
             "opened", partition=partition, epoch=shard.marker.epoch, accounts=len(shard.accounts),
             sent_again=len(events), repaired=len(recovered.repairs), gate_open=shard.open,
         )  # fmt: skip
+
+    async def _keep_owed(self, letters: Letters, shard: Shard) -> None:
+        """Store owed letters without the rows that are judged again: the market may have come to allow them."""
+        partition, marker = shard.marker.partition, shard.marker
+        rows = tuple(self._engine.owed.rows(partition))
+        if len(rows) < len(letters.rows):
+            kept = replace(letters, epoch=marker.epoch, flush=marker.flush, rows=rows)
+            await self._engine.flusher.values(partition, [(letters_key(partition), encode_letters(kept))])
 
     async def _open_sources(self, partitions: list[int]) -> None:
         engine, options = self._engine, self._options

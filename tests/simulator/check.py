@@ -32,6 +32,7 @@ from schemas.topics import (
     SOURCE_RANK,
     TICKS,
 )
+from tests.simulator.check_snapshots import check_snapshots
 from tests.simulator.scenario import Message, Scenario, sourced
 from tests.simulator.world import World
 
@@ -397,6 +398,7 @@ def _check_live(found: Found) -> None:
         open_shard(state, partition, None, [], partitions=found.world.plan.partitions, epoch=1)
     step(state, topics.all())
     _check_letters(found, (item.source for item in state.rejected))
+    check_snapshots(found.world, topics.market, found.failures, found.figures)
     _check_final(found, state)
     events = list({said.event.id: said.event for said in found.said if not said.fenced}.values())
     stride = max(1, len(events) // RECOMPUTED)

@@ -106,7 +106,8 @@ class Producer:
             for _ in batch:
                 queue.popleft()
             world.point(process, world.plan.point_of("acknowledged", topic))
-            _settle(batch, written[-1])
+            for message, stored in zip(batch, written, strict=True):
+                _settle([message], stored)
 
 
 def _settle(batch: list[Message], result: object) -> None:

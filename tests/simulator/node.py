@@ -8,7 +8,7 @@ a message now and then.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from types import SimpleNamespace
@@ -220,7 +220,11 @@ class Node:
         fetch = partial(framework.fetch, partitions, generation)
         if early:  # it begins to read before it ends its recovery, and clears its queues then
             self._fetching = world.loop.start(self.ending(fetch), self.process)
+        before = Counter(self.core.order.figures())
         await self.core.ownership.take_over(partitions)
+        done = Counter(self.core.order.figures()) - before
+        world.counts["folds begun from a snapshot"] += done["snapshots_loaded"]
+        world.counts["snapshots passed over"] += done["snapshots_refused"]
         if framework.rebalancing or framework.consumer_generation_id != generation:
             return  # overtaken by another rebalance
         if early and any(framework.queues.values()) and world.chance(0.5):

@@ -56,6 +56,8 @@ class Plan:
     buffered: int = 256
     clock_cost_s: float = 1e-6
     buggified: dict[str, float] = field(default_factory=dict)
+    snapshot_every: int = 100_000
+    snapshot_chunk: int = 300_000
 
     @property
     def changelog(self) -> str:
@@ -96,6 +98,7 @@ def draw_plan(seed: int, records: int) -> Plan:
         calm_s=records / rate / draw.choice((5, 10, 20)), rate=rate,
         frame=draw.choice((1, 1, 8, 40)), fetch=draw.choice(((1,), (1, 3, 20), (500,))),
         buffered=draw.choice((1, 8, 256)), clock_cost_s=draw.choice((1e-6, 2e-5, 2e-4)), buggified=buggified,
+        snapshot_every=draw.choice((0, 2, 5, 20)), snapshot_chunk=draw.choice((200, 2_000, 300_000)),
     )  # fmt: skip
 
 
@@ -105,4 +108,5 @@ def options_of(plan: Plan) -> WorkerOptions:
         broker="localhost:1", partitions=plan.partitions, session_timeout_s=plan.session_s,
         queue_records=plan.queue_records, flush_interval_ms=plan.flush_ms, order=plan.order,
         overload_lag_ms=0, audit_every_records=plan.audit_every, audit_ends=True,
+        snapshot_every_offsets=plan.snapshot_every, snapshot_chunk_bytes=plan.snapshot_chunk,
     )  # fmt: skip

@@ -26,6 +26,7 @@ POINTS = (
     "send state", "acknowledged state", *2 * ("send margin-calls", "send liquidations"), "acknowledged margin-calls",
     "acknowledged liquidations", "send dead-letters", "acknowledged dead-letters", "acknowledged account-states",
     "read state", "commit", "committed", "revoked", "assigned",
+    *3 * ("send market-snapshots", "acknowledged market-snapshots", "read market-snapshots"),
 )  # fmt: skip
 
 

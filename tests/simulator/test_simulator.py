@@ -26,7 +26,8 @@ FAULTS = (
     "orderly end", "worker added", "slow sends", "topic behind the others", "wall clock set", "broker away",
     "ack lost, written", "batch written twice", "answer to a commit lost", "message delivered twice",
     "message dropped by the framework", "queues cleared after a recovery", "sends lost in a crash",
-    "written after the crash", "ended while taking over", *(f"crash at {point}" for point in POINTS),
+    "written after the crash", "ended while taking over", "folds begun from a snapshot", "snapshots passed over",
+    *(f"crash at {point}" for point in POINTS),
 )  # fmt: skip
 
 # The seed that finds each broken guarantee first, so that the others need not be tried; all are within WITHIN.
@@ -62,6 +63,7 @@ def test_every_fault_happened(campaign: Campaign) -> None:
     assert campaign.figures["events"] > 3 * SEEDS
     assert campaign.figures["events sent again"] > 0
     assert campaign.figures["recomputed"] > SEEDS
+    assert campaign.figures["snapshots"] > SEEDS
 
 
 @pytest.mark.parametrize(("seed", "records"), kept_seeds())
