@@ -70,7 +70,8 @@ def _topics(of: Deployment, wanted: tuple[Topic, ...], *operations: Operation) -
 
 def _worker(of: Deployment) -> list[Acl]:
     return [
-        *_topics(of, (*INPUTS, topics.SEQUENCED), "Read"),
+        # Its own snapshots of the market are where a start goes on from.
+        *_topics(of, (*INPUTS, topics.SEQUENCED, topics.MARKET_SNAPSHOTS), "Read"),
         *_topics(of, WRITTEN, "Write"),
         # It refuses to start on topics that differ from the table.
         *_topics(of, topics.ALL, "DescribeConfigs"),
@@ -114,6 +115,15 @@ def _letters(of: Deployment) -> list[Acl]:
     ]
 
 
+def _auditor(of: Deployment) -> list[Acl]:
+    # A digest reads what was said; to verify an event takes all that it was computed from.
+    said = (*EVENTS, topics.REGIMES)
+    return [
+        *_topics(of, (*said, topics.ACCOUNT_STATES, *INPUTS, topics.SEQUENCED), "Read"),
+        *_topics(of, (*said, topics.TRADES), "DescribeConfigs"),
+    ]
+
+
 def _admin(of: Deployment) -> list[Acl]:
     operations: tuple[Operation, ...] = ("Create", "Describe", "AlterConfigs", "DescribeConfigs")
     changelogs = (Acl("topic", name, "literal", operation) for name in of.changelogs for operation in operations)
@@ -129,6 +139,7 @@ ROLES: dict[str, Role] = {
         Role("books", "publishes accounts, transfers, trades and parameters", True, _books),
         Role("replay", "`liqmon replay` to the topics or to the sequence", False, _replay),
         Role("letters", "looks at dead letters and publishes them again", False, _letters),
+        Role("auditor", "`liqmon digest` and `liqmon verify`", False, _auditor),
         Role("admin", "`liqmon topics plan` and `apply`", False, _admin),
     )
 }

@@ -28,7 +28,9 @@ _WIDTH = 60
     epilog="\b\nExample:\n  liqmon verify 3f0c... --broker 127.0.0.1:9092\n"
     "  kcat -C -t risk.liquidations.v1 -c 1 -e | liqmon verify -"
 )
-@click.argument("event")
+@click.argument("event", required=False)
+@click.option("--bundle", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+              help="Instead of EVENT: a file of `liqmon bundle`; needs no broker.")  # fmt: skip
 @click.option("--broker", "broker_url", help="Address as host:port. [default: BROKER_URL]")
 @click.option("--prefix", help="In front of each topic name. [default: setting topic_prefix]")
 @click.option(
@@ -37,8 +39,11 @@ _WIDTH = 60
 @click.option("--sequence-prefix", help="In front of the sequence's topic. [default: the prefix of all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each content of the event.")
 @click.pass_obj
-def command(settings: Settings, /, event: str, broker_url: str | None, *, as_json: bool, **flags: str | None) -> int:
-    """Compute EVENT again from the topics and compare every byte.
+def command(
+    settings: Settings, /, event: str | None, broker_url: str | None, *, bundle: Path | None, as_json: bool,
+    **flags: str | None,
+) -> int:  # fmt: skip
+    """Compute EVENT again from the topics, or from its bundle, and compare every byte.
 
     EVENT is an id, a file with the event's JSON, or - for standard input. All market records up to the event's
     positions are folded, and the account's records up to its own applied, by the engine that a worker runs.
@@ -46,6 +51,11 @@ def command(settings: Settings, /, event: str, broker_url: str | None, *, as_jso
     Exit codes: 0 equal, 1 it differs (or its id has two contents), 2 wrong use, 3 it cannot be verified: records were
     deleted, or the broker does not answer.
     """
+    if (event is None) == (bundle is None):
+        raise UsageError("one of EVENT and --bundle is needed", "give an event's id, or the file of its bundle")
+    if bundle is not None:
+        return _bundle(bundle, as_json=as_json)
+    assert event is not None
     # Imported here: `--help` needs neither Kafka nor the kernels.
     from monitor.verify.run import Deployment, verify  # noqa: PLC0415
 
@@ -62,6 +72,27 @@ def command(settings: Settings, /, event: str, broker_url: str | None, *, as_jso
     if len(results) > 1 and not as_json:
         click.echo(f"liqmon: the id has {len(results)} contents", err=True)
     return _code(results)
+
+
+def _bundle(path: Path, *, as_json: bool) -> ExitCode:
+    """Compute the event of a bundle again; on the build that it names byte for byte, elsewhere to 1e-12."""
+    from monitor.answers.bundle import RefusedBundle, check, read  # noqa: PLC0415
+    from monitor.asking.build import this_build  # noqa: PLC0415
+
+    try:
+        found = check(read(path.read_bytes()), this_build())
+    except RefusedBundle as error:
+        raise UsageError(f"{path}: {error}", "write one with `liqmon bundle`") from error
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+    else:
+        build = "on the build that it names" if found.same_build else "on another build than it names"
+        click.echo(f"{found.outcome:<12} {found.event} {found.kind} {found.account}, {build}")
+        if not found.decision:
+            click.echo("  the inputs do not lead to this decision")
+        for one in found.differences:
+            click.echo(f"  {one.field:<40} said {_short(one.said)}, computed {_short(one.computed)}")
+    return ExitCode.FINDINGS if found.outcome == "differs" else ExitCode.OK
 
 
 def _read(name: str) -> tuple[bytes, str]:

@@ -22,9 +22,28 @@ from monitor.worker.options import WorkerOptions
 from schemas.codec import decode_message
 from schemas.fields import MAX_FRAME_ROWS
 from schemas.records import START, AccountEvent, Position
-from schemas.topics import ACCOUNT_TOPICS, LIQUIDATIONS, MARGIN_CALLS, MARKET_TOPICS, REGIMES, SEQUENCED, TRADES, Topic
+from schemas.topics import (
+    ACCOUNT_STATES,
+    ACCOUNT_TOPICS,
+    LIQUIDATIONS,
+    MARGIN_CALLS,
+    MARKET_TOPICS,
+    REGIMES,
+    SEQUENCED,
+    TRADES,
+    Topic,
+)
 
 EVENT_TOPICS = (MARGIN_CALLS, LIQUIDATIONS, REGIMES)
+
+
+class _Named(msgspec.Struct):
+    """What is read of an account's state."""
+
+    positions: dict[str, Position]
+
+
+_read_positions = msgspec.json.Decoder(_Named).decode
 _STRICT = "-strict"  # how the source of an event in strict order ends: its group's name
 
 
@@ -76,16 +95,35 @@ class Topics:
 
     async def earlier(self, event: AccountEvent) -> list[AccountEvent]:
         """Return the account's events before one, by sequence; of two contents of one id the first."""
+        return await self._events(event.account, event.sequence)
+
+    async def _events(self, account: str, before: int | None) -> list[AccountEvent]:
         found: dict[int, AccountEvent] = {}
-        partition = self._options.partition_of(event.account.encode())
+        partition = self._options.partition_of(account.encode())
         for topic in (MARGIN_CALLS, LIQUIDATIONS):
             async for message in self._all(topic, [partition]):
-                if message.key != event.account.encode() or (claim := _claim(message.value or b"", message)) is None:
+                if message.key != account.encode() or (claim := _claim(message.value or b"", message)) is None:
                     continue
                 record = claim.record
-                if isinstance(record, AccountEvent) and record.sequence < event.sequence:
+                if isinstance(record, AccountEvent) and (before is None or record.sequence < before):
                     found.setdefault(record.sequence, record)
         return [found[sequence] for sequence in sorted(found)]
+
+    async def path(self, event: AccountEvent, partition: int) -> list[dict[str, Position]]:
+        """Return the positions that states of the partition's accounts name, those up to an event's alone.
+
+        Compaction takes them away with time. They say in which order records were applied and nothing of what comes
+        of it: a forged one can make a true event differ, and no false one equal.
+        """
+        found: dict[tuple[tuple[str, Position], ...], None] = {}
+        async for message in self._all(ACCOUNT_STATES, [partition]):
+            try:
+                named = _read_positions(message.value or b"").positions
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                continue
+            if all(position <= event.positions.get(topic, START) for topic, position in named.items()):
+                found[tuple(sorted(named.items()))] = None
+        return [dict(point) for point in found]
 
     async def records(self, positions: Mapping[str, Position], partition: int) -> Records:
         """Return all records of a partition's inputs up to some positions; raises Unverifiable."""
@@ -131,6 +169,18 @@ class Topics:
         """Return a position at the end of a market topic."""
         place = TopicPartition(self._options.topic(topic), 0)
         return {topic.name: ((await self._view.ends([place]))[place] - 1, MAX_FRAME_ROWS)}
+
+    async def last_positions(self, partition: int) -> dict[str, Position]:
+        """Return positions at the ends of all inputs of a partition."""
+        found: dict[str, Position] = {}
+        for topic in (*MARKET_TOPICS, *ACCOUNT_TOPICS):
+            place = TopicPartition(self._options.topic(topic), 0 if topic in MARKET_TOPICS else partition)
+            found[topic.name] = ((await self._view.ends([place]))[place] - 1, MAX_FRAME_ROWS)
+        return found
+
+    async def events_of(self, account: str) -> list[AccountEvent]:
+        """Return all events of an account by sequence; of two contents of one id the first."""
+        return await self._events(account, None)
 
     async def _from_first(self, place: TopicPartition, end: int | None) -> Any:
         """Yield a partition's messages from offset 0 to before `end`, or to where it ends now."""

@@ -2,17 +2,17 @@
 
 Pure. In strict order the sequence says what came after what. In live order topics have no order between them; what is
 known of it stands in the account's events, each of which names the exact positions that it was computed at and the
-record that caused it. So between two events the records in between are applied, in merge order, the causing one last,
-and at each event all positions are what they were. Where accounts' records fell between prices within such a stretch
-is the one thing that topics do not say: it is tried by event time, as the worker's merge takes what waits, and by
-the time of arrival at the broker, as it takes what comes.
+record that caused it, and in the states of its partition's accounts, each of which names the positions that a flush
+had reached. So from one such point to the next the records in between are applied, and at each point all positions are
+what they were. Where accounts' records fell between prices within one flush is the one thing that is written nowhere:
+the few orders that there are reasons for are tried (`ORDERS`).
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,10 @@ from monitor.engine import Sourced, new_state, open_shard, step
 from monitor.engine.merge import order_time_us
 from schemas.records import START, AccountEvent, Cause, Position
 from schemas.topics import MARKET_TOPICS, SOURCE_RANK, TICKS
+
+if TYPE_CHECKING:
+    from monitor.engine import State
+    from monitor.engine.baseline import Baseline
 
 _MARKET = frozenset(topic.name for topic in MARKET_TOPICS)
 
@@ -41,6 +45,7 @@ class _Place(msgspec.Struct):
 _read_place = msgspec.json.Decoder(_Place).decode
 
 Order = Callable[[Stamped], tuple[int, int, int, int]]
+Positions = Mapping[str, Position]
 
 
 def by_event_time(item: Stamped) -> tuple[int, int, int, int]:
@@ -55,7 +60,20 @@ def by_arrival(item: Stamped) -> tuple[int, int, int, int]:
     return (item.arrived_ms, SOURCE_RANK[source.topic], source.offset, source.index)
 
 
-ORDERS: Mapping[str, Order] = {"event_time": by_event_time, "arrival": by_arrival}
+def accounts_first(item: Stamped) -> tuple[int, int, int, int]:
+    """Order accounts' records before prices, as a merge does whose prices were fetched late."""
+    return (item.source.topic in _MARKET, *by_event_time(item)[:3])
+
+
+def accounts_last(item: Stamped) -> tuple[int, int, int, int]:
+    """Order accounts' records behind prices, as a merge does that stopped waiting for them."""
+    return (item.source.topic not in _MARKET, *by_event_time(item)[:3])
+
+
+ORDERS: Mapping[str, Order] = {
+    "event_time": by_event_time, "arrival": by_arrival, "accounts_first": accounts_first,
+    "accounts_last": accounts_last,
+}  # fmt: skip
 
 
 class Run:
@@ -72,6 +90,17 @@ class Run:
         self.said: dict[int, bytes] = {}
         self.others: dict[str, bytes] = {}
         self.applied = 0
+        self.base: Baseline | None = None
+        """What the newest event's attribution counts from."""
+
+    @property
+    def state(self) -> State:
+        """The engine's state after what was applied: of this one account, and the market."""
+        return self._state
+
+    def _baseline(self) -> Baseline | None:
+        account = self._state.shards[self._shard].accounts.get(self._account)
+        return None if account is None else account.baseline
 
     def take(self, sources: Sequence[Sourced], *, conflate: bool = False) -> None:
         """Apply records in order."""
@@ -90,11 +119,13 @@ class Run:
     def _step(self, sources: Sequence[Sourced], *, conflate: bool) -> None:
         if not sources:
             return
+        base = self._baseline()
         for outgoing in step(self._state, sources, conflate=conflate):
             body = outgoing.body.encode()
             place = _read_place(body)
             if place.account == self._account:
                 self.said.setdefault(place.sequence, body)
+                self.base = base
             else:
                 self.others[outgoing.id] = body
         self._state.rejected.clear()
@@ -112,28 +143,62 @@ def in_sequence(event: AccountEvent, records: Iterable[Stamped], partition: int,
 
 def from_topics(
     event: AccountEvent, before: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], order: Order,
-    partition: int, partitions: int,
+    partition: int, partitions: int, path: Sequence[Positions] = (),
 ) -> bytes | None:  # fmt: skip
     """Return the event as the topics give it; None if the account has no such event at its positions.
 
     `before` are the account's earlier events by sequence, `records` those of each topic by position, from the first
-    on; `order` says what comes first of what has no order.
+    on; `order` says what comes first of what has no order; `path` are positions that the partition is known to have
+    been at, in any order.
     """
-    run = Run(event.account, partition, partitions)
+    anchors = (*before, event)
+    return run_through(event.account, anchors, records, order, partition, partitions, path).said.get(event.sequence)
+
+
+def run_through(
+    account: str, anchors: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], order: Order,
+    partition: int, partitions: int, path: Sequence[Positions] = (), *, to_end: bool = False,
+) -> Run:  # fmt: skip
+    """Apply records from one event of the account to the next; `path` as `from_topics`, `to_end` for all of them."""
+    run = Run(account, partition, partitions)
     done = dict.fromkeys(records, 0)
-    for anchor in (*before, event):
-        stretch = _stretch(anchor, records, done)
-        merged = [item.source for item in heapq.merge(*stretch, key=order)]
+    ordered = sorted(path, key=_progress)
+    reached: Positions = {}
+    for anchor in anchors:
+        merged: list[Sourced] = []
+        for point in (*_between(reached, ordered, anchor.positions), anchor.positions):
+            merged += [item.source for item in heapq.merge(*_stretch(point, records, done), key=order)]
         _apply(run, anchor, _last_put_last(anchor, merged))
-    return run.said.get(event.sequence)
+        reached = anchor.positions
+    if to_end:
+        rest = (items[done[topic] :] for topic, items in records.items())
+        run.take([item.source for item in heapq.merge(*rest, key=order)])
+    return run
+
+
+def _progress(positions: Positions) -> tuple[int, int]:
+    """Return a number that grows along any path: the sum of all offsets, then of all rows."""
+    return (sum(offset for offset, _ in positions.values()), sum(row for _, row in positions.values()))
+
+
+def _between(reached: Positions, ordered: Sequence[Positions], end: Positions) -> Iterator[Positions]:
+    """Yield the points that lie on one path from `reached` to `end`; what does not is of another time, or forged."""
+    for point in ordered:
+        if _precedes(reached, point) and _precedes(point, end):
+            yield point
+            reached = point
+
+
+def _precedes(one: Positions, other: Positions) -> bool:
+    return all(position <= other.get(topic, START) for topic, position in one.items())
 
 
 def _stretch(
-    anchor: AccountEvent, records: Mapping[str, Sequence[Stamped]], done: dict[str, int]
+    point: Positions, records: Mapping[str, Sequence[Stamped]], done: dict[str, int]
 ) -> Iterator[Sequence[Stamped]]:
-    """Yield, of each topic, the records up to an event's positions that are not `done`."""
+    """Yield, of each topic, the records up to some positions that are not `done`."""
     for topic, items in records.items():
-        reached = anchor.positions.get(topic, START)
+        reached = point.get(topic, START)
         start = end = done[topic]
         while end < len(items) and items[end].source.position <= reached:
             end += 1

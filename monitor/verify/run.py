@@ -116,8 +116,9 @@ async def _account_event(
     else:
         before = await topics.earlier(event)
         records = await topics.records(event.positions, partition)
+        path = await topics.path(event, partition)
         for name, order in recompute.ORDERS.items():
-            body = recompute.from_topics(event, before, records.by_topic, order, partition, options.partitions)
+            body = recompute.from_topics(event, before, records.by_topic, order, partition, options.partitions, path)
             computed[name] = body
             if body == claim.body:
                 break

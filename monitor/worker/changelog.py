@@ -203,6 +203,11 @@ class _Head(Struct):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
+def epoch_of(partition: int, key: bytes | None, value: bytes | None) -> int:
+    """Return the epoch of whoever wrote a record; raises ValueError where key and value do not fit."""
+    return _order(partition, key, value)[0]
+
+
 def _order(partition: int, key: bytes | None, value: bytes | None) -> tuple[int, int]:
     """Return epoch and number of a record; raises ValueError where key and value do not fit."""
     if key is None:

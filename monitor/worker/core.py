@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from monitor.brokers.selfcheck import Checked
+from monitor.worker.claims import Claims
 from monitor.worker.clients import KAFKA, Clients
 from monitor.worker.engine_task import Engine
 from monitor.worker.flush import Flusher
@@ -22,6 +23,7 @@ from monitor.worker.options import WorkerOptions
 from monitor.worker.order import Order
 from monitor.worker.ownership import Ownership
 from monitor.worker.publisher import Publisher
+from monitor.worker.snapshots import Snapshots
 from monitor.worker.strict_order import StrictOrder
 
 
@@ -51,11 +53,13 @@ def make_core(
     pulse = Pulse(options.session_timeout_s)
     publisher = Publisher(options, pulse, idempotent=checked.idempotent, clients=clients)
     view = LogView(options.broker, options.group, inputs, exact_ends=checked.ends_exact, clients=clients)
+    claims = Claims(options.changelog, view)
+    publisher.written = claims.written
     order: Order
     if options.order == "strict":
         order = StrictOrder(options, view)
     else:
-        order = LiveOrder(options, view, MarketReader(options, wake, clients))
+        order = LiveOrder(options, view, MarketReader(options, wake, clients), Snapshots(options, view, publisher))
     group, intake = Group(options), Intake(options.queue_records, wake)
     engine = Engine(options, Flusher(options, publisher, meters), order, intake, view, pulse, group, wake)
-    return Core(pulse, publisher, view, order, group, intake, engine, Ownership(engine))
+    return Core(pulse, publisher, view, order, group, intake, engine, Ownership(engine, claims))

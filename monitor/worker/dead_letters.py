@@ -19,14 +19,15 @@ from monitor.engine.state import Account, Rejected, Sourced
 from monitor.worker.changelog import Letters
 from monitor.worker.intake import Delivered
 from monitor.worker.options import WorkerOptions
-from monitor.worker.publisher import MAX_MESSAGE_BYTES, Outbound
+from monitor.worker.publisher import Outbound
 from schemas.codec import key_of, raw_row
 from schemas.headers import dead_letter_headers, schema_uri
 from schemas.records import START, DeadLetter, Position
 from schemas.refusals import Refused
-from schemas.topics import ALL, DEAD_LETTERS, MARKET_TOPICS
+from schemas.topics import ALL, DEAD_LETTERS, MARKET_TOPICS, MAX_DEAD_LETTER_BYTES
 
 ROOM_BYTES = 4_096  # for headers and framing beside the original bytes
+MAX_RAW_BYTES = MAX_DEAD_LETTER_BYTES - ROOM_BYTES
 _TOPICS = {topic.name: topic for topic in ALL}
 _MARKET = {topic.name for topic in MARKET_TOPICS}
 
@@ -142,9 +143,9 @@ def outbound(letters: Iterable[Letter], options: WorkerOptions) -> list[Outbound
     messages = []
     for letter in letters:
         text, raw = letter.text, letter.raw
-        if raw is not None and len(raw) > MAX_MESSAGE_BYTES - ROOM_BYTES:
-            text = f"{text} (first {MAX_MESSAGE_BYTES - ROOM_BYTES} of {len(raw)} bytes)"
-            raw = raw[: MAX_MESSAGE_BYTES - ROOM_BYTES]
+        if raw is not None and len(raw) > MAX_RAW_BYTES:
+            text = f"{text} (first {MAX_RAW_BYTES} of {len(raw)} bytes)"
+            raw = raw[:MAX_RAW_BYTES]
         known = DeadLetter(
             source_topic=options.topic(_TOPICS[letter.topic]), source_partition=letter.partition,
             source_offset=letter.offset, source_index=letter.index, error_kind=letter.kind, error_text=text,

@@ -93,3 +93,7 @@ class UnsafeFramework(Refused):
 
 class FolderInUse(Refused):
     """Another worker uses the data folder."""
+
+
+class FolderNotWritable(Refused):
+    """The data folder cannot be written: its rights, a read-only mount, no room."""

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz` and `/metrics` of one worker, answered by a thread of their own.
+"""`/livez`, `/readyz`, `/metrics` and questions about accounts of one worker, answered by a thread of their own.
 
 A thread, because the loop that owns the engine is exactly what a supervisor asks about: one that is busy for a second,
 or stuck for good, must not take its own alarm down. The thread reads one immutable set of figures, which the loop puts
@@ -30,6 +30,7 @@ from aiohttp import web
 from monitor.config import HEALTH_TOKEN_VARIABLE
 from monitor.errors import MonitorError, UsageError
 from monitor.worker.metrics import CONTENT_TYPE, Figures
+from monitor.worker.questions import PREFIX, Questions
 from monitor.worker.watchdogs import worst
 
 MAX_CONNECTIONS: Final = 16  # a Prometheus, a supervisor, a person; the rest is refused
@@ -154,6 +155,7 @@ class HealthServer:
     def __init__(
         self, figures: Callable[[], Figures | None], metrics: Callable[[], bytes], *, session_timeout_s: float,
         host: str = "127.0.0.1", port: int = 0, token: str = "", clock: Callable[[], float] = time.monotonic,
+        questions: Questions | None = None,
     ) -> None:  # fmt: skip
         check_address(host, token)
         self._figures = figures
@@ -162,6 +164,7 @@ class HealthServer:
         self._host, self._port = host, port
         self._guard = Guard(token)
         self._clock = clock
+        self._questions = questions
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._end = asyncio.Event()
@@ -209,6 +212,8 @@ class HealthServer:
         await self._end.wait()
         listener.close()
         await server.shutdown(timeout=0.5)
+        if self._questions is not None:
+            await self._questions.stop()
 
     def _connection(self, server: web.Server) -> asyncio.Protocol:
         if len(server.connections) >= MAX_CONNECTIONS:
@@ -221,6 +226,9 @@ class HealthServer:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = request.headers
         answer = self._guard.refusal(request.method, headers.get("Host", ""), headers.get("Authorization", ""))
+        if answer is None and self._questions is not None and request.path.startswith(PREFIX):
+            query = {name: request.query.getall(name) for name in request.query}
+            answer = Answer(*await self._questions.answer(request.path, query))
         answer = answer or self._route(request.path)
         response = web.Response(status=answer.status, body=answer.body, headers=_HEADERS)
         response.headers["Content-Type"] = answer.content_type
@@ -234,7 +242,7 @@ class HealthServer:
             return readyz(self._figures(), self._clock(), self._session_timeout_s)
         if path == "/metrics":
             return Answer(200, self._metrics(), CONTENT_TYPE)
-        return Answer(404, b'{"error":"/livez, /readyz or /metrics"}\n')
+        return Answer(404, b'{"error":"/livez, /readyz, /metrics or /v1/accounts/ACCOUNT/QUESTION"}\n')
 
 
 class _Refused(asyncio.Protocol):

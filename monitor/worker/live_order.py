@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -13,7 +13,8 @@ from aiokafka import TopicPartition
 
 from monitor.engine import close_shard, gate_open, new_state, rewind, step
 from monitor.engine.merge import LiveMerge, Wait, order_time_us
-from monitor.engine.state import Shard, Sourced, State
+from monitor.engine.snapshot import Restored, market_of
+from monitor.engine.state import Marker, Shard, Sourced, State
 from monitor.worker.changelog import Recovered
 from monitor.worker.dead_letters import Letter
 from monitor.worker.errors import LostInput
@@ -23,6 +24,7 @@ from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
 from monitor.worker.order import IDLE_MS, MarketSeen, Progress
 from monitor.worker.overload import Overload
+from monitor.worker.snapshots import Snapshots
 from schemas.records import START, Position
 from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK, TICKS
 
@@ -41,10 +43,13 @@ log = structlog.get_logger("monitor.worker")
 class LiveOrder:
     """All shards in one state; `reader` brings the market to it."""
 
-    def __init__(self, options: WorkerOptions, view: LogView, reader: MarketReader) -> None:
+    def __init__(
+        self, options: WorkerOptions, view: LogView, reader: MarketReader, snapshots: Snapshots
+    ) -> None:  # fmt: skip
         self._options = options
         self._view = view
         self._reader = reader
+        self._snapshots = snapshots
         self._state: State = new_state()
         self._merge = LiveMerge()
         self._sources: dict[tuple[str, int], Source] = {}
@@ -87,8 +92,56 @@ class LiveOrder:
             if name in _MARKET_NAMES and begins[tp] > offset + 1:
                 log.error("market_gap", topic=tp.topic, partition=partition, first=offset + 1, end=begins[tp])
 
-    def prepare(self, gained: Sequence[Recovered]) -> bool:
-        """Fold the market again from its beginning if a shard has not seen what our market has passed."""
+    async def prepare(self, gained: Sequence[Recovered]) -> bool:
+        """Fold the market again if a shard has not seen what our market has passed, or a snapshot lies before us all.
+
+        It is folded on from the newest snapshots that are not beyond any shard, or from its beginning.
+        """
+        at = self._state.market.positions
+        positions = [marker.positions for marker in self._markers(gained)]
+        floor = {name: min((one.get(name, START) for one in positions), default=START) for name in at}
+        found: dict[str, Restored] = {}
+        begins: dict[str, int] = {}
+        if positions and max(position for one in positions for position in (START, *one.values())) > START:
+            tps = {topic.name: TopicPartition(self._options.topic(topic), 0) for topic in MARKET_TOPICS}
+            first = await self._view.begins(tps.values())
+            begins = {name: first[tp] for name, tp in tps.items()}
+            if self._is_behind(gained) or self._snapshots.worth_reading(floor, at):
+                found = await self._snapshots.load(floor, begins)
+        again = self._is_behind(gained) or any(one.position > at[name] for name, one in found.items())
+        if again:
+            log.info("rewind", partitions=[recovered.partition for recovered in gained])
+            for name in _MARKET_NAMES:
+                self._merge.remove_input(name)
+            rewind(self._state, market_of(found))
+            # The last message of a snapshot is read again: behind it there may be rows that did not decode.
+            self._reader.rewind({name: one.position[0] for name, one in found.items()})
+            self._snapshots.begin(found)
+            self._open_market()
+        if again or all(position == START for position in at.values()):
+            self._look_for_losses(positions, found, begins)
+        return again
+
+    def _markers(self, gained: Sequence[Recovered]) -> list[Marker]:
+        """Return the markers of all shards, those to be opened included; a new shard has an empty one."""
+        held = [shard.marker for shard in self._state.shards.values()]
+        return held + [one.marker or Marker(one.partition, self._options.partitions) for one in gained]
+
+    def _look_for_losses(
+        self, positions: list[dict[str, Position]], found: Mapping[str, Restored], begins: Mapping[str, int]
+    ) -> None:  # fmt: skip
+        """Hold all accounts if the broker has deleted records that lie between a snapshot and what is left."""
+        lost = [
+            name for name, begin in begins.items()
+            if begin > (found[name].offset if name in found else 0)
+            and any(one.get(name, START) > START for one in positions)
+        ]  # fmt: skip
+        self._state.market.lost = tuple(lost)
+        if lost:
+            log.error("market_lost", topics=lost, begins={name: begins[name] for name in lost})
+
+    def _is_behind(self, gained: Sequence[Recovered]) -> bool:
+        """Whether a shard has not seen what our market has passed."""
         market = self._state.market.positions
 
         def behind(recovered: Recovered) -> bool:
@@ -103,15 +156,7 @@ class LiveOrder:
                 return True
             return any(position > reached.get(topic, START) for topic, position in market.items())
 
-        if not any(behind(recovered) for recovered in gained):
-            return False
-        log.info("rewind", partitions=[recovered.partition for recovered in gained])
-        for name in _MARKET_NAMES:
-            self._merge.remove_input(name)
-        rewind(self._state)
-        self._reader.rewind()
-        self._open_market()
-        return True
+        return any(behind(recovered) for recovered in gained)
 
     def close(self, partition: int) -> None:
         """Give up a shard."""
@@ -145,8 +190,8 @@ class LiveOrder:
             self._gated.remove(source)
 
     def readers(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the market reader's coroutines."""
-        return self._reader.readers()
+        """Return the market reader's coroutines, and what writes snapshots."""
+        return [*self._reader.readers(), self._snapshots.run()]
 
     def take_in(self) -> list[Letter]:
         """Take in market records."""
@@ -204,8 +249,12 @@ class LiveOrder:
         accounts = 0
         topics: Counter[str] = Counter()
         if chunk:
-            step(self._state, chunk, conflate=conflate)
-            topics = self._note_applied(chunk)
+            last = {(item.topic, item.partition): item for item in chunk}
+            if self._snapshots.may_be_due(last):
+                self._step_by_snapshots(chunk, conflate=conflate)
+            else:
+                step(self._state, chunk, conflate=conflate)
+            topics = self._note_applied(chunk, last)
             accounts = sum(topics[topic.name] for topic in ACCOUNT_TOPICS)
             if self._gated:
                 self._open_gates()
@@ -226,10 +275,22 @@ class LiveOrder:
                 positions={topic: list(at) for topic, at in self._state.market.positions.items()},
             )  # fmt: skip
 
-    def _note_applied(self, chunk: list[Sourced]) -> Counter[str]:
+    def _step_by_snapshots(self, chunk: list[Sourced], *, conflate: bool) -> None:
+        """Step, with a stop before each record that lies beyond a multiple of its topic's offsets."""
+        start = 0
+        for place, item in enumerate(chunk):
+            if self._snapshots.is_due(item):
+                if place > start:
+                    step(self._state, chunk[start:place], conflate=conflate)
+                self._snapshots.take(self._state, item)
+                start = place
+        step(self._state, chunk[start:], conflate=conflate)
+
+    def _note_applied(
+        self, chunk: list[Sourced], last: Mapping[tuple[str, int], Sourced]
+    ) -> Counter[str]:  # fmt: skip
         """Remember how far each source has come, give the market's room back; return how many were of each topic."""
         counts = Counter((item.topic, item.partition) for item in chunk)
-        last = {(item.topic, item.partition): item for item in chunk}
         topics: Counter[str] = Counter()
         for place, count in counts.items():
             topics[place[0]] += count
@@ -250,7 +311,8 @@ class LiveOrder:
         """Return how far the market is."""
         positions = self._state.market.positions
         behind = {name: max(0, end - 1 - positions[name][0]) for name, end in self._reader.ends().items()}
-        return MarketSeen(behind, self._reader.heard_s, self._overload.lag_us)
+        waiting_us = {name: self._merge.waiting_us(name) for name in behind}
+        return MarketSeen(behind, waiting_us, self._reader.heard_s, self._overload.lag_us)
 
     def arrived_s(self, topic: str, offset: int) -> float | None:
         """Return when the tick at an offset came here, monotonic; None if that is not known any more."""
@@ -261,5 +323,5 @@ class LiveOrder:
         return {
             "late": self._merge.late, "waits": self._merge.waits, "lag_ms": self._overload.lag_us // 1000,
             "overloaded": int(self._overload.active), "overloads": self._overload.declared,
-            "conflated": self._state.conflated,
+            "conflated": self._state.conflated, **self._snapshots.figures(),
         }  # fmt: skip

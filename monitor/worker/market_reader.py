@@ -12,7 +12,7 @@ import asyncio
 import bisect
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ class MarketReader:
         self._clients = clients
         self._wake = wake
         self._fold = 0
+        self._starts: Mapping[str, int] = {}
         self._batches: deque[tuple[int, MarketBatch]] = deque()
         self._topics = {topic.name: _Topic(topic.name, options.topic(topic)) for topic in MARKET_TOPICS}
         # A share for each topic: one queue for all would let prices keep definitions out.
@@ -79,14 +80,18 @@ class MarketReader:
         """Return one endless coroutine for each topic; each raises what cannot be repaired."""
         return [self._read(topic) for topic in self._topics.values()]
 
-    def rewind(self) -> None:
-        """Begin a new fold; batches of the old one are not handed out any more."""
+    def rewind(self, starts: Mapping[str, int] | None = None) -> None:
+        """Begin a new fold; batches of the old one are not handed out any more.
+
+        `starts` are offsets to begin at, by topic; the others begin with their first records.
+        """
         self._fold += 1
+        self._starts = dict(starts or {})
         self._batches.clear()
         self._arrivals.clear()
         for topic in self._topics.values():
             topic.held = 0
-            topic.position = 0
+            topic.position = self._starts.get(topic.name, 0)
             topic.room.set()
 
     def take(self) -> MarketBatch | None:
@@ -151,12 +156,14 @@ class MarketReader:
             await consumer.stop()
 
     async def _begin(self, consumer: Any, topic: _Topic) -> None:
-        fold = self._fold
-        start = (await consumer.beginning_offsets([topic.partition]))[topic.partition]
+        fold, start = self._fold, self._starts.get(topic.name)
+        begin = (await consumer.beginning_offsets([topic.partition]))[topic.partition]
         end = (await consumer.end_offsets([topic.partition]))[topic.partition]
+        late = start is None and begin > 0
+        start = begin if start is None else max(start, begin)
         consumer.seek(topic.partition, start)
         topic.position, topic.end, topic.fold = start, end, fold
-        if start:
+        if late:
             log.warning("market_begins_late", topic=topic.partition.topic, offset=start)
         self._wake.set()
 

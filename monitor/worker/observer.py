@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from monitor.engine.merge import order_time_us
 from monitor.engine.outbox import Event
-from monitor.engine.state import State
+from monitor.engine.state import Account, State
 from monitor.worker.disk import disk_trouble
 from monitor.worker.errors import NotCommitting, NotReady, OffsetHole, Paused, RecoveryDied, WorkerError
 from monitor.worker.intake import Source
@@ -106,7 +106,7 @@ class Observer:
         self._disk = ""
         self._disk_s = self._counted_s = float("-inf")
         self._statuses: Counter[str] = Counter()
-        self._held = 0
+        self._held = self._overdue = 0
         self._exposed = exposed
 
     async def run(self) -> None:
@@ -157,6 +157,7 @@ class Observer:
         seconds = {(source.topic, source.partition): _lag_s(source) for source in sources}
         if market is not None:
             lags |= {(topic, 0): behind for topic, behind in market.behind.items()}
+            seconds |= {(topic, 0): waiting_us / 1e6 for topic, waiting_us in market.waiting_us.items()}
         return Figures(
             at_s=seen.now_s, ready=seen.ready, partitions=seen.partitions, settled=engine.group.settled,
             verdicts=verdicts, values=self._values(seen), lag_records=lags, lag_s=seconds,
@@ -165,12 +166,12 @@ class Observer:
 
     def _count(self, now_s: float) -> None:
         self._counted_s = now_s
-        self._statuses = Counter()
-        self._held = 0
-        for shard in self._engine.order.shards.values():
-            for account in shard.accounts.values():
-                self._statuses[account.status] += 1
-                self._held += account.data_hold
+        accounts = [one for shard in self._engine.order.shards.values() for one in shard.accounts.values()]
+        self._statuses = Counter(account.status for account in accounts)
+        before = self._overdue
+        self._held, self._overdue = holds(accounts)
+        if bool(self._overdue) != bool(before):
+            _tell_overdue(self._overdue)
 
     def _values(self, seen: Observations) -> dict[str, float]:
         engine, ownership = self._engine, self._ownership
@@ -179,7 +180,8 @@ class Observer:
         well = seen.ready and all(one.level is Level.OK for one in self._watchdogs.verdicts)
         values: dict[str, float] = {
             "ready": well, "idle": seen.ready and not seen.partitions, "partitions": seen.partitions,
-            "accounts_on_data_hold": self._held, "outbox_events": sum(shard.events for shard in shards),
+            "accounts_on_data_hold": self._held, "accounts_to_be_decided": self._overdue,
+            "outbox_events": sum(shard.events for shard in shards),
             "intake_records": engine.intake.held, "sound": engine.auditor.sound, "flushes": engine.flushes,
             "messages_sent": engine.flusher.sent, "offset_holes": engine.holes,
             "messages_refetched": engine.refetched, "messages_stale": engine.stale, "recoveries": ownership.opened,
@@ -190,10 +192,18 @@ class Observer:
             values["market_lag_seconds"] = figures["lag_ms"] / 1000.0
         renamed = {
             "overloaded": "overloaded", "overloads": "overloads", "conflated": "conflated_records",
-            "late": "late_records",
+            "late": "late_records", "snapshots": "snapshots_written", "snapshots_loaded": "snapshots_loaded",
+            "snapshots_refused": "snapshots_refused", "snapshots_dropped": "snapshots_dropped",
         }  # fmt: skip
         values |= {new: figures[old] for old, new in renamed.items() if old in figures}
         return values | of_books(engine.order.states)
+
+
+def holds(accounts: Iterable[Account]) -> tuple[int, int]:
+    """Return how many accounts are held, and how many of these for longer than the longest hold."""
+    held = [account for account in accounts if account.data_hold]
+    # The event that calls for a human has taken the timer away.
+    return len(held), sum("data_hold" not in account.timers for account in held)
 
 
 def of_books(states: Iterable[State]) -> dict[str, float]:
@@ -231,6 +241,14 @@ def _lag_s(source: Source) -> float:
     waiting = [message for message in source.unacked if message.records and message.last > source.applied]
     oldest, newest = waiting[0].records[0][1], waiting[-1].records[-1][1]
     return max(0.0, (order_time_us(newest) - order_time_us(oldest)) / 1e6)
+
+
+def _tell_overdue(accounts: int) -> None:
+    """Say that accounts wait for a person, or that none does any more."""
+    if accounts:
+        log.error("data_hold_overdue", state="raised", accounts=accounts, reason="held longer than max_data_hold_ms")
+    else:
+        log.info("data_hold_overdue", state="over")
 
 
 def _tell(verdict: Verdict) -> None:

@@ -11,6 +11,7 @@ from aiokafka.partitioner import murmur2
 from monitor.brokers.endpoint import endpoint
 from monitor.config import Order, Settings
 from monitor.connection import Address, read_keys
+from monitor.engine.snapshot import CHUNK_BYTES
 from schemas.signatures import Keys
 from schemas.topics import ACCOUNT_TOPICS, SEQUENCED, Topic, full_name
 
@@ -46,6 +47,8 @@ class WorkerOptions:
     audit_ends: bool = False
     risk_arrays_every_s: int = 0
     risk_arrays_sets: tuple[str, ...] = ("default",)
+    snapshot_every_offsets: int = 100_000
+    snapshot_chunk_bytes: int = CHUNK_BYTES
     signing_keys: Keys | None = None
     health_host: str = "127.0.0.1"
     health_port: int = 0
@@ -104,6 +107,7 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         audit_ends=settings.audit_ends,
         risk_arrays_every_s=settings.risk_arrays_every_s,
         risk_arrays_sets=tuple(settings.risk_arrays_sets.split(",")),
+        snapshot_every_offsets=settings.snapshot_every_offsets,
         signing_keys=read_keys(settings.signing_key_file) if settings.signing_key_file else None,
         health_host=settings.health_host,
         health_port=settings.health_port,

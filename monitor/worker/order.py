@@ -37,10 +37,13 @@ class Progress:
 class MarketSeen:
     """How far the market is: `behind` offsets by topic that are on the broker and not applied.
 
+    `waiting_us` is the event time, by topic, from the oldest record that waits to the newest taken in.
+
     `heard_s` is when the last tick came (monotonic), `lag_us` the event time from market time to it.
     """
 
     behind: Mapping[str, int]
+    waiting_us: Mapping[str, int]
     heard_s: float
     lag_us: int
 
@@ -68,8 +71,8 @@ class Order(Protocol):
         """Refuse a recovered shard whose positions do not fit the topics; raises LostInput."""
         ...
 
-    def prepare(self, gained: Sequence[Recovered]) -> bool:
-        """Make ready for shards to be opened; return whether the market is folded again from its beginning."""
+    async def prepare(self, gained: Sequence[Recovered]) -> bool:
+        """Make ready for shards to be opened; return whether the market is folded again."""
         ...
 
     def close(self, partition: int) -> None:

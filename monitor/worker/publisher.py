@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from monitor.worker.liveness import Pulse
 from monitor.worker.options import WorkerOptions
 from schemas.headers import EPOCH, Headers
 from schemas.signatures import sign
+from schemas.topics import MAX_DEAD_LETTER_BYTES
 
-MAX_MESSAGE_BYTES = 1_048_576  # Kafka's default bound; larger topics are possible, larger messages are not needed
+MAX_BATCH_BYTES = 524_288  # half of Kafka's default bound of a message, which a batch counts as
 
 log = structlog.get_logger("monitor.worker")
 
@@ -55,8 +56,9 @@ class Publisher:
         self._clients = clients
         self._producer: Any = None
         self._keys = options.signing_keys
+        self.written: Callable[[Sequence[Any]], Awaitable[None]] | None = None  # told where acknowledged messages are
         self.sent = 0
-        self.sending_since_s: float | None = None
+        self._since_s: list[float] = []  # when each send under way began
 
     async def start(self) -> None:
         """Connect."""
@@ -65,7 +67,9 @@ class Publisher:
             enable_idempotence=self._idempotent,
             # No linger: a flush hands over all it has before the first request leaves. One batch waits for each
             # partition at a time, so a small batch would mean a round trip for every few accounts.
-            linger_ms=0, max_batch_size=MAX_MESSAGE_BYTES // 2, max_request_size=MAX_MESSAGE_BYTES,
+            linger_ms=0, max_batch_size=MAX_BATCH_BYTES,
+            # A dead letter has the bytes of what was too large to be read; all else is bounded where it is made.
+            max_request_size=MAX_DEAD_LETTER_BYTES,
         )  # fmt: skip
         await self._producer.start()
 
@@ -74,22 +78,30 @@ class Publisher:
         if self._producer is not None:
             await self._producer.stop()
 
+    @property
+    def sending_since_s(self) -> float | None:
+        """Since when the oldest send is under way, monotonic; None if none is."""
+        return min(self._since_s, default=None)
+
     async def send(self, messages: Sequence[Outbound]) -> None:
-        """Send in order and return when all are acknowledged; raises Paused before sending, PublishFailed."""
+        """Send in order and return when all are acknowledged; raises Paused before sending, PublishFailed, Fenced."""
         if not messages:
             return
         self._pulse.check()
-        self.sending_since_s = time.monotonic()
+        began_s = time.monotonic()
+        self._since_s.append(began_s)
         try:
-            await asyncio.gather(*[await self._hand_over(message) for message in messages])
+            places = await asyncio.gather(*[await self._hand_over(message) for message in messages])
         except KafkaError as error:
             raise PublishFailed(
                 f"the broker refused messages of {messages[0].topic} ({error!r})",
                 "check the topic's size limit and our rights; nothing was acknowledged",
             ) from error
         finally:
-            self.sending_since_s = None
+            self._since_s.remove(began_s)
         self.sent += len(messages)
+        if self.written is not None:
+            await self.written(places)
 
     def _signed(self, message: Outbound) -> Headers | None:
         """Return the headers, with a signature where there are keys and the message is said in our name.

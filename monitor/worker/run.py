@@ -28,13 +28,14 @@ from monitor.models.warmup import warm_up as models_warm_up
 from monitor.worker.app import add_state_table, connect, create_app
 from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
 from monitor.worker.core import make_core
-from monitor.worker.errors import Ending, FolderInUse, WrongPartitions
+from monitor.worker.errors import Ending, FolderInUse, FolderNotWritable, WrongPartitions
 from monitor.worker.health import HealthServer, read_token
 from monitor.worker.liveness import end_process
 from monitor.worker.metrics import Exposed, Meters, exposed, text
 from monitor.worker.observer import Observer
 from monitor.worker.options import WorkerOptions
 from monitor.worker.ownership import Ownership
+from monitor.worker.questions import PREFIX, Questions, take_from
 from schemas.topics import ALL
 
 PROGRESS_S = 10.0
@@ -45,10 +46,11 @@ log = structlog.get_logger("monitor.worker")
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What is measured where it happens, and what the worker shows of itself."""
+    """What is measured where it happens, what the worker shows of itself, and who answers questions about accounts."""
 
     meters: Meters
     exposed: Exposed
+    questions: Questions
 
 
 class Shell(mode.Service):
@@ -64,6 +66,7 @@ class Shell(mode.Service):
         self.pulse, self.publisher, self.view = core.pulse, core.publisher, core.view
         self.order, self.group, self.intake = core.order, core.group, core.intake
         self.engine, self.ownership = core.engine, core.ownership
+        self._questions = gauges.questions
         self.observer = Observer(options, folder, self.engine, self.ownership, gauges.exposed)
         self.faust_app = create_app(options, folder, self.intake)
         self.group.attach(self.faust_app)
@@ -72,6 +75,8 @@ class Shell(mode.Service):
 
     async def on_start(self) -> None:
         """Connect our own clients and start our tasks, before the app may ask for them."""
+        place = self.options.partition_of
+        self._questions.attach(asyncio.get_running_loop(), take_from(self.order), lambda name: place(name.encode()))
         await self.publisher.start()
         await self.view.start()
         for work in (
@@ -178,29 +183,45 @@ def _longer(found: str) -> bool:
 def own_folder(base: Path | None) -> Iterator[Path]:
     """Own a folder that no other worker uses, locked: the first free `worker-N` below `base`, or a temporary one.
 
-    Raises FolderInUse if none can be had.
+    Raises FolderInUse if none can be had, FolderNotWritable.
     """
     if base is None:
-        with tempfile.TemporaryDirectory(prefix="liqmon-worker-") as name:
+        with _temporary() as name:
             yield Path(name)
         return
     for number in range(MAX_FOLDERS):
         folder = base / f"worker-{number}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / "lock").open("w")
+            lock = (folder / "lock").open("ab", buffering=0)
         except OSError as error:
-            raise FolderInUse(f"{folder} cannot be written ({error.strerror})", "choose another data folder") from error
+            raise _not_writable(f"{folder}", error) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it when we die
-            except OSError:
+                lock.truncate(0)
+                lock.write(b"%d\n" % os.getpid())
+            except BlockingIOError:
                 continue
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            except OSError as error:
+                raise _not_writable(f"{folder}", error) from error
             yield folder
             return
     raise FolderInUse(f"{base} has {MAX_FOLDERS} folders in use", "choose another data folder")
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="liqmon-worker-")
+    except OSError as error:
+        raise _not_writable("for temporary files", error) from error
+
+
+def _not_writable(folder: str, error: OSError) -> FolderNotWritable:
+    return FolderNotWritable(
+        f"the data folder {folder} cannot be written ({error.strerror})",
+        "give the worker's user a folder that it may write, with --data",
+    )
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -219,15 +240,16 @@ def serving(options: WorkerOptions) -> Iterator[Gauges]:
     Raises UsageError for an address that needs a token, HealthAddress for one that cannot be listened on.
     """
     meters = Meters()
-    shown = exposed(meters)
+    shown, questions = exposed(meters), Questions()
     server = HealthServer(
         lambda: shown.figures, lambda: text(meters.registry), session_timeout_s=options.session_timeout_s,
         host=options.health_host, port=options.health_port, token=read_token(options.health_token_file, os.environ),
+        questions=questions,
     )  # fmt: skip
     host, port = server.start()
-    log.info("health", host=host, port=port, paths=["/livez", "/readyz", "/metrics"])
+    log.info("health", host=host, port=port, paths=["/livez", "/readyz", "/metrics", PREFIX])
     try:
-        yield Gauges(meters, shown)
+        yield Gauges(meters, shown, questions)
     finally:
         server.stop()
 

@@ -91,7 +91,7 @@ class StrictOrder:
                 "strict order needs the whole sequence: give the topic more retention, and replay under a new prefix",
             )
 
-    def prepare(self, gained: Sequence[Recovered]) -> bool:
+    async def prepare(self, gained: Sequence[Recovered]) -> bool:
         """Make an empty state for each shard."""
         for recovered in gained:
             self._feeds[recovered.partition] = _Feed()

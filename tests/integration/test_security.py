@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -151,6 +152,7 @@ def test_the_worst_is_denied(secured: Secured) -> None:
         "letters": ["Write risk.margin-calls.v1", "Write risk.account-states.v1"],
         "admin": ["Read risk.trades.v1", "Write risk.liquidations.v1"],
         "replay": ["Write risk.liquidations.v1", "Read app-state-changelog"],
+        "auditor": ["Write risk.liquidations.v1", "Read risk.dead-letters.v1", "Write risk.trades.v1"],
     }
     assert denied.keys() == ROLES.keys()
     for role, told in denied.items():
@@ -261,6 +263,18 @@ def test_the_whole_path_over_tls(secured: Secured, worker: Process, keys: Path) 
     assert refused == []
     assert {alert.signed_by for alert in taken} == {"k2"}
     assert worker.child.poll() is None
+
+
+def test_an_auditor_digests_and_verifies(secured: Secured, worker: Process) -> None:
+    """With the rights of its role alone, a person gets the digest of all events and one of them verified."""
+    del worker
+    environment = secured.environment("auditor", **SETTINGS)
+    digest = liqmon("digest", "--json", env=environment)
+    assert digest.returncode == 0, digest.stderr
+    assert json.loads(digest.stdout)["events"] >= 20
+    (first, *_) = read_all(secured.plain, f"{OF.prefix}{MARGIN_CALLS.name}")
+    verified = liqmon("verify", json.loads(first.value or b"")["id"], "--json", env=environment)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_a_bot_goes_on_where_it_stopped(secured: Secured, worker: Process, keys: Path) -> None:

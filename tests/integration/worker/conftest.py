@@ -36,7 +36,8 @@ def spawn() -> Iterator[Spawn]:
 
     def start(arguments: list[str]) -> Process:
         # An orderly end is over when it is over: how long it takes is the machine's.
-        process = Process(arguments, {"LIQMON_SHUTDOWN_TIMEOUT_S": "90"})
+        # Snapshots come every few seconds of these tests, so that whoever starts begins from some.
+        process = Process(arguments, {"LIQMON_SHUTDOWN_TIMEOUT_S": "90", "LIQMON_SNAPSHOT_EVERY_OFFSETS": "50"})
         started.append(process)
         return process
 

@@ -35,6 +35,8 @@ def kind_of(messages: Sequence[Outbound]) -> str:
     if topic.endswith("-changelog"):
         # Opening a shard writes markers alone.
         return "values" if any(not (message.key or b"!").startswith(b"!") for message in messages) else "markers"
+    if "market-snapshots" in topic:  # beside the flushes, at any time
+        return "snapshots"
     return "states" if "account-states" in topic else "events"
 
 

@@ -108,6 +108,16 @@ def test_a_worker_tells_how_it_is(deployment: Deployment, monkeypatch: pytest.Mo
     assert found["process_resident_memory_bytes"] > 0
     assert not any("acct-" in name or "PERPETUAL" in name for name in found)
 
+    account = next(record.account for record in deployment.published if isinstance(record, Trade))
+
+    def explained() -> bool:
+        status, body = ask(worker, f"/v1/accounts/{account}/explain")
+        assert status in {200, 503}, body  # 503 while the process that answers starts
+        return status == 200 and json.loads(body)["account"] == account
+
+    eventually(explained)
+    assert ask(worker, "/v1/accounts/nobody/explain")[0] == 404
+
     beat = encode(Heartbeat(source="clock", event_time_us=START_US + 10_000_000))
 
     def heard() -> bool:
@@ -195,6 +205,15 @@ def test_events_verify_and_a_tampered_one_does_not(deployment: Deployment) -> No
     identity = json.loads(longest.value or b"")["id"]
     code, (result,) = command(deployment, "verify", identity)
     assert (code, result["outcome"], result["differences"]) == (0, "equal", [])
+
+    # Explained from the topics, at its moment and now.
+    said = json.loads(longest.value or b"")
+    code, (result,) = command(deployment, "explain", identity)
+    assert (code, result["im_requirement_usd"]) == (0, pytest.approx(said["im_requirement_usd"], rel=1e-12))
+    parts = [group["sequential_usd"] for group in result["change"]["groups"]]
+    assert parts == [part["change_usd"] for part in said["attribution"]]
+    code, (result,) = command(deployment, "explain", said["account"])
+    assert (code, result["account"]) == (0, said["account"])
 
     # Given as a file, in another layout of JSON.
     file = deployment.folder / "event.json"

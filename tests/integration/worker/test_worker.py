@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from schemas.topics import REGIMES
+from monitor.engine.market import Market
+from monitor.engine.snapshot import parts, take
+from schemas.codec import decode_message, encode
+from schemas.keys import record_key
+from schemas.topics import MARKET_SNAPSHOTS, REGIMES, TICKS
 from tests.integration.worker.deployment import Deployment, check_events, check_positions, market
 from tests.integration.worker.support import Process, eventually
 
@@ -66,6 +70,23 @@ def sent_again(worker: Process) -> int:
     return sum(line["sent_again"] for line in worker.said("opened"))
 
 
+def check_snapshots(deployment: Deployment) -> None:
+    """Assert that all writers wrote what one fold from the beginning of the ticks writes."""
+    folded, wanted = Market(), {}
+    for message in deployment.read(TICKS):
+        if message.offset % 50 == 0 and message.offset:
+            for part in parts(take(folded, TICKS.name, message.offset)):
+                wanted[record_key(part)] = encode(part)
+        for index, record in decode_message(TICKS.name, message.key, message.value).records:
+            folded.positions[TICKS.name] = (message.offset, index)
+            folded.apply(record)  # type: ignore[arg-type]
+    written = [one for one in deployment.read(MARKET_SNAPSHOTS) if (one.key or b"").startswith(b"market.ticks")]
+    found = [one for one in written if one.value is not None]
+    assert len({one.key for one in found}) > 3
+    assert len(found) < len(written), "none was deleted"
+    assert all(one.value == wanted[one.key or b""] for one in found)
+
+
 def test_kills_lose_nothing_and_change_no_event(deployment: Deployment, record_property: Record) -> None:
     """After three kill -9 under load every trade is in its account, and every event is there with one content."""
     deployment.quick_takeovers()
@@ -78,6 +99,8 @@ def test_kills_lose_nothing_and_change_no_event(deployment: Deployment, record_p
     last = deployment.worker()
     last.wait_for("ready")
     counts = finish(deployment, last)
+    assert last.said("snapshots_loaded")
+    check_snapshots(deployment)
     record_property("events", len(counts))
     record_property("repeats", repeats(counts))
 

@@ -11,12 +11,20 @@ from functools import cache
 import msgspec
 import pytest
 
-from monitor.engine import Sourced, State, new_state, open_shard, ranges, step
+from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, ranges, step
 from monitor.errors import UsageError
 from monitor.verify.claim import differences, given_claim, read_claim
-from monitor.verify.recompute import Stamped, by_arrival, by_event_time, change_of_regime, from_topics, in_sequence
+from monitor.verify.recompute import (
+    ORDERS,
+    Stamped,
+    by_arrival,
+    by_event_time,
+    change_of_regime,
+    from_topics,
+    in_sequence,
+)
 from schemas.ids import canonical
-from schemas.records import AccountEvent, Heartbeat, Input, Trade, Transfer
+from schemas.records import AccountEvent, AccountState, Funding, Heartbeat, Input, Position, Trade, Transfer
 from schemas.topics import MARKET_TOPICS, REGIMES, TICKS
 from tests.engine_market import SPOT_USD, START_US, Log, both, opening, random_market
 
@@ -136,6 +144,71 @@ def test_every_event_of_a_live_worker_is_computed_again(seed: int) -> None:
             assert body == canonical(event), differences(canonical(event), body or b"{}")
             checked += 1
     assert checked >= 5
+
+
+def paced(items: Sequence[Sourced], every: int) -> tuple[list[bytes], dict[int, list[dict[str, Position]]]]:
+    """What the engine says of records in their order, and the positions that account states of each flush name."""
+    state = opened()
+    bodies: list[bytes] = []
+    path: dict[int, list[dict[str, Position]]] = defaultdict(list)
+    for start in range(0, len(items), every):
+        bodies += [one.body.encode() for one in step(state, items[start : start + every])]
+        flush = collect(state)
+        confirm(state, flush)
+        for value in flush.account_states:
+            path[value.partition].append(msgspec.json.decode(value.value, type=AccountState).positions)
+    return bodies, path
+
+
+def funded(seed: int) -> list[Sourced]:
+    """A swinging market in which what is earned from funding hangs on when each fill was applied."""
+    log = Log(partition_of=PARTITION_OF)
+    items: list[Input] = []
+    for record in swinging(seed, 240):
+        items.append(record)
+        if isinstance(record, Heartbeat) and record.event_time_us % 7_000_000 == 0:
+            rate = 0.01 * math.sin(record.event_time_us)
+            items.append(
+                Funding(
+                    instrument="BTC-PERPETUAL", underlying="BTC", source="venue", rate=rate, interval_ms=60_000,
+                    event_time_us=record.event_time_us,
+                )
+            )  # fmt: skip
+    return [log(record) for record in items]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_states_of_accounts_tell_the_order_that_topics_do_not(seed: int) -> None:
+    """Fills that were applied minutes out of order: with the positions of the flushes every event comes out again."""
+    items = jumbled(funded(seed), seed, reach=500)
+    bodies, path = paced(items, 4)
+    events = said(bodies)
+    alone = 0
+    assert len(events) >= 2
+    for account, by_sequence in events.items():
+        partition, last = PARTITION_OF[account], max(by_sequence)
+        records, event = by_topic(items, partition), by_sequence[last]
+        before = [by_sequence[number] for number in range(1, last)]
+        known = path[partition]
+        assert any(
+            from_topics(event, before, records, order, partition, 2, known) == canonical(event)
+            for order in ORDERS.values()
+        )
+        alone += from_topics(event, before, records, by_event_time, partition, 2) == canonical(event)
+    assert alone < len(events)
+
+
+def test_a_path_of_another_run_is_left_out() -> None:
+    """Points that cannot lie between two events are not followed: a true event comes out all the same."""
+    items = sources(1)
+    events = said(run(items))
+    account, by_sequence = max(events.items(), key=lambda one: len(one[1]))
+    partition, last = PARTITION_OF[account], max(by_sequence)
+    event, before = by_sequence[last], [by_sequence[number] for number in range(1, last)]
+    draw = random.Random(1)
+    forged = [{TICKS.name: (draw.randrange(10**6), 0), "risk.trades.v1": (10**6, 0)} for _ in range(50)]
+    body = from_topics(event, before, by_topic(items, partition), by_event_time, partition, 2, forged)
+    assert body == canonical(event)
 
 
 def test_what_waited_is_computed_again_in_the_order_of_events() -> None:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +20,12 @@ from faust.types import TP
 
 from monitor.connection import Endpoint, PlaintextRefused, Secret, client_options, make_security
 from monitor.worker.app import check_copartitioned, check_framework, create_app
-from monitor.worker.errors import FolderInUse, UnsafeFramework, WrongPartitions
+from monitor.worker.errors import FolderNotWritable, UnsafeFramework, WrongPartitions
 from monitor.worker.intake import Intake
 from monitor.worker.options import WorkerOptions
 from monitor.worker.run import own_folder
 from schemas.topics import ACCOUNT_TOPICS
+from tests.support import ROOT
 
 SECURITY = make_security("sasl_ssl", username="worker", password=Secret("the password of a worker"))
 BROKER = Endpoint("one:9092,two:9093", SECURITY)
@@ -95,5 +102,50 @@ def test_each_worker_has_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_an_error_of_the_operator(tmp_path: Path) -> None:
     """A file where the folder should be is named."""
     (tmp_path / "file").touch()
-    with pytest.raises(FolderInUse, match="file"), own_folder(tmp_path / "file"):
+    with pytest.raises(FolderNotWritable, match="file"), own_folder(tmp_path / "file"):
         pass
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Be nobody for a moment if the tests run as root, whom no rights hold back."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("within", [".", "deeper/data"])
+def test_a_folder_of_somebody_else_is_an_error_of_the_operator(within: str) -> None:
+    """Where the worker's user may not write, the worker says so with the folder's name and starts nothing."""
+    # Not below pytest's own folder, which another user cannot even enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        with ordinary_user(), pytest.raises(FolderNotWritable, match=f"{name}.*Permission denied"):
+            own_folder(folder / within).__enter__()
+        assert not list(folder.iterdir())
+        folder.chmod(0o700)
+
+
+def test_a_read_only_mount_is_an_error_of_the_operator(tmp_path: Path) -> None:
+    """On a file system that is mounted read-only the error names the folder and the reason, for root as well."""
+    code = (
+        "import sys; from pathlib import Path; from monitor.errors import MonitorError; "
+        "from monitor.worker.run import own_folder\n"
+        "try:\n    own_folder(Path(sys.argv[1])).__enter__()\n"
+        "except MonitorError as error:\n    sys.exit(f'{type(error).__name__}: {error}')"
+    )
+    mount = ["unshare", "--mount", "--map-root-user", "sh", "-c", 'mount -t tmpfs -o ro none "$0" && exec "$@"']
+    if subprocess.run([*mount, tmp_path, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets us mount nothing, not even in a namespace of our own")
+    told = subprocess.run(
+        [*mount, tmp_path, sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"FolderNotWritable: the data folder {tmp_path}")
+    assert "Read-only file system" in told.stderr

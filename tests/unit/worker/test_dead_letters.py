@@ -9,12 +9,11 @@ from monitor.worker.changelog import Letters
 from monitor.worker.dead_letters import Letter, Owed, of_refused, of_rejected, outbound
 from monitor.worker.intake import delivered
 from monitor.worker.options import WorkerOptions
-from monitor.worker.publisher import MAX_MESSAGE_BYTES
 from schemas.codec import encode, encode_frame
 from schemas.headers import read_dead_letter
 from schemas.records import Trade
 from schemas.refusals import Refused
-from schemas.topics import TICKS, TRADES
+from schemas.topics import MAX_DEAD_LETTER_BYTES, TICKS, TRADES
 
 OPTIONS = WorkerOptions(broker="b:1", partitions=1, prefix="desk.")
 TRADES_OF_A = [
@@ -74,8 +73,8 @@ def test_original_bytes_are_untouched(value: bytes | None) -> None:
 
 def test_bytes_beyond_the_limit_are_cut_and_it_says_so() -> None:
     """A message as large as a broker takes leaves no room for the headers: its letter is shorter, not missing."""
-    raw = b"x" * MAX_MESSAGE_BYTES
+    raw = b"x" * MAX_DEAD_LETTER_BYTES
     (message,) = outbound([Letter(TICKS.name, 0, 7, 0, "too_large", "why", None, raw)], OPTIONS)
     assert message.value is not None
-    assert len(message.value) + sum(len(k) + len(v) for k, v in message.headers or []) < MAX_MESSAGE_BYTES
+    assert len(message.value) + sum(len(k) + len(v) for k, v in message.headers or []) < MAX_DEAD_LETTER_BYTES
     assert str(len(raw)) in read_dead_letter(message.headers or []).error_text

@@ -11,12 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.engine import new_state
 from monitor.engine.outbox import Event
+from monitor.engine.state import Account
+from monitor.engine.status import conditions, on_conditions, on_timer
 from monitor.worker.intake import Delivered, Source
 from monitor.worker.market_reader import MarketReader
 from monitor.worker.metrics import COUNTERS, GAUGES, Figures, Meters, exposed, text
-from monitor.worker.observer import measure_events, of_books, offsets_of
+from monitor.worker.observer import holds, measure_events, of_books, offsets_of
 from monitor.worker.options import WorkerOptions
 from monitor.worker.watchdogs import WATCHDOGS, Level, SourceOffsets, Verdict
+from schemas.records import AccountConfig, StatusParameters
 from schemas.topics import TICKS, TRADES
 from tests.support import ROOT
 
@@ -99,6 +102,19 @@ def test_a_tick_is_timed_from_the_poll_that_brought_it() -> None:
     assert reader.arrived_s(5_000) == 3.0
     reader.rewind()
     assert reader.arrived_s(5_000) is None
+
+
+def test_holds_that_wait_for_a_person_are_counted_apart() -> None:
+    """An account whose hold has outlasted its time is one that a person has to decide; good data take it out again."""
+    account = Account(config=AccountConfig(account="a", event_time_us=0))
+    limits = StatusParameters(max_data_hold_ms=300_000)
+    held = conditions(0.0, 1.0, 1.0, True, held=True, parameters=limits)
+    on_conditions(account, held, 0, limits)
+    assert holds([account]) == (1, 0)
+    on_timer(account, held, 300_000_000, limits)
+    assert holds([account, Account(config=account.config)]) == (1, 1)
+    on_conditions(account, conditions(9.0, 1.0, 1.0, True, held=False, parameters=limits), 400_000_000, limits)
+    assert holds([account]) == (0, 0)
 
 
 def test_counters_of_books_are_summed() -> None:

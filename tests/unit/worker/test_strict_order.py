@@ -70,7 +70,7 @@ def log_of(items: list[Sourced], partition: int, rows: int = 100) -> list[Delive
 
 def opened(*partitions: int, marker: Marker | None = None) -> StrictOrder:
     order = StrictOrder(OPTIONS, View())
-    order.prepare([Recovered(partition) for partition in partitions])
+    asyncio.run(order.prepare([Recovered(partition) for partition in partitions]))
     for partition in partitions:
         open_shard(order.state_of(partition), partition, marker, [], partitions=P, epoch=1)
     return order

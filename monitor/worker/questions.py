@@ -1,0 +1,256 @@
+"""Questions about accounts, asked at the worker's endpoint: `/v1/accounts/NAME/explain` and its like.
+
+The loop that owns the state takes a copy of the account and of what its figures rest on, some tenths of a millisecond;
+a process beside the worker computes the answer from that copy (`monitor.asking.serve`), so no tick waits for one. It is
+started by the first question. One question is computed at a time and few may wait; who comes then may come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from monitor.answers.view import View, encode, take
+from monitor.answers.what_if import Hypothesis
+from monitor.asking.question import READY, Question
+from monitor.asking.reading import fills_from, shock_from, transfers_from
+from monitor.errors import UsageError
+from monitor.worker.order import Order
+
+KINDS: Final = ("explain", "distance", "what-if", "plan")
+PREFIX: Final = "/v1/accounts/"
+MAX_WAITING: Final = 8
+TAKE_S: Final = 2.0
+ANSWER_S: Final = 8.0  # below the endpoint's bound on connections
+COMMAND: Final = (sys.executable, "-m", "monitor.asking.serve")
+
+Take = Callable[[str, Iterable[str], bool | None], View]
+Reply = tuple[int, bytes]
+_write = msgspec.json.Encoder().encode
+
+
+class NotHere(LookupError):
+    """No state of this worker has the account."""
+
+
+class NotNow(Exception):
+    """The question can be asked again in a moment, and why not now."""
+
+
+def take_from(order: Order) -> Take:
+    """Return a function that takes views from whichever state of an order has the account; raises NotHere."""
+
+    def found(name: str, also: Iterable[str], history: bool | None) -> View:
+        for state in order.states:
+            if name in state.partition_of:
+                return take(state, name, also=also, history=history)
+        raise NotHere(name)
+
+    return found
+
+
+class Questions:
+    """Answers questions about the accounts of one worker, in the loop of its endpoint."""
+
+    def __init__(self, command: Iterable[str] = COMMAND) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._take: Take | None = None
+        self._place: Callable[[str], int] | None = None
+        self._process = _Process(tuple(command))
+        self._waiting = 0
+
+    def attach(self, loop: asyncio.AbstractEventLoop, take: Take, place: Callable[[str], int]) -> None:
+        """Take views on a loop from now on; `place` is the partition of an account's name."""
+        self._loop, self._take, self._place = loop, take, place
+
+    async def answer(self, path: str, query: Mapping[str, Iterable[str]]) -> Reply:
+        """Return status and body for a path under PREFIX and its query."""
+        name, _, kind = path.removeprefix(PREFIX).rpartition("/")
+        if kind not in KINDS or not name:
+            return _error(404, f"{PREFIX}ACCOUNT/ and one of {', '.join(KINDS)}")
+        try:
+            return await self._answer(name, kind, _Options(query))
+        except UsageError as error:
+            return _error(400, str(error))
+        except NotHere:
+            place = None if self._place is None else self._place(name)
+            return _error(404, f"this worker has no account {name!r}; its name belongs to partition {place}")
+        except NotNow as error:
+            return _error(503, str(error))
+
+    async def stop(self) -> None:
+        """End the process that computes."""
+        await asyncio.to_thread(self._process.end)
+
+    async def _answer(self, name: str, kind: str, options: _Options) -> Reply:
+        settings = options.of(kind)
+        hypothesis: Hypothesis = settings.get("hypothesis", Hypothesis())
+        history = True if hypothesis.model is not None and hypothesis.model.startswith("D") else None
+        if self._waiting >= MAX_WAITING:
+            raise NotNow("too many questions wait")
+        self._waiting += 1
+        try:
+            view = await self._view(name, hypothesis.names, history)
+            question = Question(kind=kind, view=msgspec.Raw(encode(view)), **settings)  # type: ignore[arg-type]
+            line = await self._process.ask(_write(question))
+        finally:
+            self._waiting -= 1
+        return (400 if line.startswith(b'{"error":') else 200), line
+
+    async def _view(self, name: str, also: Iterable[str], history: bool | None) -> View:
+        loop, take_view = self._loop, self._take
+        if loop is None or take_view is None:
+            raise NotNow("the worker is starting")
+        taken: Future[View] = Future()
+
+        def on_loop() -> None:
+            if not taken.set_running_or_notify_cancel():
+                return
+            try:
+                taken.set_result(take_view(name, also, history))
+            except Exception as error:  # noqa: BLE001 (it is raised where the question is)
+                taken.set_exception(error)
+
+        try:
+            loop.call_soon_threadsafe(on_loop)
+            return await asyncio.wait_for(asyncio.wrap_future(taken), TAKE_S)
+        except (TimeoutError, RuntimeError):
+            raise NotNow("the worker's loop does not turn") from None
+
+
+class _Process:
+    """The process that computes, started when it is needed; one line in, one line out.
+
+    A thread waits for it, one question after the other. Who asks gives up after ANSWER_S; what is computed for it by
+    then is ended, a process that is only starting goes on for the next question.
+    """
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        self._command = command
+        self._running: subprocess.Popen[bytes] | None = None
+        self._thread = ThreadPoolExecutor(1, "liqmon-questions")
+
+    async def ask(self, line: bytes) -> bytes:
+        """Return the line that answers one; raises NotNow if there is none in time."""
+        begun: list[subprocess.Popen[bytes]] = []
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, line, begun)
+        done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
+        if done:
+            return asked.result()
+        asked.cancel()
+        asked.add_done_callback(lambda one: one.cancelled() or one.exception())
+        for process in begun:
+            process.kill()  # what it says next would be the answer to this question
+        raise NotNow("the answer takes too long, or its process is starting")
+
+    def end(self) -> None:
+        """End the process and the thread that waits for it."""
+        if self._running is not None:
+            self._running.kill()
+        self._thread.shutdown(cancel_futures=True)
+        self._forget()
+
+    def _ask(self, line: bytes, begun: list[subprocess.Popen[bytes]]) -> bytes:
+        process = self._started()
+        begun.append(process)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(line + b"\n")
+            process.stdin.flush()
+            found = process.stdout.readline()
+        except OSError:
+            found = b""
+        begun.clear()
+        if not found.endswith(b"\n"):
+            self._forget()
+            raise NotNow("the process that answers has ended")
+        return found
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._running is not None and self._running.poll() is None:
+            return self._running
+        self._forget()
+        try:
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise NotNow(f"the process that answers does not start ({error})") from None
+        self._running = process
+        assert process.stdout is not None
+        if process.stdout.readline() != READY:
+            self._forget()
+            raise NotNow("the process that answers does not start")
+        return process
+
+    def _forget(self) -> None:
+        if self._running is not None:
+            process, self._running = self._running, None
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):  # of what it did not read
+                    pipe and pipe.close()
+
+
+class _Options:
+    """A query as the options of questions; raises UsageError for what is none."""
+
+    def __init__(self, query: Mapping[str, Iterable[str]]) -> None:
+        self._query = {name: list(values) for name, values in query.items()}
+
+    def of(self, kind: str) -> dict[str, Any]:
+        """Return what of `Question` the query says."""
+        found: dict[str, Any] = {}
+        if kind == "what-if":
+            found["hypothesis"] = Hypothesis(
+                fills=fills_from(self._all("trade")), transfers=transfers_from(self._all("transfer")),
+                model=self._one("model"),
+                shock=shock_from(self._all("shock"), self._number("vol"), self._number("stress")),
+            )  # fmt: skip
+        if kind in {"what-if", "explain"}:
+            found["shapley"] = self._flag("shapley")
+        if kind == "distance" and (target := self._one("target")) is not None:
+            if target not in {"warning", "margin_call", "liquidation"}:
+                raise UsageError(f"{target!r} is no target", "warning, margin_call or liquidation")
+            found["target"] = target
+        if kind == "plan":
+            found["hedges"] = self._flag("hedges")
+        if self._query:
+            raise UsageError(f"{kind} has no option {min(self._query)!r}", "see docs/answers.md")
+        return found
+
+    def _all(self, name: str) -> list[str]:
+        return self._query.pop(name, [])
+
+    def _one(self, name: str) -> str | None:
+        values = self._all(name)
+        if len(values) > 1:
+            raise UsageError(f"{name} is said twice", "say it once")
+        return values[0] if values else None
+
+    def _flag(self, name: str) -> bool:
+        value = self._one(name)
+        if value not in {None, "0", "1"}:
+            raise UsageError(f"{name} is 0 or 1", f"write {name}=1")
+        return value == "1"
+
+    def _number(self, name: str) -> float | None:
+        value = self._one(name)
+        try:
+            return None if value is None else float(value)
+        except ValueError:
+            raise UsageError(f"{name}={value!r} is no number", f"write {name}=30") from None
+
+
+def _error(status: int, text: str) -> Reply:
+    return status, orjson.dumps({"error": text})
