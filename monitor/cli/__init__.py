@@ -23,19 +23,27 @@ from monitor.errors import MonitorError
 # The one table: command, and its line in `liqmon --help`.
 COMMANDS: dict[str, str] = {
     "acls": "Print or apply who may do what on the broker.",
+    "breaches": "List who would breach under a shock, over the whole book.",
     "broker": "Run a local broker in the foreground.",
+    "bundle": "Write the proof of a liquidation as a file.",
+    "cascade": "Tell who falls next after a shock, under five ways to liquidate.",
     "check-config": "Print the settings and where each comes from.",
     "dead-letters": "List, show and replay refused records.",
     "demo": "Show the whole path live: market, accounts, margin calls, liquidations.",
     "digest": "Print what a run said as one number.",
+    "distance": "Tell how far an account is from a call or a liquidation.",
     "doctor": "Tell why something is slow or does not start here.",
+    "explain": "Tell why an account needs what it needs, and what changed it.",
     "generate": "Write a seeded market and its accounts.",
     "margin": "Margin portfolios under one model or all, side by side.",
     "models": "List margin models, their sources and their parameters.",
+    "plan": "Propose the cheapest trades that leave a call or a liquidation.",
+    "preview": "List who would be called under a new parameter set.",
     "replay": "Publish historical or generated files, or run them through the engine.",
     "topics": "Compare the topics with the cluster, and create them.",
     "vectors": "Compare our functions with published numbers.",
-    "verify": "Compute an event again from the topics.",
+    "verify": "Compute an event again, from the topics or from its bundle.",
+    "what-if": "Show an account under hypothetical trades, transfers, shocks and models.",
     "worker": "Run one worker.",
 }
 ORIGINS = "monitor.origins"  # in click's meta: what gives the settings with their origins

@@ -1,0 +1,62 @@
+"""A process that answers questions about views, one a line; beside a worker it keeps them off the worker's loop.
+
+python -m monitor.asking.serve
+
+A line in is JSON of `Question`; a line out is JSON of the answer, or `{"error": ...}` for what has none. The first line
+out says that it is ready: what it needs is loaded. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from monitor.answers.distance import distance
+from monitor.answers.explain import explain
+from monitor.answers.plan import CannotPlan, Policy, plan
+from monitor.answers.plan.engine import situation_of
+from monitor.answers.shock import RefusedShock
+from monitor.answers.view import decode
+from monitor.answers.what_if import RefusedQuestion, what_if
+from monitor.asking.question import READY, Question
+
+if TYPE_CHECKING:
+    from monitor.answers.view import View
+
+_read = msgspec.json.Decoder(Question).decode
+_write = msgspec.json.Encoder().encode
+
+
+def answer(question: Question) -> object:
+    """Return the answer; raises RefusedQuestion, RefusedShock or CannotPlan where there is none."""
+    view: View = decode(bytes(question.view))
+    if question.kind == "explain":
+        return explain(view, shapley=question.shapley)
+    if question.kind == "distance":
+        return distance(view, question.target)
+    if question.kind == "plan":
+        return plan(situation_of(view.account, view.market()), Policy(hedges=question.hedges))
+    return what_if(view, question.hypothesis, shapley=question.shapley)
+
+
+def line_of(line: bytes) -> bytes:
+    """Return the line that answers one."""
+    try:
+        return _write(answer(_read(line)))
+    except (RefusedQuestion, RefusedShock, CannotPlan, msgspec.MsgspecError, ValueError) as error:
+        return _write({"error": str(error)})
+
+
+def main(lines: BinaryIO, out: BinaryIO) -> None:
+    """Answer until the input ends."""
+    out.write(READY)
+    out.flush()
+    for line in lines:
+        out.write(line_of(line) + b"\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer, sys.stdout.buffer)
