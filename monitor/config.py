@@ -75,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # their topic; 0 never. A thousand options are 300 kB each time.
     risk_arrays_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
     risk_arrays_sets: Annotated[str, Meta(pattern=r"^[^,\s]+(,[^,\s]+)*$", max_length=1_000)] = "default"
+    # How many offsets of a market topic lie between two snapshots of its fold, in live order; 0 neither writes nor
+    # reads any. Folding 100,000 records again takes seconds; all workers of a deployment have the same number.
+    snapshot_every_offsets: Annotated[int, Meta(ge=0, le=100_000_000)] = 100_000
     # What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes.
     order: Order = "live"
     # Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one.

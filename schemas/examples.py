@@ -6,6 +6,7 @@ USD, with 300,000 USD of collateral. Under the default risk matrix each leg's wo
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final, Literal
 
 import msgspec
@@ -306,7 +307,15 @@ _EXAMPLES: tuple[Record, ...] = (
         v=1,
     ),
     MarketSnapshotPart(
-        topic=topics.TICKS.name, offset=100_000, chunk=0, chunks=1, state=msgspec.Raw(b'{"time_us":0}'), v=1
+        topic=topics.TICKS.name,
+        offset=100_000,
+        chunk=0,
+        chunks=1,
+        layout=7,
+        position=(99_999, 41),
+        digest=hashlib.sha256(b"example").hexdigest(),
+        state=msgspec.msgpack.encode({"time_us": 0}),
+        v=1,
     ),
     SequencedRecord(ordinal=1_204_118, topic=topics.TRADES.name, record=msgspec.Raw(msgspec.json.encode(_TRADE)), v=1),
     DeadLetter(

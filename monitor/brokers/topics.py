@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from monitor.brokers.interface import BrokerError
 from monitor.brokers.probe import cluster_info
@@ -121,7 +121,7 @@ async def _differences(admin: AIOKafkaAdminClient, wanted: Sequence[Wanted]) -> 
     configs = await _configs(admin, sorted(described))
     found: list[Difference] = []
     for topic in wanted:
-        if topic.name not in described:
+        if topic.name not in configs:
             found.append(Difference(topic.name, "missing", "", f"{topic.partitions} partitions", "", True))
             continue
         found.extend(_shape_differences(topic, described[topic.name]["partitions"]))
@@ -145,13 +145,18 @@ def _shape_differences(topic: Wanted, partitions: Sequence[Mapping[str, Any]]) -
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, tuple[str, int]]]:
-    """Return value and source code of each setting of each topic."""
+    """Return value and source code of each setting of each topic.
+
+    A topic that was just made is left out: brokers of a cluster learn of it one after the other.
+    """
     if not names:
         return {}
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     configs: dict[str, dict[str, tuple[str, int]]] = {}
     for answer in answers:
         for code, message, _kind, name, entries in answer.resources:
+            if for_code(code) is UnknownTopicOrPartitionError:
+                continue
             _check(code, name, message)
             configs[name] = {entry[0]: (entry[1], entry[3]) for entry in entries}
     return configs

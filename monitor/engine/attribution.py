@@ -93,14 +93,10 @@ def note(account: Account, market: Market, active: ActiveSet, book: Book, im_usd
 
 def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[AttributionPart, ...] | None:
     """Attribute the change of the account's requirement since its baseline; None where a requirement is missing."""
-    base = account.baseline
-    if not is_swept(account.config.margin_model, plain=is_plain(active.set)):
+    found = between(account, market, active)
+    if found is None:
         return None
-    old = None if base is None else _old_inputs(base, active)
-    if base is None or old is None:
-        return None
-    new, pricings = _inputs(account, market, active, base.contracts)
-    new = _with_old_names(new, old)
+    old, new, pricings = found
     parts = []
     requirements = Requirements(pricings)
     before = requirements.of(old)
@@ -111,6 +107,23 @@ def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[Attr
         parts.append(AttributionPart(group=group, change_usd=after - before))
         before = after
     return tuple(parts)
+
+
+def between(
+    account: Account, market: Market, active: ActiveSet
+) -> tuple[Inputs, Inputs, dict[str, Pricing]] | None:  # fmt: skip
+    """Return the inputs of an account's requirement at its baseline and now, and rows for the contracts of both.
+
+    None without a baseline, where its parameter values are not known any more, and for models other than A and P.
+    """
+    base = account.baseline
+    if not is_swept(account.config.margin_model, plain=is_plain(active.set)):
+        return None
+    old = None if base is None else _old_inputs(base, active)
+    if base is None or old is None:
+        return None
+    new, pricings = _inputs(account, market, active, base.contracts)
+    return old, _with_old_names(new, old), pricings
 
 
 def base_of(baseline: Baseline) -> AttributionBase:

@@ -77,6 +77,7 @@ MAKERS: dict[type, Callable[[Any], st.SearchStrategy[Any]]] = {
     types.FloatType: _float,
     types.IntType: lambda kind: st.integers(kind.ge if kind.ge is not None else -(2**53), kind.le or 2**53),
     types.BoolType: lambda _: st.booleans(),
+    types.BytesType: lambda kind: st.binary(max_size=64 if kind.max_length is None else kind.max_length),
     types.NoneType: lambda _: st.none(),
     types.LiteralType: lambda kind: st.sampled_from(kind.values),
     types.UnionType: lambda kind: st.one_of(*(values(choice) for choice in kind.types)),
@@ -106,7 +107,7 @@ def _kept(items: list[Any], least: int) -> Any:
 
 def _patterned(pattern: str) -> st.SearchStrategy[str]:
     if "0-9a-f" in pattern:
-        size = 32 if "32" in pattern else 16
+        size = next((size for size in (64, 32) if str(size) in pattern), 16)
         return st.text("0123456789abcdef", min_size=size, max_size=size)
     return ASSETS if pattern.startswith("^[A-Z0-9]") else NAMES
 

@@ -18,17 +18,24 @@ unhurried = settings(deadline=None)  # the first example compiles
 prices = st.floats(0.01, 1e6)
 sizes = st.floats(0.001, 1e4)
 sides = st.sampled_from([1.0, -1.0])
-rates = st.floats(0.0, 0.5)
+
+
+def amounts(low: float, high: float) -> st.SearchStrategy[float]:
+    """Draw numbers whose products and quotients here have all their digits: none near the smallest doubles."""
+    return st.floats(low, high).map(lambda x: x if abs(x) > 1e-100 else 0.0)
+
+
+rates = amounts(0.0, 0.5)
 
 
 @st.composite
 def books(draw: Any) -> tuple[Positions, float]:
     """Return positions, some empty, and an equity between half and ten times what they need."""
     n = draw(st.integers(1, 6))
-    columns = [draw(st.lists(one, min_size=n, max_size=n)) for one in (st.floats(-100, 100), prices, rates)]
+    columns = [draw(st.lists(one, min_size=n, max_size=n)) for one in (amounts(-100, 100), prices, rates)]
     positions = Positions(*columns)
     needed = math.fsum(rate * x for rate, x in zip(positions.mm_rate, cross.notionals(positions), strict=True))
-    return positions, needed * draw(st.floats(0.5, 10.0)) + draw(st.floats(0.0, 1e5))
+    return positions, needed * draw(st.floats(0.5, 10.0)) + draw(amounts(0.0, 1e5))
 
 
 @st.composite
@@ -49,10 +56,10 @@ def accounts(draw: Any) -> dict[str, Any]:
         market = derive.Market(
             spot=spot, spot_confidence=1.0, base=draw(st.sampled_from([0.0, 2.0])),
             perp_position=draw(st.sampled_from([-1.0, 0.0, 4.0])), perp_price=spot, perp_confidence=1.0,
-            perp_unrealised=draw(st.floats(-1e4, 1e4)), options=held,
+            perp_unrealised=draw(amounts(-1e4, 1e4)), options=held,
         )  # fmt: skip
         markets[name] = (market, PARAMETERS)
-    return {"cash": draw(st.floats(-1e5, 1e5)), "stable_price": draw(st.sampled_from([0.9, 1.0])), "markets": markets}
+    return {"cash": draw(amounts(-1e5, 1e5)), "stable_price": draw(st.sampled_from([0.9, 1.0])), "markets": markets}
 
 
 PARAMETERS = derive.Parameters(
@@ -61,7 +68,7 @@ PARAMETERS = derive.Parameters(
 )  # fmt: skip
 
 
-@given(sizes, sides, prices, st.floats(0.0, 2.0), rates)
+@given(sizes, sides, prices, amounts(0.0, 2.0), rates)
 def test_a_linear_position_is_worth_its_maintenance_where_it_is_liquidated(
     size: float, side: float, entry: float, posted: float, rate: float
 ) -> None:
@@ -76,7 +83,7 @@ def test_a_linear_position_is_worth_its_maintenance_where_it_is_liquidated(
     assert abs(at.mm_excess) <= EXACT * (margin + size * (entry + price))
 
 
-@given(sizes, sides, prices, st.floats(0.0, 2.0), rates)
+@given(sizes, sides, prices, amounts(0.0, 2.0), rates)
 def test_an_inverse_position_is_worth_its_maintenance_where_it_is_liquidated(
     size: float, side: float, entry: float, posted: float, rate: float
 ) -> None:
@@ -107,7 +114,7 @@ def test_a_cross_account_is_worth_its_maintenance_at_each_price(book: tuple[Posi
         assert abs(found.mm_excess) <= EXACT * scale
 
 
-@given(books(), st.lists(st.floats(-1.0, 3.0), min_size=6, max_size=6))
+@given(books(), st.lists(amounts(-1.0, 3.0), min_size=6, max_size=6))
 def test_a_cross_account_is_worth_its_maintenance_after_the_move(
     book: tuple[Positions, float], betas: list[float]
 ) -> None:
@@ -137,7 +144,7 @@ def test_the_order_of_cross_positions_does_not_matter(book: tuple[Positions, flo
     assert cross.cross_margin(other, ones, equity)[:5] == cross.cross_margin(positions, ones, equity)[:5]
 
 
-@given(books(), st.floats(-1e6, 1e6))
+@given(books(), amounts(-1e6, 1e6))
 def test_cash_moves_a_cross_account_and_its_prices(book: tuple[Positions, float], cash: float) -> None:
     """Cash moves both excesses one for one and no requirement, and a price by itself over what a coin gains."""
     positions, equity = book
@@ -180,7 +187,7 @@ def test_a_cross_account_and_its_mirror_need_nothing(book: tuple[Positions, floa
     assert cross.market_liquidation(netted, ones, equity) is None
 
 
-@given(books(), st.lists(st.floats(-100, 100), min_size=6, max_size=6), st.floats(0.0, 1.0))
+@given(books(), st.lists(amounts(-100, 100), min_size=6, max_size=6), st.floats(0.0, 1.0))
 def test_the_cross_requirement_is_convex_and_subadditive(
     book: tuple[Positions, float], others: list[float], share: float
 ) -> None:
@@ -200,7 +207,7 @@ def test_the_cross_requirement_is_convex_and_subadditive(
             assert together <= (weight * a + rest * b) * (1.0 + EXACT) + 1e-300
 
 
-@given(sizes, sides, prices, st.floats(0.0, 0.9), rates, st.sampled_from([0.5, 2.0, 1024.0]))
+@given(sizes, sides, prices, amounts(0.0, 0.9), rates, st.sampled_from([0.5, 2.0, 1024.0]))
 def test_an_isolated_position_of_another_size_has_the_same_price(
     size: float, side: float, entry: float, posted: float, rate: float, factor: float
 ) -> None:
@@ -226,7 +233,7 @@ def tables(draw: Any) -> tiers.Tiers:
     return tiers.tiers([0.0, *(sum(steps[: k + 1]) for k in range(n - 1))], mm, [min(1.0, 2 * rate) for rate in mm])
 
 
-@given(tables(), st.floats(0.0, 1e7))
+@given(tables(), amounts(0.0, 1e7))
 def test_tiers_charge_each_slice_at_its_own_rate(table: tiers.Tiers, notional: float) -> None:
     """The requirement is the sum over slices, as an income tax is."""
     ends = [*table.floor_usd[1:], math.inf]
@@ -236,7 +243,7 @@ def test_tiers_charge_each_slice_at_its_own_rate(table: tiers.Tiers, notional: f
     assert abs(found - expected) <= EXACT * max(1.0, notional, *table.floor_usd)
 
 
-@given(tables(), st.floats(0.0, 1e7), st.floats(0.0, 1e7))
+@given(tables(), amounts(0.0, 1e7), st.floats(0.0, 1e7))
 def test_tiered_maintenance_is_convex(table: tiers.Tiers, one: float, other: float) -> None:
     """Two positions in one cost at least what their middle costs twice: larger is dearer."""
     middle = tiers.tiered_maintenance(table, (one + other) / 2)
@@ -244,7 +251,7 @@ def test_tiered_maintenance_is_convex(table: tiers.Tiers, one: float, other: flo
     assert 2 * middle <= ends + EXACT * max(1.0, one, other, *table.floor_usd)
 
 
-@given(tables(), sizes, sides, prices, st.floats(0.0, 2.0))
+@given(tables(), sizes, sides, prices, amounts(0.0, 2.0))
 def test_a_tiered_position_is_worth_its_maintenance_where_it_is_liquidated(
     table: tiers.Tiers, size: float, side: float, entry: float, posted: float
 ) -> None:
@@ -260,7 +267,7 @@ def test_a_tiered_position_is_worth_its_maintenance_where_it_is_liquidated(
 
 
 @unhurried
-@given(accounts(), st.floats(-1e5, 1e5))
+@given(accounts(), amounts(-1e5, 1e5))
 def test_cash_shifts_net_margins_one_for_one(account: dict[str, Any], cash: float) -> None:
     """Cash changes value and both excesses by itself, and the requirements not at all."""
     before, after = derive.standard_manager(**account), derive.standard_manager(**account | {"cash": cash})
@@ -330,7 +337,7 @@ def test_initial_margin_is_the_stricter(account: dict[str, Any]) -> None:
             assert expiry.margin(1) == max(expiry.isolated[1], expiry.bounded[1])
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(1.0, 1e5), st.floats(0.0, 3.0), st.floats(-10, 10)), max_size=6))
+@given(st.lists(st.tuples(st.booleans(), st.floats(1.0, 1e5), amounts(0.0, 3.0), amounts(-10, 10)), max_size=6))
 def test_standard_options_add_up_and_longs_are_free(rows: list[tuple[bool, float, float, float]]) -> None:
     """The requirement of a list is the sum of its shorts', and initial margin is not below maintenance."""
     positions = [options.OptionPosition(*row) for row in rows]
@@ -340,10 +347,10 @@ def test_standard_options_add_up_and_longs_are_free(rows: list[tuple[bool, float
     assert found.im_requirement >= found.mm_requirement
 
 
-rows = st.tuples(st.booleans(), st.floats(1.0, 1e5), st.floats(0.0, 3.0), st.floats(-10, 10))
+rows = st.tuples(st.booleans(), st.floats(1.0, 1e5), amounts(0.0, 3.0), amounts(-10, 10))
 
 
-@given(st.lists(rows, max_size=6), st.floats(-1e3, 1e3), st.randoms(use_true_random=False))
+@given(st.lists(rows, max_size=6), amounts(-1e3, 1e3), st.randoms(use_true_random=False))
 def test_standard_options_shift_scale_and_have_no_order(
     drawn: list[tuple[bool, float, float, float]], cash: float, dice: Any
 ) -> None:
@@ -361,7 +368,7 @@ def test_standard_options_shift_scale_and_have_no_order(
     assert options.option_margin(bought, 10_000.0, cash, rates_)[:5] == (cash, 0.0, 0.0, cash, cash)
 
 
-@given(rows, st.floats(-10, 10), st.floats(0.0, 1.0))
+@given(rows, amounts(-10, 10), st.floats(0.0, 1.0))
 def test_a_standard_option_is_convex_in_its_quantity(
     row: tuple[bool, float, float, float], other: float, share: float
 ) -> None:

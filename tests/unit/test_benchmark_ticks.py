@@ -37,7 +37,7 @@ def test_accounts_stand_where_they_were_drawn(pair: Pair) -> None:
 def test_both_books_get_the_same_records_and_give_the_same_events(pair: Pair) -> None:
     """After ticks large and small and a slice, every event and state is equal, and there were events."""
     times = walk(pair, 3e-3, 60)
-    pair.refresh(pair.built.quotes.smile(COINS[0], DAYS[0], 1.1), times)
+    pair.refresh([pair.built.quotes.smile(COINS[0], DAYS[0], 1.1)], times)
     assert len(times.plain) == len(times.certified) == 61
     assert pair.equal
     assert pair.events > 0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib.metadata
 import json
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
 
-from monitor.brokers import EmbeddedTansu, LocalBroker, LocalKafka, UrlBroker, choose_broker, tansu
+from monitor.brokers import EmbeddedTansu, LocalBroker, LocalKafka, UrlBroker, choose_broker, tansu, topics
 from monitor.brokers.interface import (
     BadAddress,
     BrokerError,
@@ -283,3 +286,19 @@ def test_account_topics_share_one_partition_count() -> None:
     wanted = {topic.name: topic.partitions for topic in wanted_topics("x.", 7)}
     assert {wanted[f"x.{topic.name}"] for topic in table.ACCOUNT_TOPICS} == {7}
     assert {wanted[f"x.{topic.name}"] for topic in table.MARKET_TOPICS} == {1}
+
+
+class _Behind:
+    """An admin client of a cluster in which one broker lists a topic and another does not know it yet."""
+
+    async def describe_topics(self) -> list[dict[str, object]]:
+        return [{"topic": "t", "partitions": [{"replicas": [1, 2, 3]}]}]
+
+    async def describe_configs(self, _asked: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(resources=[(UnknownTopicOrPartitionError.errno, None, 2, "t", [])])]
+
+
+def test_a_topic_that_not_every_broker_knows_yet_is_still_missing() -> None:
+    """After its creation it is asked for again until it is there, and nothing fails meanwhile."""
+    (found,) = asyncio.run(topics._differences(_Behind(), [topics.Wanted("t", 1, {"cleanup.policy": "compact"})]))
+    assert (found.kind, found.changeable) == ("missing", True)

@@ -49,6 +49,21 @@ FLOORS = [
     Floor(
         "monitor/engine", ("kernels", "schemas", "monitor.models", "monitor.engine"), frozenset({"numpy", "msgspec"})
     ),
+    Floor(
+        "monitor/answers",
+        ("kernels", "schemas", "monitor.models", "monitor.engine", "monitor.answers"),
+        frozenset({"numpy", "msgspec", "clarabel", "scipy"}),
+    ),
+    Floor(
+        "monitor/cascade",
+        ("kernels", "schemas", "monitor.models", "monitor.engine", "monitor.answers", "monitor.cascade"),
+        frozenset({"numpy", "msgspec"}),
+    ),
+    Floor(
+        "monitor/liquidation",
+        ("kernels", "schemas", "monitor.models", "monitor.engine", "monitor.answers", "monitor.liquidation"),
+        frozenset({"numpy", "msgspec"}),
+    ),
     # Bots load it: what connects, and what reads records.
     Floor(
         "monitor/client",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def test_a_golden_record_is_read_and_written_again_with_the_same_bytes(path: Pat
     assert codec.encode(record) == wire
     for field, value in json.loads(wire).items():
         if isinstance(value, str | int | float) and field != record.__struct_config__.tag_field:
-            assert getattr(record, field) == value
+            read = getattr(record, field)
+            assert (base64.b64encode(read).decode() if isinstance(read, bytes) else read) == value
 
 
 @pytest.mark.parametrize("path", [path for path in SINGLES if path.stem != "dead_letter"], ids=lambda path: path.stem)
