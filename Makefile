@@ -1,7 +1,7 @@
 # Targets for people and for CI; `make help` lists them.
 SHELL := /bin/sh
 BIN := .venv/bin
-# Modules of tests on three processes, more than cores because broker tests mostly wait, in the order of
+# Modules of tests on four processes, more than cores because broker tests mostly wait, in the order of
 # tests/conftest.py; "make test PARALLEL=" runs all in one.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
