@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -76,11 +77,12 @@ async def count(address: str, topic: str) -> dict[int, int]:
 
 def listening(pid: int) -> set[str]:
     """Local addresses on which a process listens, as the system writes them (hexadecimal)."""
-    inodes = {
-        target.removeprefix("socket:[").removesuffix("]")
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-        if (target := str(link.readlink())).startswith("socket:[")
-    }
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the process has closed it meanwhile
+            target = str(link.readlink())
+            if target.startswith("socket:["):
+                inodes.add(target.removeprefix("socket:[").removesuffix("]"))
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
