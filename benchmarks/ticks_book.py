@@ -50,6 +50,7 @@ DAY_US = 86_400_000_000
 DAYS = (2, 9, 16, 30, 60, 90, 180, 360)
 TICK_US = 100  # between two records: many thousands fit into a minute, at whose end everything is priced
 FOREVER_MS = 86_400_000
+LEAST_USD = 1.0
 CAUSE = Cause(topic="benchmark")
 SET = "venue"
 assert len(COINS) == UNDERLYINGS
@@ -214,7 +215,9 @@ def _take_money(book: Book, people: list[Account], market: Market) -> None:
     figures = book._figures  # noqa: SLF001 (a hundred thousand requirements in one call)
     requirement = solved(book, rows)
     places = figures.value[rows].sum(axis=1)
-    equity = requirement * (1.0 + np.random.default_rng(1).exponential(size=len(people)))
+    # Some portfolios have no worst loss: without an equity of their own they would stand on a threshold, at zero.
+    least = np.maximum(requirement, LEAST_USD)
+    equity = least * (1.0 + np.random.default_rng(1).exponential(size=len(people)))
     others = figures.cash[rows].copy()  # the entry sides of futures
     for account, wanted, there in zip(people, (equity - places).tolist(), others.tolist(), strict=True):
         account.balances["USD"] = wanted - there
