@@ -54,10 +54,10 @@ _IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False 
 _REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
 
 
-def new_state(*, certificates: bool = False) -> State:
+def new_state(*, certificates: bool = True) -> State:
     """Return the state before any record: an empty market and no shards.
 
-    With `certificates` a record evaluates only accounts that it can concern (docs/certificates.md: off for now).
+    Without `certificates` every record evaluates every account that it can concern; the events are the same.
     """
     return State(market=Market(), book=Book(certificates=certificates))
 

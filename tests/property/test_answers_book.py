@@ -86,6 +86,6 @@ def test_a_shock_without_a_price_is_refused(state: State) -> None:
 
 def test_a_certified_book_is_refused() -> None:
     """A book that looks at accounts only when it has to cannot be asked in place."""
-    state = new_state(certificates=True)
+    state = new_state()
     with pytest.raises(ValueError, match="certificates"):
         breaches(state, Shock())

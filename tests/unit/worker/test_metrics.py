@@ -119,7 +119,7 @@ def test_holds_that_wait_for_a_person_are_counted_apart() -> None:
 
 def test_counters_of_books_are_summed() -> None:
     """What the certificates of all books of a worker did is one number each."""
-    states = [new_state(certificates=True), new_state(certificates=True)]
+    states = [new_state(), new_state()]
     for state in states:
         state.book.work.pops, state.book.work.swept = 2, 1
     found = of_books(states)
