@@ -38,7 +38,7 @@ def ask_for(record: Floats, row: int) -> None:
 
 
 @inlined()
-def _moves(width: int) -> Floats:
+def moves_of(width: int) -> Floats:
     """Return the normalised moves, in the arithmetic of `kernels.netting.residual`."""
     step = 2.0 / (width - 1)
     moves = np.empty(width)
@@ -100,7 +100,7 @@ def sweep(
     rows, from counts[0] and counts[1] on: `changed`, those whose condition bits changed; `unsure`, those between whose
     bounds a threshold lies, with their bits as they were.
     """
-    moves = _moves(width)
+    moves = moves_of(width)
     each = extra_stride(width, falls + rises)
     extras, curves = np.empty(CHUNK * each), np.empty(CHUNK * width)
     changes, open_cases = counts[0], counts[1]

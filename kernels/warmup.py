@@ -22,6 +22,7 @@ from kernels import (
     move_losses,
     netted_accounts,
     netted_bounds,
+    netted_rows,
     netting,
     netting_distance,
     netting_solve,
@@ -121,6 +122,9 @@ def _accounts() -> None:
     mixtures: tuple[Any, Any, Any, Any] = (money, shorts, shorts, money)
     netted_accounts.shrinkage(matrices[0], matrices[0], 0.1, 0.1)
     netted_accounts.take_matrices(nobody, slot, one, columns, *mixtures, *figures, matrices, money, money)
+    netted_rows.judge_by_tables(
+        nobody, slot, one, columns, money, *positions, *mixtures, *figures, *limits, one, one, counts
+    )
     netted_accounts.solve_rows(
         nobody, True, slot, one, columns, money, *positions, *mixtures, *figures, matrices, money, *limits,
         money, one, counts,
@@ -167,7 +171,7 @@ def _certificates() -> None:
         nobody, 0, 0.0, now, slot, one, columns, curves, boxes, covers, figures[1], matrices, money, one, extremes,
         nobody,
     )  # fmt: skip
-    watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, one, extremes)
+    watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, extremes)
     drift_rows.part_drift(
         contracts_now, contracts_now, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6)
     )

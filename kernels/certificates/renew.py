@@ -348,6 +348,7 @@ def renew(
             covers[row, joint.CORRELATION_LIMIT] = -math.inf
         for u in range(size):
             s = layout[u, SEGMENT]
-            if not stands:
-                joint.void(s, curves, boxes)
-            watch.take_extremes(s // watch.BLOCK, boxes, account_of, extremes)
+            if stands:
+                watch.take_extremes(s // watch.BLOCK, boxes, account_of, extremes)
+            else:
+                watch.void_one(s, curves, boxes, extremes)

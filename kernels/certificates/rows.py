@@ -70,15 +70,15 @@ def _is_regular(forward: float, strike: float, years: float, path: Floats) -> bo
     return regular
 
 
-@kernel("f8, f8, f8, f8, f8, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("f8, f8, f8, f8, f8, f8, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
 def _own(
-    size: float, unit: float, index: float, forward: float, strike: float, radius: float, path: Floats, found: Floats,
-    value: Floats,
+    size: float, unit: float, index: float, forward: float, strike: float, down: float, up: float, path: Floats,
+    found: Floats, value: Floats,
 ) -> None:  # fmt: skip
     """Write an option's value from its unmoved cell, float64[CELL, 1], of one unit."""
     for c in range(CELL):
         value[c] = unit * found[c, 0]
-    turn = _turn(path[1], log_ratio(forward, strike), log_ratio(1.0 - radius, 1.0), log_ratio(1.0 + radius, 1.0))
+    turn = _turn(path[1], log_ratio(forward, strike), down, up)
     steepest = 0.0
     for d in range(smile.DIRECTIONS):
         steepest = max(steepest, path[d, smile.STEEP] + path[d, smile.KINK])
@@ -138,4 +138,4 @@ def prepare(
         at = place[j]
         i = rows[at]
         unit = size[i] * index_price / price_or_forward[i] if kind[i] == scenarios.INVERSE_OPTION else size[i]
-        _own(size[i], unit, index_price, price_or_forward[i], strike[i], radius, path[at], found[j], value[at])
+        _own(size[i], unit, index_price, price_or_forward[i], strike[i], down, up, path[at], found[j], value[at])

@@ -101,6 +101,28 @@ def leavers(
 
 
 @inlined()
+def _was_within(before: Floats, boxes: Floats, s: int, extremes: Floats, block: int) -> bool:
+    """Return whether a box was an extreme of its block in anything in which it is wider now."""
+    wider = before[LOW] == extremes[block, LOW] and boxes[s, LOW] < before[LOW]
+    for k in range(HIGH, BOX_FIELDS):
+        wider |= before[k] == extremes[block, k] and boxes[s, k] > before[k]
+    found: bool = wider
+    return found
+
+
+@inlined()
+def _replace(s: int, before: Floats, boxes: Floats, account: Ints, extremes: Floats) -> None:
+    """Bring the extremes of a block up to date after one of its boxes changed: few others have to be looked at."""
+    block = s // BLOCK
+    if _was_within(before, boxes, s, extremes, block):
+        take_extremes(block, boxes, account, extremes)
+        return
+    extremes[block, LOW] = max(extremes[block, LOW], boxes[s, LOW])
+    for k in range(HIGH, BOX_FIELDS):
+        extremes[block, k] = min(extremes[block, k], boxes[s, k])
+
+
+@inlined()
 def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, covers: Floats) -> None:
     """Ask for what the review of an account reads: its certificates lie anywhere in memory."""
     prefetch(covers, row * COVER_FIELDS)
@@ -123,11 +145,13 @@ def review_rows(
 
     Arguments of `joint.review`, and of `take_extremes`; failed: int64[>= count].
     """
-    found = 0
+    found, before = 0, np.empty((slot.shape[1], BOX_FIELDS))
     for k in range(count):
         if k + AHEAD < count:
             _fetch(rows[k + AHEAD], slot, shorts, curves, covers)
         row = rows[k]
+        for u in range(shorts[row, COUNT]):
+            before[u] = boxes[slot[row, u]]
         if not review(
             row, changed, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
         ):  # fmt: skip
@@ -135,23 +159,27 @@ def review_rows(
             found += 1
             continue
         for u in range(shorts[row, COUNT]):
-            take_extremes(slot[row, u] // BLOCK, boxes, account, extremes)
+            _replace(slot[row, u], before[u], boxes, account, extremes)
     return found
 
 
-@kernel("i8[::1], i8[:, ::1], i2[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[:, ::1]")
+@inlined()
+def void_one(s: int, curves: Floats, boxes: Floats, extremes: Floats) -> None:
+    """Let a segment have no certificate: nothing is within its box, and so within those of its block."""
+    void(s, curves, boxes)
+    extremes[s // BLOCK] = boxes[s]
+
+
+@kernel("i8[::1], i8[:, ::1], i2[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1]")
 def void_rows(
-    rows: Ints, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats, account: Ints,
-    extremes: Floats,
+    rows: Ints, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats, extremes: Floats
 ) -> None:  # fmt: skip
     """Let some accounts have no certificates: they are looked at whenever anything of theirs moves."""
     for k in range(rows.shape[0]):
         row = rows[k]
         covers[row, CORRELATION_LIMIT] = -math.inf
         for u in range(shorts[row, COUNT]):
-            s = slot[row, u]
-            void(s, curves, boxes)
-            take_extremes(s // BLOCK, boxes, account, extremes)
+            void_one(slot[row, u], curves, boxes, extremes)
 
 
 def nothing(segments: int) -> Floats:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RENEWED, RENEWED_SHARE, LOOKED = 50, 500, 32  # as of the group of model P: beside a sweep, and looked at for each
 LEAST_HELD = 50_000  # segments of a group: a sweep of fewer costs less than pricing the columns of those who left
 OUTSIDE_SHARE = 50  # 1 in so many of a column may be outside, swept by themselves, when a group is watched
-GAP_SHARE = 3  # 1 in so many that is outside at once is a gap: then all are swept
+FEW, GAP_SHARE = 100, 3  # accounts, and 1 in so many, that are outside at once are no gap: with more all are swept
 TRIED = 4  # accounts outside that are certified at a tick of a watched group
 DAY_US = 86_400_000_000
 LONGEST_PAUSE = 1_000  # ticks without renewal while nobody can be certified
@@ -103,7 +103,7 @@ class Added:
         """Judge accounts that left their intervals and have too little room; after a gap all are swept."""
         rows = self._certificates.outside(own)
         held = sum(self._segments.held_by(column.index) for column in own)
-        gap = len(rows) > max(certified.FEW, held // GAP_SHARE)
+        gap = len(rows) > max(FEW, held // GAP_SHARE)
         failed = rows if gap else self._certificates.split(rows)
         if not len(failed):
             return

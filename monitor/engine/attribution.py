@@ -33,7 +33,7 @@ from monitor.models.netted import solve
 from schemas.records import AttributionBase, AttributionPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from monitor.engine.book import Book
     from monitor.engine.figures import Floats
@@ -122,7 +122,7 @@ def between(
     old = None if base is None else _old_inputs(base, active)
     if base is None or old is None:
         return None
-    new, pricings = _inputs(account, market, active, base.contracts)
+    new, pricings = _inputs(account, market, active, base)
     return old, _with_old_names(new, old), pricings
 
 
@@ -143,9 +143,15 @@ class Requirements:
         self._pricings = pricings
         self._losses: dict[str, tuple[tuple[object, ...], Results]] = {}
         self._joined: tuple[list[Results], Inputs, float] | None = None
+        self._last: tuple[Inputs, float] | None = None
 
     def of(self, inputs: Inputs) -> float:
         """Return the initial requirement of these inputs, USD; NaN where something has no price."""
+        if self._last is None or not _are_same(inputs, self._last[0]):
+            self._last = inputs, self._of(inputs)
+        return self._last[1]
+
+    def _of(self, inputs: Inputs) -> float:
         results = [self._results(inputs, u) for u in sorted(inputs.coins)]
         if inputs.model != "P":
             total = 0.0
@@ -185,6 +191,15 @@ class Requirements:
         return results
 
 
+def _are_same(one: Inputs, other: Inputs) -> bool:
+    """Return whether two inputs say the same; of one step and the next most fields are the same objects."""
+    for name in Inputs.__slots__:
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if ours is not theirs and not (np.array_equal(ours, theirs) if name == "matrices" else ours == theirs):
+            return False
+    return True
+
+
 def _same_netting(one: Inputs, other: Inputs) -> bool:
     same = one.matrices is other.matrices or np.array_equal(one.matrices, other.matrices)
     return same and one.regime == other.regime and one.netting == other.netting
@@ -214,14 +229,12 @@ def _steps(old: Inputs, new: Inputs) -> Iterator[tuple[AttributionGroup, Inputs]
     yield "trades", replace(at, coins=new.coins, contracts=new.contracts, matrices=matrices)
 
 
-def _inputs(
-    account: Account, market: Market, active: ActiveSet, others: Iterable[str]
-) -> tuple[Inputs, dict[str, Pricing]]:
-    """Return the inputs of an account now, priced for its own contracts and for others."""
+def _inputs(account: Account, market: Market, active: ActiveSet, base: Baseline) -> tuple[Inputs, dict[str, Pricing]]:
+    """Return the inputs of an account now, priced for all that it holds and that it held at its baseline."""
     contracts = {name: h.quantity for name, h in account.holdings.items() if market.instruments.get(name) is not None}
     coins = coins_of(account.balances, account.holdings, market.instruments)
-    names: dict[str, list[str]] = {u: [] for u in coins}
-    for name in {**contracts, **dict.fromkeys(others)}:
+    names: dict[str, list[str]] = {u: [] for u in (*coins, *base.coins)}  # coins may be gone, too
+    for name in {**contracts, **dict.fromkeys(base.contracts)}:
         instrument = market.instruments.get(name)
         if instrument is not None:
             names.setdefault(instrument.underlying, []).append(name)

@@ -405,8 +405,8 @@ class Book:
         Of a netted account they are what its last sweep or solve left; of any other one both bounds are the figure.
         """
         row, f = self._row_of[name], self._figures
-        if self._certificates is not None and self._certificates.watches(row):
-            self._certificates.requirement(row)
+        if self._certificates is not None:
+            self._certificates.bring(row)
         self._bring(row)
         equity, im, least = kernel.totals(row, f.record, f.shorts)
         if not f.traits[row] & kernel.NETTED:
@@ -523,8 +523,8 @@ class Book:
         """Return the names of accounts whose conditions changed, sorted; their certificates end."""
         rows = self._judged.changed_rows()
         if rows and self._certificates is not None:
-            netted = [row for row in rows if self._swept.is_netted(row)]
-            self._certificates.void(np.array(netted, dtype=np.int64))
+            of = np.array(rows, dtype=np.int64)
+            self._certificates.void(of[(self._figures.traits[of] & kernel.NETTED) != 0])
         names = [self._name_of[row] for row in rows]
         return sorted(name for name in names if name is not None)
 

@@ -35,8 +35,10 @@ STATUS: Final[dict[Status, int]] = {
     "liquidation": conditions.LIQUIDATION, "bankrupt": conditions.BANKRUPT, "recovered": conditions.RECOVERED,
 }  # fmt: skip
 
-FEW = 100  # accounts that are evaluated one by one at a record; with more of them the group is swept
-SAMPLE = 256  # of more accounts that left their boxes at once so many are looked at first
+FEW = 16  # accounts that are evaluated one by one at a record; more of them are judged from tables
+GAP_SHARE = 50  # as many accounts to be judged at once, times this, as a group has segments are a gap: all are swept
+TRIED, TRIED_SHARE = 8, 100  # accounts, and 1 in so many, that are certified beside others that are judged from tables
+SAMPLE = 64  # of more accounts that left their boxes at once so many are looked at first
 CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
 RENEWED, RENEWED_SHARE = 10, 500  # accounts, and 1 in so many, that are certified beside a sweep
 LOOKED = 32  # accounts that are looked at for each of these
@@ -98,10 +100,11 @@ class Certificates:
         self._forget_known()
         self._status_of[row] = status
         rows = np.array([row], dtype=np.int64)
-        self.void(rows)
         if self.watches(row):
+            self._have_covers()
             self._evaluate(rows, judging=True, aim=renew.CERTIFY)
             return self._known[row]
+        self.void(rows)
         return float(self._swept.solve(rows, judging=True)[0])
 
     def set_status(self, row: int, status: Status) -> None:
@@ -112,16 +115,27 @@ class Certificates:
 
     def watches(self, row: int) -> bool:
         """Whether an account is looked at only where it leaves its certificate."""
-        if not self._swept.is_netted(row):
-            return False
-        group = self._groups.get(int(self._swept.figures.set_of[row]))
+        group = self._group_of(row)
         return group is not None and not group.exact
+
+    def _group_of(self, row: int) -> Group | None:
+        """Return the group of an account; None if it is not netted, or nobody of its set holds anything."""
+        if not self._swept.is_netted(row):
+            return None
+        return self._groups.get(int(self._swept.figures.set_of[row]))
 
     def requirement(self, row: int) -> float:
         """Return the exact requirement of an account that is watched, USD."""
         if row not in self._known:
             self._evaluate(np.array([row], dtype=np.int64), judging=False, aim=renew.KEEP)
         return self._known[row]
+
+    def bring(self, row: int) -> None:
+        """Bring the figures of an account up to date, which may be of the time when its group was watched."""
+        if self.watches(row):
+            self.requirement(row)
+        elif (group := self._group_of(row)) is not None:
+            self._enter(group)
 
     def judge(self, row: int) -> None:
         """Bring the condition bits of an account up to date, those included that its certificate does not watch."""
@@ -135,11 +149,16 @@ class Certificates:
     def void(self, rows: Ints) -> None:
         """Let some accounts have no certificates."""
         s, f = self._segments, self._swept.figures
-        if len(self._covers) < f.rows:  # accounts come in by this way
-            larger = np.zeros((f.rows, joint.COVER_FIELDS))
+        self._have_covers()
+        watch.void_rows(rows, f.slot, f.shorts, s.curves, s.boxes, self._covers, s.extremes)
+
+    def _have_covers(self) -> None:
+        """Have room for the covers of all accounts, new ones too."""
+        rows = self._swept.figures.rows
+        if len(self._covers) < rows:
+            larger = np.zeros((rows, joint.COVER_FIELDS))
             larger[: len(self._covers)] = self._covers
             self._covers = larger
-        watch.void_rows(rows, f.slot, f.shorts, s.curves, s.boxes, self._covers, s.account, s.extremes)
 
     # --- market ---------------------------------------------------------------------------------
 
@@ -261,18 +280,30 @@ class Certificates:
         return found[0] if found else _NOBODY
 
     def _look_at(self, rows: Ints, group: Group) -> None:
-        """Judge accounts that left their boxes: few by themselves, many from tables, after which all are swept."""
+        """Judge accounts that left their boxes: few by themselves, more from tables; after a gap all are swept."""
         if not len(rows):
             return
         failed = self._review_some(rows)
-        if 0 < len(failed) <= FEW:
-            self._evaluate(failed, judging=True, aim=renew.CERTIFY)
+        if len(failed) > FEW:
+            self._judge_many(failed, group)
         elif len(failed):
-            for column in group.columns:
+            self._evaluate(failed, judging=True, aim=renew.CERTIFY)
+
+    def _judge_many(self, rows: Ints, group: Group) -> None:
+        """Judge accounts that have too little room from tables; certify some of them, or give all up."""
+        for column in group.columns:
+            if column.has_accounts:
                 column.catch_up()
-            self._swept.solve(failed, judging=True)
-            self.void(failed)
+        self._take_matrices(group)
+        self._swept.judge_by_tables(rows)
+        if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
             self._give_up(group)
+            return
+        # Whoever is not certified at once is looked at with everything that moves.
+        self.void(rows[self._covers[rows, joint.CORRELATION_LIMIT] > -np.inf])
+        tried = TRIED + len(rows) // TRIED_SHARE
+        group.turn += tried
+        self._evaluate(np.roll(rows, -(group.turn % len(rows)))[:tried], judging=False, aim=renew.CERTIFY)
 
     def _review_some(self, rows: Ints) -> Ints:
         """Return those of some accounts for which there is too little room, or all of whom nobody looked at.
@@ -318,7 +349,7 @@ class Certificates:
             self._bits_known.update(rows.tolist())
         self.work.evaluated += len(rows)
         self.work.certified += int(counts[1])
-        if aim == renew.CERTIFY and counts[1] < len(rows):
+        if aim == renew.CERTIFY and counts[0] - before + counts[1] < len(rows):
             left = rows[self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf]
             self._certify_nearer(np.setdiff1d(left, j.changed[before : counts[0]]))
 
@@ -343,13 +374,19 @@ class Certificates:
         if group.up_to_date:
             return
         group.up_to_date = True
+        self._take_matrices(group)
         for column in group.columns:
             if column.has_accounts:
                 column.catch_up()
                 self._swept.sweep(column, judging=False)
+
+    def _take_matrices(self, group: Group) -> None:
+        """Let mixtures and norms of a group's accounts be of the matrices in force."""
         changed = self._changed_by - group.changed_by
-        shrunk = [shrinkage_by(changed, k, k) if changed < np.inf else 0.0 for k in self._swept.netting.stress]
-        self._swept.shrink(rows_of(group.columns), np.array(shrunk))
+        if changed:
+            shrunk = [shrinkage_by(changed, k, k) if changed < np.inf else 0.0 for k in self._swept.netting.stress]
+            self._swept.shrink(rows_of(group.columns), np.array(shrunk))
+            group.changed_by = self._changed_by
 
     def renew(self, columns: Sequence[Column]) -> None:
         """Certify some accounts of columns that were just swept; where few are left, watch their group from now on."""
@@ -362,10 +399,20 @@ class Certificates:
             if most is not column and group.outside.get(most.index, 0) > 0:
                 self._renew_some(most, group)
             if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
-                for one in group.columns:
-                    self._count(one, group, len(self._leavers([one])))
-                if all(group.outside[one.index] <= 0 for one in group.columns):
-                    group.exact, group.changed_by = False, self._changed_by
+                self._watch(group)
+
+    def _watch(self, group: Group) -> None:
+        """Watch a group from now on if hardly anybody in it is without a certificate.
+
+        Boxes and correlations stand all at once or not at all: who is outside of one is looked at with any.
+        """
+        rows = rows_of(group.columns)
+        lost = rows[~(self._covers[rows, joint.CORRELATION_LIMIT] >= self._changed_by)]
+        self.void(self._review(np.union1d(self._leavers(group.columns), lost)))
+        for column in group.columns:
+            self._count(column, group, len(self._leavers([column])))
+        if all(group.outside[column.index] <= 0 for column in group.columns):
+            group.exact, group.changed_by = False, self._changed_by
 
     def _renew_some(self, column: Column, group: Group) -> None:
         rows, held = self._leavers([column]), self._segments.held_by(column.index)

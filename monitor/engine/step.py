@@ -51,7 +51,7 @@ BREATH: Final = 256  # accounts that are opened between two breaths: a tenth of 
 OWN: Final = (Trade, Transfer, AccountConfig)
 
 _IS_MARKET = {topic.name: True for topic in MARKET_TOPICS} | {topic.name: False for topic in ACCOUNT_TOPICS}
-_REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
+REJECTIONS = (RejectedTick, RejectedVolatility, RejectedInstrument, RejectedParameters, RejectedRecord)
 
 
 def new_state(*, certificates: bool = True) -> State:
@@ -168,7 +168,7 @@ def _fold(state: State, source: Sourced, events: list[Outgoing]) -> MarketChange
             market.ticks.check(record)  # a refused tick must not move time
             _pass_time(state, record.event_time_us, events)
         return market.apply(record)
-    except _REJECTIONS as refusal:
+    except REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
         return UNCHANGED
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels import accounts as kernel
-from kernels import added_sweep, netted_bounds
+from kernels import added_sweep, netted_bounds, netted_rows
 from kernels.netted_accounts import COIN, WIDTH
 from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.judged import Judged
@@ -93,6 +93,15 @@ class Swept:
         kernel.judge_rows(
             rows, f.record, f.shorts, self.netting.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts
         )
+        self._solve_open()
+
+    def judge_by_tables(self, rows: Ints) -> None:
+        """Judge netted accounts at the prices of all their columns' tables, whatever their figures were of."""
+        f, s, j, t, n = self.figures, self.segments, self.judged, self.tables, self.netting
+        netted_rows.judge_by_tables(
+            rows, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge, s.left,
+            s.right, s.share, f.record, f.shorts, n.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts,
+        )  # fmt: skip
         self._solve_open()
 
     def solve(self, rows: Ints, *, judging: bool) -> Floats:

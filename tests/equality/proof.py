@@ -131,6 +131,7 @@ class Proof:
         if self.plan.few is not None:
             few = self.plan.few
             constants += ((certified, "FEW", few), (certified, "SAMPLE", 4), (certified, "CALM", 1))
+            constants += ((certified, "GAP_SHARE", few), (certified, "TRIED", 1), (added, "FEW", few))
             constants += ((segments, "IDLE_SHARE", 1e6),)
         with _constants(constants):
             return self._run(on_progress)

@@ -32,7 +32,7 @@ GROUPS = ("time", "parameters", "price", "vol", "correlation", "basis", "collate
 class Desk:
     """An engine with one account that holds futures and options of two coins, and coins as collateral."""
 
-    def __init__(self, model: str = "P", deposit: float = 500_000.0) -> None:
+    def __init__(self, model: str = "P", deposit: float = 500_000.0, trades: Sequence[Trade] | None = None) -> None:
         self.state: State = new_state()
         self.log = Log()
         open_shard(self.state, 0, None, [], partitions=1, epoch=1)
@@ -43,10 +43,7 @@ class Desk:
                 config,
                 _transfer("usd", "USD", deposit),
                 _transfer("eth", "ETH", 20.0),
-                _trade("1", "BTC-PERPETUAL", 2.0, 100_000.0),
-                _trade("2", "BTC-P", -3.0, 0.02),
-                _trade("3", "ETH-INVERSE", -9_000.0, 4_000.0),
-                _trade("4", "ETH-C", -10.0, 0.03),
+                *(_trades() if trades is None else trades),
             ]
         )
 
@@ -84,6 +81,13 @@ def _trade(number: str, instrument: str, quantity: float, price: float) -> Trade
     return Trade(
         trade_id=number, account="a", instrument=instrument, quantity=quantity, price=price, event_time_us=START_US
     )
+
+
+def _trades() -> list[Trade]:
+    return [
+        _trade("1", "BTC-PERPETUAL", 2.0, 100_000.0), _trade("2", "BTC-P", -3.0, 0.02),
+        _trade("3", "ETH-INVERSE", -9_000.0, 4_000.0), _trade("4", "ETH-C", -10.0, 0.03),
+    ]  # fmt: skip
 
 
 def _prices(factor: float, time_us: int) -> list[Input]:
@@ -226,3 +230,17 @@ def _active(desk: Desk) -> ActiveSet:
 
 def _sum(parts: Sequence[AttributionPart]) -> float:
     return sum(part.change_usd for part in parts)
+
+
+@pytest.mark.parametrize("model", ["A", "P"])
+def test_a_coin_that_is_gone_altogether_is_attributed_to_trades(model: str) -> None:
+    """Coins that were collateral at the baseline, and that the account has no trace of any more, are still priced."""
+    desk = Desk(model, trades=_trades()[:1])
+    before, baseline = desk.im_usd, desk.account.baseline
+    desk.run([_transfer("out", "ETH", -20.0)])
+    assert "ETH" not in desk.account.balances
+    desk.account.baseline = baseline
+    found = desk.attribute()
+    assert desk.im_usd < before
+    assert found["trades"] == pytest.approx(desk.im_usd - before, abs=1e-6)
+    assert sum(found.values()) == pytest.approx(desk.im_usd - before, abs=1e-6)

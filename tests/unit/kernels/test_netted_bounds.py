@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import accounts, move_losses, netted_accounts, netted_bounds, netting
+from kernels import accounts, move_losses, netted_accounts, netted_bounds, netted_rows, netting
 from kernels.netted_accounts import PAGE
 from kernels.segment_tables import empty_table
 from monitor.engine.figures import Figures
 from monitor.engine.judged import Judged
 from monitor.engine.segments import Segments
+from monitor.engine.tables import Tables
 
 ROWS = 30
 
@@ -132,6 +133,88 @@ def test_a_price_that_is_missing_makes_bounds_missing() -> None:
         assert (f.flags[at[0]] == book.judged.bits[7]) == broken
         found += broken
     assert found
+
+
+class TwoColumns:
+    """Accounts in one of two underlyings or in both, which have different moves, and nobody in some slots."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(5)
+        self.segments, self.figures, self.judged, self.tables = Segments(), Figures(400, 4), Judged(), Tables()
+        self.judged.thresholds = np.array([[0.9, 0.85, 1.0, 0.95, 1.0, 1.0]])
+        self.judged.make_room(400)
+        s, f = self.segments, self.figures
+        for column, (moves, falls, rises) in enumerate(((9, 1, 2), (15, 0, 0))):
+            s.add_column()
+            self.tables.add_column(column)
+            side = np.array([-1] * falls + [1] * rises, dtype=np.int64)
+            layout = move_losses.columns_of(moves, side)
+            self.tables.resize(column, ROWS * len(layout), moves, falls, rises)
+            pnl, value = rng.normal(size=(ROWS, 3 * moves + len(side))), rng.normal(size=ROWS)
+            move_losses.fill_curves(np.arange(ROWS), pnl, value, value, layout, self.tables.of(column))
+        for row in range(400):
+            for column, moves in enumerate((9, 15)):
+                if row % 3 in (column, 2):
+                    place, slot = int(f.count[row]), s.take(column, row)
+                    count = int(rng.integers(1, 6))
+                    s.set_positions(slot, rng.integers(0, ROWS, count).tolist(), rng.normal(size=count).tolist())
+                    s.place[slot], s.hedge[slot], f.slot[row, place] = place, rng.normal(), slot
+                    s.left[slot], s.right[slot], s.share[slot] = 0, moves - 1, rng.uniform()
+                    f.count[row] = place + 1
+            f.traits[row], f.cash[row] = accounts.NETTED | accounts.HAS_POSITIONS, rng.uniform(0.0, 30.0)
+            if row % 11 == 0:
+                s.give_back(int(f.slot[row, 0]))
+        self.rows = np.array([row for row in range(400) if row % 11], dtype=np.int64)
+
+    def sweep(self, column: int) -> None:
+        """Take the prices of a column for all who hold it."""
+        s, f, j, t = self.segments, self.figures, self.judged, self.tables
+        width, falls, rises = t.columns[column, netted_accounts.WIDTH : netted_accounts.COIN].tolist()
+        netted_bounds.sweep(
+            *s.pages(column), s.start, s.stop, s.row, s.quantity, t.of(column), width, falls, rises, False, False,
+            s.account, s.place, s.hedge, s.left, s.right, s.share, s.seen_held, f.record, f.shorts, np.array([0.8]),
+            j.thresholds, j.bits, j.changed, j.unsure, j.counts,
+        )  # fmt: skip
+
+    def judge(self, rows: np.ndarray, *, from_tables: bool) -> None:
+        """Judge some accounts by their figures, or by the tables of all columns."""
+        s, f, j, t = self.segments, self.figures, self.judged, self.tables
+        found: tuple[Any, Any, Any, Any, Any, Any, Any] = (
+            f.record,
+            f.shorts,
+            np.array([0.8]),
+            j.thresholds,
+            j.bits,
+            j.changed,
+            j.unsure,
+        )
+        if not from_tables:
+            accounts.judge_rows(rows, *found, j.counts)
+            return
+        netted_rows.judge_by_tables(
+            rows, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge, s.left,
+            s.right, s.share, *found, j.counts,
+        )  # fmt: skip
+
+
+def test_judging_from_tables_is_sweeping_all_columns_for_some() -> None:
+    """Figures, bits, and who changed or is open are those of sweeps of all columns, to the bit; others stay."""
+    swept, tabled = TwoColumns(), TwoColumns()
+    some = swept.rows[swept.rows % 5 != 0]
+    swept.sweep(0)
+    swept.sweep(1)
+    swept.judge(some, from_tables=False)
+    for row in some.tolist():
+        tabled.figures.value[row, : tabled.figures.count[row]] = math.nan  # of any time
+    before = tabled.figures.record.copy()
+    tabled.judge(some, from_tables=True)
+    assert np.array_equal(tabled.figures.record[some], swept.figures.record[some])
+    assert np.array_equal(tabled.figures.flags[some], swept.figures.flags[some])
+    assert tabled.judged.changed_rows() == swept.judged.changed_rows()
+    assert tabled.judged.open_rows().tolist() == swept.judged.open_rows().tolist()
+    assert tabled.judged.counts.all()
+    others = np.setdiff1d(np.arange(400), some)
+    assert np.array_equal(tabled.figures.record[others], before[others])
 
 
 def dual_length(x: np.ndarray, matrices: np.ndarray, stress: float) -> float:

@@ -1,0 +1,129 @@
+"""Groups of certified accounts while they are watched: boxes stand all at once or not at all, extremes fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import sweep
+from benchmarks.ticks import Pair, Times, walk, warm
+from benchmarks.ticks_book import COINS, DAYS, build
+from kernels.certificates import joint, watch
+from monitor.engine import certified
+from monitor.engine.certified import Certificates, Group
+from monitor.engine.figures import Ints
+
+ACCOUNTS = 300
+
+
+@pytest.fixture
+def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Both states of a small book that is watched however small it is, and judged from tables by twos."""
+    monkeypatch.setattr(certified, "LEAST_HELD", 0)
+    monkeypatch.setattr(certified, "FEW", 2)
+    monkeypatch.setattr(certified, "GAP_SHARE", 2)
+    monkeypatch.setattr(certified, "TRIED", 1)
+    found = Pair(build(sweep.Book(ACCOUNTS).segments, ACCOUNTS))
+    warm(found)
+    assert found.is_watched()
+    return found
+
+
+def layer(pair: Pair) -> tuple[Certificates, Group]:
+    """The certificates of the certified book, and its group."""
+    found = pair.built.certified.book._certificates
+    assert found is not None
+    return found, next(iter(found._groups.values()))
+
+
+def check(pair: Pair) -> int:
+    """Whoever is outside of one box has none; blocks have the extremes of their boxes. Return how many have none."""
+    certificates, group = layer(pair)
+    s = pair.built.certified.book._segments
+    extremes = s.extremes.copy()
+    for column in group.columns:
+        watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, extremes)
+    assert np.array_equal(extremes, s.extremes)
+    if group.exact:
+        return 0
+    rows = np.arange(ACCOUNTS)
+    slots = pair.built.certified.book._figures.slot[rows]
+    void = ((slots >= 0) & (s.curves[slots, joint.RADIUS] < 0.0)).any(axis=1)
+    outside = np.isin(rows, certificates._leavers(group.columns))
+    assert np.array_equal(void, outside)
+    stale = ~(certificates._covers[rows, joint.CORRELATION_LIMIT] >= certificates._changed_by)
+    assert not (stale & ~void).any()
+    return int(void.sum())
+
+
+@pytest.mark.parametrize("size", [3e-4, 2e-3, 1e-2])
+def test_boxes_stand_all_at_once_or_not_at_all(pair: Pair, size: int) -> None:
+    """After ticks of any size, slices and matrices, nobody is looked at for some of his underlyings alone."""
+    without, rng = 0, np.random.default_rng(int(1e6 * size))
+    estimate = pair.built.plain.market.ticks.correlation.fast.copy()
+    for number in range(25):
+        walk(pair, size, 4)
+        without += check(pair)
+        pair.refresh([pair.built.quotes.smile(COINS[number % 10], DAYS[number % 8], 1.003)], Times())
+        without += check(pair)
+        if number % 5 == 0:
+            i, j = rng.choice(10, 2, replace=False)
+            estimate[i, j] = estimate[j, i] = estimate[i, j] - 0.02
+            pair.correlate(estimate, Times())
+            check(pair)
+    assert pair.equal
+    assert pair.events > 0
+    assert without > 0
+
+
+def test_accounts_are_judged_from_tables_before_all_are_swept(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More accounts than a few are judged without giving the group up; after a gap all are swept, and then watched."""
+    certificates, group = layer(pair)
+    calls: list[int] = []
+    judge = certificates._judge_many
+
+    def counted(rows: Ints, group: Group) -> None:
+        calls.append(len(rows))
+        judge(rows, group)
+
+    monkeypatch.setattr(certificates, "_judge_many", counted)
+    for _ in range(30):
+        walk(pair, 4e-3, 1)
+    assert calls
+    assert not group.exact
+    monkeypatch.setattr(certified, "GAP_SHARE", 100)
+    before = certificates.work.swept
+    walk(pair, 0.05, 3)
+    assert certificates.work.swept > before
+    warm(pair)
+    walk(pair, 0.1, 1)
+    assert group.exact
+    assert not group.up_to_date
+    book = pair.built.certified.book
+    for name in pair.built.certified.shards[0].accounts:
+        equity, least, most = book.bounds(name)  # before the figures, which solve the account
+        exact, im, _ = book.figures(name)
+        assert equity == pytest.approx(exact, rel=1e-12, abs=1e-6)
+        assert least - 1e-6 <= im <= most + 1e-6
+    warm(pair)
+    assert pair.is_watched()
+    check(pair)
+    walk(pair, 3e-4, 20)
+    assert pair.equal
+
+
+def test_who_is_watched_again_has_all_boxes_or_none(pair: Pair) -> None:
+    """Whom prices or matrices left behind while all were swept is not certified when the group is watched again."""
+    certificates, group = layer(pair)
+    rng, estimate = np.random.default_rng(2), pair.built.plain.market.ticks.correlation.fast.copy()
+    for number in range(8):
+        certificates._give_up(group)
+        walk(pair, 3e-4, 4)
+        if number % 2:
+            i, j = rng.choice(10, 2, replace=False)
+            estimate[i, j] = estimate[j, i] = estimate[i, j] - 0.005
+            pair.correlate(estimate, Times())
+        warm(pair)
+        assert pair.is_watched()
+        check(pair)
+    assert pair.equal
