@@ -5,15 +5,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from schemas import asyncapi, languages
 from schemas.contracts import fill_tables, schema_files
 
 FOLDER = Path(__file__).parent / "json"
-PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("events.md", "security.md")]  # only in a checkout
+ASYNCAPI = Path(__file__).parent / "asyncapi.json"
+CLIENTS = Path(__file__).parents[1] / "clients"  # only in a checkout, as pages
+PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("events.md", "security.md")]
 
 
 def wanted() -> dict[Path, bytes]:
     """Content of every generated file."""
     files = {FOLDER / name: content for name, content in schema_files()}
+    files[ASYNCAPI] = asyncapi.text()
+    if CLIENTS.exists():
+        files[CLIENTS / "typescript" / "src" / "records.ts"] = languages.typescript().encode()
+        files[CLIENTS / "typescript" / "src" / "schemas.ts"] = languages.typescript_schemas().encode()
+        files[CLIENTS / "go" / "records.go"] = languages.go().encode()
     files |= {page: fill_tables(page.read_text(encoding="utf-8")).encode() for page in PAGES if page.exists()}
     return files
 

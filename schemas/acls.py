@@ -22,7 +22,8 @@ PRICES = (topics.INSTRUMENTS, topics.TICKS, topics.VOLATILITY)
 BOOKS = (topics.ACCOUNTS, topics.TRANSFERS, topics.TRADES, topics.PARAMETERS)
 EVENTS = (topics.MARGIN_CALLS, topics.LIQUIDATIONS)
 WRITTEN = (
-    *EVENTS, topics.ACCOUNT_STATES, topics.REGIMES, topics.RISK_ARRAYS, topics.MARKET_SNAPSHOTS, topics.DEAD_LETTERS,
+    *EVENTS, topics.ACCOUNT_STATES, topics.REGIMES, topics.RISK_ARRAYS, topics.ADVICE, topics.WORKERS,
+    topics.MARKET_SNAPSHOTS, topics.DEAD_LETTERS,
 )  # fmt: skip
 
 
@@ -70,11 +71,13 @@ def _topics(of: Deployment, wanted: tuple[Topic, ...], *operations: Operation) -
 
 def _worker(of: Deployment) -> list[Acl]:
     return [
-        # Its own snapshots of the market are where a start goes on from.
-        *_topics(of, (*INPUTS, topics.SEQUENCED, topics.MARKET_SNAPSHOTS), "Read"),
+        # Its own snapshots of the market are where a start goes on from; others' endpoints, where questions go.
+        *_topics(of, (*INPUTS, topics.SEQUENCED, topics.MARKET_SNAPSHOTS, topics.WORKERS), "Read"),
+        # Its desk page shows accounts of all workers.
+        *_topics(of, (*EVENTS, topics.ACCOUNT_STATES, topics.REGIMES), "Read"),
         *_topics(of, WRITTEN, "Write"),
         # It refuses to start on topics that differ from the table.
-        *_topics(of, topics.ALL, "DescribeConfigs"),
+        *_topics(of, tuple(one for one in topics.ALL if one not in topics.AUCTION_TOPICS), "DescribeConfigs"),
         *(
             Acl("topic", name, "literal", operation)
             for name in of.changelogs for operation in ("Read", "Write", "DescribeConfigs")
@@ -85,8 +88,25 @@ def _worker(of: Deployment) -> list[Acl]:
 
 def _bot(of: Deployment) -> list[Acl]:
     return [
-        *_topics(of, (*EVENTS, topics.ACCOUNT_STATES, topics.REGIMES), "Read"),
+        *_topics(of, (*EVENTS, topics.ACCOUNT_STATES, topics.REGIMES, topics.ADVICE), "Read"),
         Acl("group", f"{of.prefix}bot-", "prefixed", "Read"),
+    ]
+
+
+def _solver(of: Deployment) -> list[Acl]:
+    return [
+        *_topics(of, (topics.ADVICE, topics.INTENTS, topics.AWARDS), "Read"),
+        *_topics(of, (topics.ANSWERS,), "Write"),
+        Acl("group", f"{of.prefix}solver-", "prefixed", "Read"),
+    ]
+
+
+def _auction(of: Deployment) -> list[Acl]:
+    # It belongs to no group: what it has said stands on its own topics.
+    return [
+        *_topics(of, (topics.ADVICE, topics.INTENTS, topics.ANSWERS, topics.AWARDS), "Read"),
+        *_topics(of, (topics.INTENTS, topics.AWARDS), "Write"),
+        *_topics(of, (topics.ANSWERS,), "DescribeConfigs"),
     ]
 
 
@@ -137,6 +157,8 @@ ROLES: dict[str, Role] = {
         Role("bot", "reads events and states: bots, desks, dashboards", True, _bot),
         Role("feed", "publishes prices, volatilities and instruments", True, _feed),
         Role("books", "publishes accounts, transfers, trades and parameters", True, _books),
+        Role("solver", "answers intents of liquidations", True, _solver),
+        Role("auction", "`liqmon auction`", True, _auction),
         Role("replay", "`liqmon replay` to the topics or to the sequence", False, _replay),
         Role("letters", "looks at dead letters and publishes them again", False, _letters),
         Role("auditor", "`liqmon digest` and `liqmon verify`", False, _auditor),

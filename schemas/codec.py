@@ -415,7 +415,10 @@ def frame_type(topic: topics.Topic) -> type[Struct]:
 
 
 _HEAD, _TAIL = b'{"v":1,"rows":[', b"]}"
-_CANONICAL = (records.AccountEvent, records.AccountState, records.RegimeChange, records.RangeStep, records.RiskArray)
+_CANONICAL = (
+    records.AccountEvent, records.AccountState, records.RegimeChange, records.RangeStep, records.RiskArray,
+    records.Advice, records.Intent, records.Award,
+)  # fmt: skip
 # What is on the dead-letter topic are the original bytes of anything; `schemas.headers` reads what is known of them.
 _WIRES: dict[str, _Wire] = {topic.name: _make_wire(topic) for topic in topics.ALL if topic is not topics.DEAD_LETTERS}
 _INPUTS = {name: wire for name, wire in _WIRES.items() if wire.topic.direction == "input"}

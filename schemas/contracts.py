@@ -39,6 +39,11 @@ RECORDS: tuple[type[records.Record], ...] = (
     records.RegimeChange,
     records.RangeStep,
     records.RiskArray,
+    records.Advice,
+    records.Intent,
+    records.Answer,
+    records.Award,
+    records.WorkerEndpoint,
     records.MarketSnapshotPart,
     records.SequencedRecord,
     records.DeadLetter,
@@ -86,7 +91,7 @@ def types_of(topic: topics.Topic) -> tuple[type[records.Record], ...]:
 
 def record_schema(record: type[records.Record]) -> dict[str, Any]:
     """JSON Schema of one record; its examples are the encoded examples of the type."""
-    definitions = _definitions([record])
+    definitions = type_schemas([record])
     own = definitions.pop(record.__name__)
     schema = {"$schema": DIALECT, "$id": schema_uri(snake(record.__name__)), **own}
     schema["examples"] = [json.loads(codec.encode(example)) for example in examples.of(record)]
@@ -97,7 +102,7 @@ def message_schema(topic: topics.Topic) -> dict[str, Any]:
     """JSON Schema of a topic's messages: a single record, or a frame where the topic has frames."""
     types = types_of(topic)
     single: list[dict[str, Any]] = [{"$ref": _REF.format(name=record.__name__)} for record in types]
-    definitions = _definitions(types)
+    definitions = type_schemas(types)
     if topic.framed:
         definitions["Frame"] = _frame(single)
         single = [*single, {"$ref": _REF.format(name="Frame")}]
@@ -160,6 +165,10 @@ def _parts() -> tuple[type[records.Record], ...]:
         records.UnderlyingRisk,
         records.AttributionPart,
         records.PlanLine,
+        records.AdvisedTrade,
+        records.SingleTrade,
+        records.ShadowPrice,
+        records.Taken,
         records.RiskMatrixParameters,
         records.StatusParameters,
     )
@@ -181,7 +190,7 @@ def _field_table(record: type[records.Record]) -> str:
     config = record.__struct_config__
     if config.tag_field is not None:
         rows.append(f"| `{config.tag_field}` | `{config.tag}` | Kind of record. |")
-    schema = _definitions([record])[record.__name__]
+    schema = type_schemas([record])[record.__name__]
     for name, description in field_docs(record).items():
         field = schema["properties"][name]
         rows.append(f"| `{name}` | {_type(field)}{_default(field, name in schema['required'])} | {description} |")
@@ -215,7 +224,7 @@ def _type(schema: dict[str, Any]) -> str:
 # --- from types to schemas ----------------------------------------------------------------------
 
 
-def _definitions(types: Iterable[type[records.Record]]) -> dict[str, Any]:
+def type_schemas(types: Iterable[type[records.Record]]) -> dict[str, Any]:
     """Schemas of the types and of all records in them, with their documentation."""
     _, definitions = msgspec.json.schema_components(types, ref_template=_REF)
     known = {record.__name__: record for record in _below(records.Record)}
@@ -225,6 +234,11 @@ def _definitions(types: Iterable[type[records.Record]]) -> dict[str, Any]:
         for field, description in field_docs(record).items():
             schema["properties"][field]["description"] = description
     return dict(sorted(definitions.items()))
+
+
+def summary(record: type[records.Record]) -> str:
+    """Return the first line of a type's own documentation."""
+    return inspect.cleandoc(record.__doc__ or "").partition("\n")[0]
 
 
 def _below(record: type[records.Record]) -> Iterator[type[records.Record]]:

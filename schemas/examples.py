@@ -12,11 +12,16 @@ from typing import Final, Literal
 import msgspec
 
 from schemas import topics
-from schemas.ids import event_id, parameter_hash, regime_id
+from schemas.ids import advice_id, event_id, parameter_hash, regime_id
+from schemas.intents import intent_id
 from schemas.records import (
     AccountConfig,
     AccountEvent,
     AccountState,
+    Advice,
+    AdvisedTrade,
+    Answer,
+    Award,
     Cause,
     DeadLetter,
     ExpiryVolatility,
@@ -24,6 +29,7 @@ from schemas.records import (
     Heartbeat,
     Instrument,
     InstrumentVolatility,
+    Intent,
     MarketSnapshotPart,
     ParameterSet,
     Position,
@@ -34,10 +40,14 @@ from schemas.records import (
     RiskArray,
     RiskMatrixParameters,
     SequencedRecord,
+    ShadowPrice,
+    SingleTrade,
     SviVolatility,
+    Taken,
     Trade,
     Transfer,
     UnderlyingRisk,
+    WorkerEndpoint,
 )
 
 _CALL_US: Final = 1_760_130_615_250_000  # 2025-10-10 21:10:15.25 UTC
@@ -154,6 +164,38 @@ _TRADE = Trade(
     event_time_us=1_760_090_400_000_000,
     fee=43.2,
 )
+
+_ADVICE = Advice(
+    id=advice_id(_LIQUIDATION.id, _LIQUIDATION.positions),
+    event=_LIQUIDATION.id,
+    kind="liquidation",
+    account="desk-7",
+    episode=3,
+    sequence=12,
+    event_time_us=_LIQUIDATION_US,
+    positions=_LIQUIDATION.positions,
+    model="A",
+    parameter_hash=_HASH,
+    outcome="reduce",
+    target_v=0.99,
+    equity_usd=_LIQUIDATION.equity_usd,
+    im_requirement_usd=_LIQUIDATION.im_requirement_usd,
+    mm_requirement_usd=_LIQUIDATION.mm_requirement_usd,
+    deposit_usd=99_750.0,
+    single_trade=SingleTrade(instrument="BTC-USDT-PERP", quantity=-5.6, cost_usd=542.4),
+    trades=(
+        AdvisedTrade(
+            instrument="BTC-USDT-PERP", quantity=-5.6, held=12.0, expected_price_usd=112_950.0, cost_usd=542.4
+        ),
+    ),
+    cost_usd=542.4,
+    release_usd=101_247.0,
+    price_of_margin=0.0055,
+    close_fraction=0.39,
+    shadow_prices=(ShadowPrice(instrument="BTC-USDT-PERP", release_usd=18_080.0, cost_usd=96.9),),
+    v=1,
+)
+_INTENT = intent_id("desk-7", 3, 1)
 
 _EXAMPLES: tuple[Record, ...] = (
     _TRADE,
@@ -304,6 +346,55 @@ _EXAMPLES: tuple[Record, ...] = (
         index_price=113_000.0,
         price=113_000.0,
         price_range=0.24,
+        v=1,
+    ),
+    _ADVICE,
+    Intent(
+        id=_INTENT,
+        account="desk-7",
+        episode=3,
+        action=1,
+        advice=_ADVICE.id,
+        release_usd=99_750.0,
+        limits={"BTC-USDT-PERP": (-12.0, 0.0), "ETH-USDT-PERP": (0.0, 50.0)},
+        worst_cost_usd=813.6,
+        event_time_us=_LIQUIDATION_US,
+        expires_us=_LIQUIDATION_US + 5_000_000,
+    ),
+    Answer(
+        id="solver-a-000193",
+        intent=_INTENT,
+        account="desk-7",
+        solver="solver-a",
+        basket={"BTC-USDT-PERP": -6.0},
+        cost_usd=410.0,
+        event_time_us=_LIQUIDATION_US + 1_200_000,
+    ),
+    Award(
+        intent=_INTENT,
+        account="desk-7",
+        episode=3,
+        action=1,
+        taken=(
+            Taken(
+                answer="solver-a-000193",
+                solver="solver-a",
+                share=0.92,
+                trades={"BTC-USDT-PERP": -5.52},
+                cost_usd=377.2,
+                release_usd=99_750.0,
+            ),
+        ),
+        refused={"solver-b-7": "outbid"},
+        left_usd=0.0,
+        event_time_us=_LIQUIDATION_US + 5_000_000,
+    ),
+    WorkerEndpoint(
+        partition=4,
+        url="http://10.0.4.17:9464",
+        group="liquidation-monitor-v1",
+        epoch=11,
+        announced_us=_CALL_US,
         v=1,
     ),
     MarketSnapshotPart(

@@ -20,6 +20,9 @@ Headers = list[tuple[str, bytes]]
 SPEC_VERSION = "1.0"  # of CloudEvents, in binary mode over Kafka
 CONTENT_TYPE = "application/json"
 EPOCH = "risk-epoch"
+BUNDLE = "risk-bundle"
+BUNDLE_URN = "urn:liquidation-monitor:bundle:"
+PROVED = ("liquidation", "bankrupt")  # kinds of events that have bundles
 _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -54,14 +57,20 @@ def schema_uri(name: str, version: int = 1) -> str:
     return f"urn:liquidation-monitor:schema:{name}:{version}"
 
 
+def bundle_urn(event: str) -> str:
+    """Name of the bundle that proves an event, which `liqmon bundle` takes: the event's id says which it is."""
+    return BUNDLE_URN + event
+
+
 def event_headers(body: bytes, *, source: str, epoch: int) -> Headers:
     """Headers of an encoded account event; `source` names the deployment, `epoch` the owner of the partition.
 
-    Raises `msgspec.ValidationError` if the body is not an account event.
+    That of a liquidation names its bundle. Raises `msgspec.ValidationError` if the body is not an account event.
     """
     event = _read_body(body)
     about = _Subject(event.id, event.kind, event.account, event.event_time_us, "account_event")
-    return _cloud_event(about, source, epoch)
+    proof = [(BUNDLE, bundle_urn(event.id).encode())] if event.kind in PROVED else []
+    return [*_cloud_event(about, source, epoch), *proof]
 
 
 def regime_headers(body: bytes, *, source: str, epoch: int) -> Headers:
@@ -71,6 +80,13 @@ def regime_headers(body: bytes, *, source: str, epoch: int) -> Headers:
         about = _Subject(record.id, "range", record.underlying, record.event_time_us, "range_step")
     else:
         about = _Subject(record.id, "regime", ",".join(record.underlyings), record.event_time_us, "regime_change")
+    return _cloud_event(about, source, epoch)
+
+
+def advice_headers(body: bytes, *, source: str, epoch: int) -> Headers:
+    """Headers of encoded advice; as `event_headers`, with a type of its own."""
+    advice = _read_body(body)
+    about = _Subject(advice.id, "advice", advice.account, advice.event_time_us, "advice")
     return _cloud_event(about, source, epoch)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import orjson
 
-from schemas.records import ParameterSet
+from schemas.records import ParameterSet, Position
 
 _NEGATIVE_ZERO = re.compile(rb"-0\.0(?![0-9])")
 
@@ -46,6 +46,11 @@ def regime_id(underlyings: Iterable[str], event_time_us: int, regime: str) -> st
 def range_id(underlying: str, event_time_us: int, version: int) -> str:
     """First 32 hex digits of SHA-256 over canonical `["range", underlying, event_time_us, version]`."""
     return hashlib.sha256(orjson.dumps(["range", underlying, event_time_us, version])).hexdigest()[:32]
+
+
+def advice_id(event: str, positions: Mapping[str, Position]) -> str:
+    """First 32 hex digits of SHA-256 over canonical `["advice", event, positions]`."""
+    return hashlib.sha256(canonical(["advice", event, dict(positions)])).hexdigest()[:32]
 
 
 def parameter_hash(parameters: ParameterSet) -> str:

@@ -30,6 +30,8 @@ class Intent(Record, frozen=True, kw_only=True):
     """Its episode."""
     action: Count
     """Number of the action in the episode, from 1."""
+    advice: str = ""
+    """Id of the advice whose `view` baskets are margined against, with the awards of earlier actions on top."""
     release_usd: Money
     """Excess that is missing to the target, USD: what a basket has to bring, its cost counted."""
     limits: Annotated[dict[Name, tuple[Quantity, Quantity]], Meta(min_length=1, max_length=256)]
@@ -37,7 +39,7 @@ class Intent(Record, frozen=True, kw_only=True):
     worst_cost_usd: Money
     """Most that all of it may cost together, USD."""
     event_time_us: TimeUs
-    """When it was opened, microseconds since 1970 UTC."""
+    """When it was opened, microseconds since 1970 UTC, by the clock that answers are stamped with."""
     expires_us: TimeUs
     """When it is awarded; later answers are late."""
     v: Version = 1
@@ -74,9 +76,11 @@ class Answer(Record, frozen=True, kw_only=True):
     """Layout of the record."""
 
     def __post_init__(self) -> None:
-        """Refuse a cost below zero (raises InvalidRecord)."""
+        """Refuse a cost below zero, and trades of nothing (raises InvalidRecord)."""
         if self.cost_usd < 0.0:
             raise InvalidRecord("a cost is not negative")
+        if not all(self.basket.values()):
+            raise InvalidRecord("a trade of nothing is in the basket")
 
 
 class Taken(Record, frozen=True, kw_only=True):

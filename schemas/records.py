@@ -13,12 +13,13 @@ Conventions
 Evolution: only optional fields with defaults may be added; a changed meaning is a new topic version. What the monitor
 reads is strict about fields it does not know, what it publishes is read without them.
 
-The types are defined by direction, in `inputs`, `parameters` and `outputs`, over the constrained types of `fields`;
+The types are defined in `inputs`, `parameters`, `outputs`, `advice` and `intents`, over those of `fields`;
 this module is where everyone else takes them from.
 """
 
 from __future__ import annotations
 
+from schemas.advice import Advice, AdvisedTrade, ShadowPrice, SingleTrade, WorkerEndpoint
 from schemas.base import Record, Tombstone
 from schemas.fields import (
     MAX_FRAME_ROWS,
@@ -55,6 +56,7 @@ from schemas.inputs import (
     Transfer,
     VolatilityUpdate,
 )
+from schemas.intents import Answer, Award, Intent, Taken
 from schemas.outputs import (
     AccountEvent,
     AccountState,
@@ -102,10 +104,14 @@ __all__ = [
     "AccountEvent",
     "AccountInput",
     "AccountState",
+    "Advice",
+    "AdvisedTrade",
+    "Answer",
     "Asset",
     "AttributionBase",
     "AttributionGroup",
     "AttributionPart",
+    "Award",
     "Cause",
     "CorrelationState",
     "Count",
@@ -117,6 +123,7 @@ __all__ = [
     "Input",
     "Instrument",
     "InstrumentVolatility",
+    "Intent",
     "InvalidRecord",
     "MarginModel",
     "MarketInput",
@@ -139,9 +146,12 @@ __all__ = [
     "RiskArray",
     "RiskMatrixParameters",
     "SequencedRecord",
+    "ShadowPrice",
+    "SingleTrade",
     "Status",
     "StatusParameters",
     "SviVolatility",
+    "Taken",
     "Text",
     "Tick",
     "TimeUs",
@@ -152,5 +162,6 @@ __all__ = [
     "Version",
     "Volatility",
     "VolatilityUpdate",
+    "WorkerEndpoint",
     "WorstCell",
 ]

@@ -32,13 +32,13 @@ class Topic:
     min_compaction_lag_ms: int | None = None
     compression: str = "producer"
     max_message_bytes: int | None = None
-    direction: Literal["input", "output", "internal"] = "input"
+    direction: Literal["input", "output", "internal", "beside"] = "input"  # beside: of others, and not for the engine
     purpose: str = ""
 
     @property
     def framed(self) -> bool:
         """Whether messages may be frames: their null key rules out compacted topics, and outputs are single."""
-        return self.policy == "delete" and self.direction != "output"
+        return self.policy == "delete" and self.direction in {"input", "internal"}
 
     def config(self) -> dict[str, str]:
         """Kafka topic settings of this entry."""
@@ -150,6 +150,51 @@ RISK_ARRAYS = Topic(
     direction="output",
     purpose="published risk arrays, so that anyone can recompute a requirement",
 )
+ADVICE = Topic(
+    "risk.advice.v1",
+    "account",
+    "delete",
+    records.Advice,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="what could be done about a margin call or liquidation",
+)
+INTENTS = Topic(
+    "risk.intents.v1",
+    "account",
+    "delete",
+    records.Intent,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="margin that an account in liquidation needs, for anyone to offer",
+)
+ANSWERS = Topic(
+    "risk.answers.v1",
+    "account",
+    "delete",
+    records.Answer,
+    retention_ms=30 * DAY_MS,
+    direction="beside",
+    purpose="baskets that solvers offer for intents",
+)
+AWARDS = Topic(
+    "risk.awards.v1",
+    "account",
+    "delete",
+    records.Award,
+    retention_ms=30 * DAY_MS,
+    direction="output",
+    purpose="what was taken of the answers to an intent, and why not the others",
+)
+WORKERS = Topic(
+    "risk.workers.v1",
+    "partition",
+    "compact",
+    records.WorkerEndpoint,
+    partitions=1,
+    direction="internal",
+    purpose="where the owner of each partition answers questions",
+)
 MARKET_SNAPSHOTS = Topic(
     "risk.market-snapshots.v1",
     "snapshot part",
@@ -193,6 +238,11 @@ ALL: tuple[Topic, ...] = (
     ACCOUNT_STATES,
     REGIMES,
     RISK_ARRAYS,
+    ADVICE,
+    INTENTS,
+    ANSWERS,
+    AWARDS,
+    WORKERS,
     MARKET_SNAPSHOTS,
     SEQUENCED,
     DEAD_LETTERS,
@@ -200,6 +250,8 @@ ALL: tuple[Topic, ...] = (
 
 ACCOUNT_TOPICS: tuple[Topic, ...] = (TRADES, TRANSFERS, ACCOUNTS)
 MARKET_TOPICS: tuple[Topic, ...] = (PARAMETERS, INSTRUMENTS, VOLATILITY, TICKS)
+
+AUCTION_TOPICS: tuple[Topic, ...] = (INTENTS, ANSWERS, AWARDS)  # workers have nothing to do with them
 
 # Rank of a topic in the merge: at equal event times the lower rank is applied first (definitions before use).
 SOURCE_RANK: dict[str, int] = {

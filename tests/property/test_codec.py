@@ -85,9 +85,10 @@ MAKERS: dict[type, Callable[[Any], st.SearchStrategy[Any]]] = {
         values(kind.item_type), min_size=kind.min_length or 0, max_size=max(2, kind.min_length or 0)
     ).map(lambda items: _kept(items, kind.min_length or 0)),
     types.TupleType: lambda kind: st.tuples(*(values(item) for item in kind.item_types)),
-    types.DictType: lambda kind: st.dictionaries(values(kind.key_type), values(kind.value_type), max_size=2).map(
-        lambda items: {key: value for key, value in items.items() if value is not NO_RECORD}
-    ),
+    types.DictType: lambda kind: st.dictionaries(
+        values(kind.key_type), values(kind.value_type), min_size=kind.min_length or 0, max_size=2
+    ).map(lambda items: {key: value for key, value in items.items() if value is not NO_RECORD}),
+    types.AnyType: lambda _: JSON,
     types.RawType: lambda _: JSON.map(lambda value: msgspec.Raw(json.dumps(value).encode())),
     types.StructType: _records,
 }
@@ -109,6 +110,10 @@ def _patterned(pattern: str) -> st.SearchStrategy[str]:
     if "0-9a-f" in pattern:
         size = next((size for size in (64, 32) if str(size) in pattern), 16)
         return st.text("0123456789abcdef", min_size=size, max_size=size)
+    if pattern.startswith("^[a-z][a-z_]"):
+        return st.from_regex(r"[a-z][a-z_]{0,20}", fullmatch=True)
+    if pattern.startswith("^https"):
+        return st.from_regex(r"https?://[a-z0-9.]{1,40}:[0-9]{1,5}", fullmatch=True)
     return ASSETS if pattern.startswith("^[A-Z0-9]") else NAMES
 
 
@@ -157,8 +162,21 @@ def _built(record: type[msgspec.Struct], required: set[str], fields: dict[str, A
     return record(**kept)
 
 
+def _settle_auction(fields: dict[str, Any]) -> None:
+    if "expires_us" in fields:
+        first, last = sorted((fields["event_time_us"], fields["expires_us"]))
+        if first < last:  # else it ends as it begins, and is none
+            fields |= {"event_time_us": first, "expires_us": last}
+        fields |= {"release_usd": abs(fields["release_usd"]) or 1.0, "worst_cost_usd": abs(fields["worst_cost_usd"])}
+        fields["limits"] = {name: tuple(sorted(ends)) for name, ends in fields["limits"].items()}
+    if "basket" in fields:
+        fields |= {"cost_usd": abs(fields["cost_usd"])}
+        fields["basket"] = {name: quantity or 1.0 for name, quantity in fields["basket"].items()}
+
+
 def _settle(fields: dict[str, Any]) -> None:
     """Drop what the other fields rule out, so that most draws are records."""
+    _settle_auction(fields)
     if "price_kind" in fields:
         quote = fields["price_kind"] == "quote"
         bid, ask = sorted((fields["bid"] or 1.0, fields["ask"] or 2.0))

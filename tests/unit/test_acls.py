@@ -26,7 +26,7 @@ def test_nobody_who_runs_creates_or_alters(role: str) -> None:
 def test_beginnings_are_of_groups_alone() -> None:
     """No right reaches a topic that is made later."""
     prefixed = {(acl.resource, acl.name) for role in ROLES for acl in acls(role, OF) if acl.pattern == "prefixed"}
-    assert prefixed == {("group", "desk.bot-"), ("group", "desk.letters-")}
+    assert prefixed == {("group", "desk.bot-"), ("group", "desk.solver-"), ("group", "desk.letters-")}
 
 
 def test_what_is_written_once_has_one_writer() -> None:

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.asking.subject import subject_of
 from schemas import examples
 from schemas.codec import encode
 from schemas.contracts import record_schema
 from schemas.headers import (
     EventHeaders,
+    advice_headers,
     dead_letter_headers,
     event_headers,
     microseconds,
@@ -22,7 +24,7 @@ from schemas.headers import (
     schema_uri,
     state_headers,
 )
-from schemas.records import AccountEvent, DeadLetter, RegimeChange
+from schemas.records import AccountEvent, Advice, DeadLetter, RegimeChange
 
 CALL = examples.EVENTS["margin_call"]
 SOURCE = "/liquidation-monitor/eu"
@@ -41,6 +43,26 @@ def test_an_event_has_the_headers_of_a_cloud_event() -> None:
         "content-type": b"application/json",
         "risk-epoch": b"7",
     }
+
+
+def test_a_liquidation_names_its_bundle() -> None:
+    """In a header, so that neither its body nor its id knows of it; `liqmon bundle` takes the name."""
+    event = examples.EVENTS["liquidation"]
+    headers = dict(event_headers(encode(event), source=SOURCE, epoch=7))
+    assert headers["risk-bundle"] == f"urn:liquidation-monitor:bundle:{event.id}".encode()
+    assert subject_of(headers["risk-bundle"].decode()).identity == event.id
+
+
+def test_advice_has_headers_of_its_own() -> None:
+    """The type says that it is advice and no event of the account's."""
+    (advice,) = examples.of(Advice)
+    assert isinstance(advice, Advice)
+    read = read_event_headers(advice_headers(encode(advice), source=SOURCE, epoch=7))
+    assert read == EventHeaders(
+        id=advice.id, type="risk.advice.v1", source=SOURCE, subject="desk-7", time_us=advice.event_time_us,
+        schema="urn:liquidation-monitor:schema:advice:1", epoch=7,
+    )  # fmt: skip
+    assert record_schema(Advice)["$id"] == read.schema
 
 
 def test_a_regime_is_an_event_about_its_coins() -> None:
