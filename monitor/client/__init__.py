@@ -15,7 +15,7 @@ from monitor.client.states import Standing, StateView, states
 from monitor.client.subscription import Subscription, subscribe
 from monitor.connection import read_keys
 
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 
 __all__ = [
     "API_VERSION", "Alert", "Message", "Reason", "Refusal", "Screen", "Standing", "StateView", "Subscription",

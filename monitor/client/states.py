@@ -102,6 +102,11 @@ class StateView:
         found = self._states.get(account)
         return None if found is None else found[1]
 
+    def all(self) -> list[AccountState]:
+        """Return the latest state of every account; raises as `latest`."""
+        self._check()
+        return [state for _, state in self._states.values()]
+
     async def recheck(self, alert: Alert, within_s: float = 2.0) -> Standing:
         """Return whether an alert still stands; wait so long for its own state, which is sent after it."""
         deadline_s = time.monotonic() + within_s

@@ -138,7 +138,7 @@ def test_a_new_field_is_no_new_version() -> None:
 
 def test_the_public_names() -> None:
     """What bots may import, under this version."""
-    assert monitor.client.API_VERSION == "1.0"
+    assert monitor.client.API_VERSION == "1.1"
     assert sorted(monitor.client.__all__) == [
         "API_VERSION", "Alert", "Message", "Reason", "Refusal", "Screen", "Standing", "StateView", "Subscription",
         "read_keys", "states", "subscribe",
