@@ -27,6 +27,7 @@ from msgspec import Struct
 from monitor.answers.view import View, copy_account, decode, encode
 from monitor.engine import attribution, events, status
 from monitor.engine.status import Transition
+from schemas.headers import PROVED
 from schemas.ids import canonical
 from schemas.records import AccountEvent
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 TOLERANCE = 1e-12
-PROVED = ("liquidation", "bankrupt")  # kinds of events that have bundles
 MAX_DIFFERENCES = 50
 Outcome = Literal["equal", "close", "differs"]
 

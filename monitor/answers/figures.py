@@ -7,6 +7,7 @@ figures are those of the engine's book for the same view (`tests/property/test_a
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.engine import status
@@ -56,24 +57,38 @@ class _Seen(NamedTuple):
         )  # fmt: skip
 
 
+@dataclass(slots=True, eq=False)
+class _Priced:
+    """The rows of one underlying, what they were priced from, and how often they were."""
+
+    pricing: Pricing
+    seen: _Seen | None = None
+    shocks: object = None
+    surface: object = None
+    times: int = 0
+
+
 class Evaluator:
     """Evaluates one account's portfolio at one market after the other.
 
     All views must be of the same holdings and the same model; market, parameter set and k may differ.
     """
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, lender: Evaluator | None = None) -> None:
+        """Begin with a view; a `lender` of the same model shares the prices of what is held here, too."""
         self.view = view
         market = view.market()
         self._exposures = exposures(view.account, market.instruments)
-        self._pricings: dict[str, Pricing] = {}
+        self._priced: dict[str, _Priced] = {}
         for u, rows in self._exposures.rows.items():
-            pricing = self._pricings[u] = Pricing(u)
-            pricing.set_names([name for name, _ in rows if name is not None], market)
-        self._seen: dict[str, _Seen] = {}
-        self._shocks: dict[str, tuple[object, ...]] = {}
-        self._surfaces: dict[str, object] = {}
-        self._results: dict[str, Results] = {}
+            names = [name for name, _ in rows if name is not None]
+            lent = None if lender is None else lender._priced.get(u)  # noqa: SLF001 (of its own class)
+            if lent is not None and all(name in lent.pricing.row_of for name in names):
+                self._priced[u] = lent
+                continue
+            one = self._priced[u] = _Priced(Pricing(u))
+            one.pricing.set_names(names, market)
+        self._results: dict[str, tuple[int, Results]] = {}
         self._matrices: tuple[tuple[object, float], Floats] | None = None
 
     @property
@@ -92,7 +107,7 @@ class Evaluator:
 
     def pricing(self, underlying: str) -> Pricing:
         """Return the rows of an underlying as last priced."""
-        return self._pricings[underlying]
+        return self._priced[underlying].pricing
 
     def figures(self, view: View) -> Figures:
         """Return equity and requirements of a view."""
@@ -136,34 +151,39 @@ class Evaluator:
         chosen = view.active
         for u in self._exposures.rows:
             self._price(u, view, market, False)
-        portfolio = portfolio_of(view.account, market, self._pricings)
+        pricings = {u: one.pricing for u, one in self._priced.items()}
+        portfolio = portfolio_of(view.account, market, pricings)
         return MODELS[view.account.config.margin_model].compute(portfolio, chosen.set, chosen.hash)
 
-    def _price(self, u: str, view: View, market: Market, netted: bool) -> bool:
-        """Price an underlying if anything of it differs from the last time; return whether it did."""
-        facts, active = view.facts, view.active
+    def _price(self, u: str, view: View, market: Market, netted: bool) -> _Priced:
+        """Price an underlying if anything of it differs from the last time."""
+        facts, active, one = view.facts, view.active, self._priced[u]
         coin = facts.coins[u]
         seen = _Seen(coin, facts.contracts, active, facts.time_us, netted)
-        if seen.says(self._seen.get(u)):
-            return False
-        pricing, matrix = self._pricings[u], active.risk_matrix(u)
+        if seen.says(one.seen):
+            return one
+        pricing, matrix = one.pricing, active.risk_matrix(u)
         shocks: tuple[RiskMatrixParameters, int, float | None] = (matrix, 1, None)
         if netted:
             shocks = (matrix, refinement_of(market, u, active.set.netting), range_of(market, u, active))
-        if self._shocks.get(u) != shocks:
+        if one.shocks != shocks:
             pricing.set_parameters(*shocks)
-            self._shocks[u] = shocks
-        if self._surfaces.get(u) is not facts.contracts:
+            one.shocks = shocks
+        if one.surface is not facts.contracts:
             pricing.read_surfaces(market)
-            self._surfaces[u] = facts.contracts
+            one.surface = facts.contracts
         pricing.price(market)
-        self._seen[u] = seen
-        return True
+        one.seen = seen
+        one.times += 1
+        return one
 
     def _evaluate(self, u: str, view: View, market: Market, netted: bool) -> Results:
-        if self._price(u, view, market, netted) or u not in self._results:
-            self._results[u] = evaluate_exposure(self._pricings[u], netted, self._exposures.rows[u])
-        return self._results[u]
+        one = self._price(u, view, market, netted)
+        known = self._results.get(u)
+        if known is None or known[0] != one.times:
+            known = (one.times, evaluate_exposure(one.pricing, netted, self._exposures.rows[u]))
+            self._results[u] = known
+        return known[1]
 
     def _solve(self, view: View, market: Market, results: list[Results]) -> Solution:
         netting = view.active.set.netting

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from monitor.models.portfolio import Portfolio
     from schemas.records import Instrument
 
+PERPETUALS = ":perpetuals"  # in `also`: all on the coins that the account has to do with; no name of a contract
 LAYOUT = 1  # of a view that was written down
 WITH_HISTORY = ("D", "D-history")  # models that read returns of the past
 _NO_HISTORY = History((), np.zeros((0, 0)))
@@ -126,7 +127,8 @@ def take(state: State, name: str, *, also: Iterable[str] = (), history: bool | N
     """Take the view of an account from an engine's state.
 
     `also` names contracts and underlyings that the account does not hold and that are wanted too; what is not listed
-    is left out. `history` says whether to take returns of the past (by default if the account's model reads them).
+    is left out; PERPETUALS stands for those that it could hedge with. `history` says whether to take returns of the
+    past (by default if the account's model reads them).
     Raises KeyError if the account is not here.
     """
     partition = state.partition_of[name]
@@ -144,7 +146,7 @@ def view_of(
 ) -> View:  # fmt: skip
     """Take the view of an account at a market; as `take`."""
     base = account.baseline
-    wanted = (*also, *(() if base is None else base.contracts))
+    wanted = _named(account, market, (*also, *(() if base is None else base.contracts)))
     instruments = _instruments(account, market, wanted)
     coins = {asset for asset in account.balances if asset != DOLLAR} | DOLLAR_TOKENS
     coins |= {instrument.underlying for instrument in instruments}
@@ -174,6 +176,16 @@ def view_of(
         history=History(names, market.ticks.history(names)) if reads else _NO_HISTORY,
         correlation=market.ticks.correlation,
     )
+
+
+def _named(account: Account, market: Market, also: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names with PERPETUALS written out."""
+    if PERPETUALS not in also:
+        return also
+    names = tuple(name for name in also if name != PERPETUALS)
+    coins = {one.underlying for one in _instruments(account, market, names)} | account.balances.keys()
+    listed = (one for coin in sorted(coins) for one in market.instruments.of_underlying(coin))
+    return (*names, *(one.instrument for one in listed if one.type == "perpetual" and not one.delisted))
 
 
 def copy_account(account: Account) -> Account:

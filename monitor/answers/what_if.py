@@ -19,6 +19,7 @@ from monitor.answers.groups import Change
 from monitor.answers.shock import RefusedShock, Shock, shocked
 from monitor.answers.view import View, copy_account
 from monitor.engine import funding, ledger
+from monitor.engine.column import is_plain, is_swept
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.pricing import Pricing
 from monitor.models.registry import MODELS
@@ -100,7 +101,12 @@ def what_if(view: View, hypothesis: Hypothesis, *, shapley: bool = False, attrib
     """
     after, prices = supposed(view, hypothesis)
     change = change_between(view, after, shapley=shapley) if attributed else None
-    return WhatIf(view.account.name, view.facts.time_us, standing(view), standing(after), prices, change)
+    then = Evaluator(after)
+    alike = is_swept(model := view.account.config.margin_model, plain=is_plain(view.active.set)) and (
+        model == after.account.config.margin_model
+    )
+    now = Evaluator(view, then if alike else None)
+    return WhatIf(view.account.name, view.facts.time_us, _standing(now), _standing(then), prices, change)
 
 
 def supposed(view: View, hypothesis: Hypothesis) -> tuple[View, dict[str, float]]:
@@ -133,8 +139,11 @@ def supposed(view: View, hypothesis: Hypothesis) -> tuple[View, dict[str, float]
 
 def standing(view: View) -> Standing:
     """Return the figures of a view, computed anew."""
-    evaluator = Evaluator(view)
-    return standing_from(view, evaluator.figures(view), has_positions=evaluator.has_positions)
+    return _standing(Evaluator(view))
+
+
+def _standing(of: Evaluator) -> Standing:
+    return standing_from(of.view, of.figures(of.view), has_positions=of.has_positions)
 
 
 def standing_from(view: View, figures: Figures, *, has_positions: bool) -> Standing:

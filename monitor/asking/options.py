@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monitor.errors import UsageError
-
 if TYPE_CHECKING:
     from monitor.asking.subject import Asked
     from monitor.config import Settings
@@ -45,13 +43,15 @@ class Where:
 
         return asyncio.run(topics.asked_of(subject, topics.deployment(settings, self), also=also, history=history))
 
-    def state(self) -> State:
-        """Return a whole book's state, from files; raises UsageError without any."""
-        from monitor.asking import files  # noqa: PLC0415
+    def state(self, settings: Settings) -> State:
+        """Return a whole book's state; raises UsageError and what the sources raise."""
+        if self.markets:
+            from monitor.asking import files  # noqa: PLC0415
 
-        if not self.markets:
-            raise UsageError("a question about the whole book needs files here", "give --market and --portfolio")
-        return files.state_of(self.markets, self.portfolio, self.until_us)
+            return files.state_of(self.markets, self.portfolio, self.until_us)
+        from monitor.asking import topics  # noqa: PLC0415
+
+        return asyncio.run(topics.state_of(topics.deployment(settings, self)))
 
 
 def where_options(command: F) -> F:

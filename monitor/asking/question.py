@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from monitor.answers.what_if import Hypothesis
+from monitor.asking.about import About
 
 READY = b'{"ready":true}\n'  # the first line of that process
-Kind = Literal["explain", "distance", "what-if", "plan"]
+Kind = Literal["explain", "distance", "what-if", "plan", "advice"]
 
 
 class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,3 +23,4 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
     target: Literal["warning", "margin_call", "liquidation"] = "liquidation"
     hypothesis: Hypothesis = Hypothesis()
     hedges: bool = False
+    about: About | None = None

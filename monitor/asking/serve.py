@@ -8,6 +8,7 @@ out says that it is ready: what it needs is loaded. It ends when its input does.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,7 +21,10 @@ from monitor.answers.plan.engine import situation_of
 from monitor.answers.shock import RefusedShock
 from monitor.answers.view import decode
 from monitor.answers.what_if import RefusedQuestion, what_if
+from monitor.asking.advise import advise
 from monitor.asking.question import READY, Question
+from schemas.codec import encode
+from schemas.records import Record
 
 if TYPE_CHECKING:
     from monitor.answers.view import View
@@ -38,13 +42,18 @@ def answer(question: Question) -> object:
         return distance(view, question.target)
     if question.kind == "plan":
         return plan(situation_of(view.account, view.market()), Policy(hedges=question.hedges))
+    if question.kind == "advice":
+        if question.about is None:
+            raise RefusedQuestion("advice is about an event")
+        return advise(view, question.about)
     return what_if(view, question.hypothesis, shapley=question.shapley)
 
 
 def line_of(line: bytes) -> bytes:
     """Return the line that answers one."""
     try:
-        return _write(answer(_read(line)))
+        found = answer(_read(line))
+        return encode(found) if isinstance(found, Record) else _write(found)
     except (RefusedQuestion, RefusedShock, CannotPlan, msgspec.MsgspecError, ValueError) as error:
         return _write({"error": str(error)})
 
@@ -59,4 +68,5 @@ def main(lines: BinaryIO, out: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(5)  # the worker beside it comes first
     main(sys.stdin.buffer, sys.stdout.buffer)

@@ -14,6 +14,7 @@ from monitor.engine.attribution import take_baseline
 from monitor.engine.portfolio import active_set
 from monitor.errors import UsageError
 from monitor.verify.claim import given_claim
+from schemas.headers import BUNDLE_URN
 from schemas.records import START, AccountEvent
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Asked:
 
 
 def subject_of(text: str) -> Subject:
-    """Read ACCOUNT|EVENT: an event's id, a file with its JSON, or else the name of an account."""
+    """Read ACCOUNT|EVENT: an event's id, its bundle's name, a file with its JSON, or else the name of an account."""
+    text = text.removeprefix(BUNDLE_URN)
     if _ID.fullmatch(text):
         return Subject(identity=text)
     path = Path(text)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import heapq
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 from monitor.asking.subject import Asked, Subject, view_in
 from monitor.brokers.endpoint import endpoint
+from monitor.engine import State, collect, confirm, new_state, open_shard, step
 from monitor.errors import UsageError
 from monitor.verify import recompute
 from monitor.verify.inputs import READ_ERRORS, Records, Topics, partitions_of
@@ -14,11 +18,22 @@ from monitor.verify.run import Deployment, ReadFailed
 from monitor.worker.log_view import LogView
 from monitor.worker.options import WorkerOptions
 from schemas.records import AccountEvent
-from schemas.topics import SEQUENCED
+from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS, SEQUENCED
 
 if TYPE_CHECKING:
     from monitor.asking.options import Where
     from monitor.config import Settings
+    from monitor.verify.recompute import Stamped
+
+BATCH = 5_000
+T = TypeVar("T")
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of at most so many items."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
 
 
 def deployment(settings: Settings, where: Where) -> Deployment:
@@ -34,6 +49,42 @@ async def asked_of(
 
     Raises UsageError for an event on no topic, or an account that has no record, BrokerError if the broker fails.
     """
+    async with _reading(where) as (topics, options):
+        return await _asked(subject, topics, options, where, also, history=history)
+
+
+async def state_of(where: Deployment) -> State:
+    """Return the state of all accounts at the ends of the topics, each evaluated; raises BrokerError."""
+    async with _reading(where) as (topics, options):
+        partitions = range(options.partitions)
+        if where.order == "strict":
+            parts = [await topics.sequence(None, partition) for partition in partitions]
+            merged = heapq.merge(*(items for part in parts for items in part.by_topic.values()), key=_by_ordinal)
+        else:
+            by_topic = []
+            for partition in partitions:
+                reached = await topics.last_positions(partition)
+                names = ACCOUNT_TOPICS if partition else (*MARKET_TOPICS, *ACCOUNT_TOPICS)  # the market once
+                wanted = {topic.name: reached[topic.name] for topic in names if topic.name in reached}
+                by_topic += list((await topics.records(wanted, partition)).by_topic.values())
+            merged = heapq.merge(*by_topic, key=recompute.by_event_time)
+        state = new_state(certificates=False)
+        for partition in partitions:
+            open_shard(state, partition, None, [], partitions=options.partitions, epoch=1)
+        for batch in batched((item.source for item in merged), BATCH):
+            step(state, batch, conflate=True)  # what is asked is where all stand at the end
+            confirm(state, collect(state))
+            state.rejected.clear()
+        return state
+
+
+def _by_ordinal(item: Stamped) -> int:
+    return item.source.offset
+
+
+@asynccontextmanager
+async def _reading(where: Deployment) -> AsyncIterator[tuple[Topics, WorkerOptions]]:
+    """Connect for some reading; raises ReadFailed for what the broker does not give."""
     try:
         options = WorkerOptions(
             broker=where.address, partitions=await partitions_of(where.address, where.prefix), prefix=where.prefix,
@@ -42,7 +93,7 @@ async def asked_of(
         view = LogView(where.address, f"{where.prefix}asking")
         try:
             await view.start()
-            return await _asked(subject, Topics(view, options), options, where, also, history=history)
+            yield Topics(view, options), options
         finally:
             await view.stop()
     except READ_ERRORS as error:
@@ -73,7 +124,13 @@ async def _asked(
         inputs = (await topics.records(reached, partition)).by_topic
         anchors = before if event is None else [*before, event]
         run = recompute.run_through(
-            account, anchors, inputs, recompute.by_event_time, partition, options.partitions, to_end=event is None
+            account,
+            anchors,
+            inputs,
+            recompute.ORDERS["event_time"],
+            partition,
+            options.partitions,
+            to_end=event is None,
         )
     base = None if event is None else run.base
     return Asked(view_in(run.state, account, base, also, history=history), tuple(before), event)

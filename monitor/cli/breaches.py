@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from monitor.asking.options import Where, where_options
 from monitor.asking.reading import shock_from, shock_options
 from monitor.cli.wide import console_of
 from monitor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
 
 
 @click.command(
@@ -20,9 +25,10 @@ from monitor.errors import ExitCode, UsageError
 @click.option("--at-least", type=click.Choice(["warning", "margin_call", "liquidation", "bankrupt"]), default="warning",
               show_default=True, help="The mildest standing that is listed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
 def command(
-    *, where: Where, moves: tuple[str, ...], vol_points: float | None, stress: float | None, at_least: str,
-    as_json: bool,
+    settings: Settings, /, *, where: Where, moves: tuple[str, ...], vol_points: float | None, stress: float | None,
+    at_least: str, as_json: bool,
 ) -> int:  # fmt: skip
     """List the accounts that would stand worse under a shock, the largest shortfall first.
 
@@ -36,7 +42,7 @@ def command(
 
     shock = shock_from(moves, vol_points, stress)
     try:
-        found = breaches(where.state(), shock, at_least=at_least)
+        found = breaches(where.state(settings), shock, at_least=at_least)
     except RefusedShock as error:
         raise UsageError(str(error), "see which coins have a price with `liqmon margin`") from error
     if as_json:

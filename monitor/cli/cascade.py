@@ -60,11 +60,10 @@ def command(  # noqa: PLR0913 (options)
     from monitor.asking.tables import json_line  # noqa: PLC0415
     from monitor.cascade import Setup  # noqa: PLC0415
 
-    del settings
     setup = Setup(depth=depth, insurance_usd=insurance_usd, max_rounds=max_rounds)
     if not moves:
         raise UsageError("a cascade begins with a move", "give --shock, such as market=-12%")
-    state = where.state()
+    state = where.state(settings)
     try:
         if gain:
             found = _gain(state, moves, setup)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +9,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from monitor.asking.options import Where, where_options
 from monitor.cli.wide import console_of
 from monitor.errors import ExitCode, MonitorError, UsageError
 
 if TYPE_CHECKING:
     from monitor.answers.plan import Plan, Policy
+    from monitor.config import Settings
 
 
 @click.command(
@@ -22,57 +23,43 @@ if TYPE_CHECKING:
     "  liqmon generate accounts market.jsonl --accounts 20 --out accounts.jsonl\n"
     "  liqmon plan dir-0016 --portfolio accounts.jsonl --market market.jsonl --hedges"
 )
-@click.argument("account")
-@click.option("--portfolio", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
-              help="JSON lines of accounts, transfers and trades.")  # fmt: skip
-@click.option("--market", "markets", type=click.Path(path_type=Path, exists=True), multiple=True, required=True,
-              help="Market files or folders, as `liqmon replay` reads them; may be repeated.")  # fmt: skip
+@click.argument("account", metavar="ACCOUNT|EVENT")
+@where_options
 @click.option("--hedges", is_flag=True, help="Perpetuals may be traded beyond what is held.")
 @click.option("--no-coins", is_flag=True, help="Coins may not be sold, nor coins owed bought back.")
 @click.option("--buffer", type=click.FloatRange(0.0, 1.0, max_open=True), default=0.01, show_default=True,
               help="Share of the target that is kept free.")  # fmt: skip
 @click.option("--lot", "lots", metavar="NAME=SIZE", multiple=True, help="Smallest size of an instrument's trade.")
-@click.option("--until-us", type=int, help="Stop before this arrival time, microseconds since 1970 UTC.")
 @click.option("--json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
 def command(
-    account: str, portfolio: Path, markets: tuple[Path, ...], buffer: float, lots: tuple[str, ...],
-    until_us: int | None, **flags: bool,
+    settings: Settings, /, account: str, *, where: Where, buffer: float, lots: tuple[str, ...], **flags: bool
 ) -> int:  # fmt: skip
-    """Print the cheapest trades after which ACCOUNT leaves its state, at the end of the market files.
+    """Print the cheapest trades after which ACCOUNT leaves its state, at the end of the files or topics.
 
-    The trades are margined again by the account's own model. Beside them: what closing pro rata and the largest first
-    would cost, what one contract more releases, and the cheapest single trade. It is a proposal: no order is sent.
+    Of an EVENT (its id, or a file with its JSON) at its own moment. The trades are margined again by the account's own
+    model. Beside them: what closing pro rata and the largest first would cost, what one contract more releases, and the
+    cheapest single trade. It is a proposal: no order is sent.
 
-    Exit codes: 0 planned, or nothing to do; 1 no trades help (the bankrupt path), records were refused, or the account
-    has no figures; 2 wrong use.
+    Exit codes: 0 planned, or nothing to do; 1 no trades help (the bankrupt path), or the account has no figures;
+    2 wrong use.
     """
     # Imported here: `--help` needs no kernels.
     from monitor.answers.plan import CannotPlan, plan  # noqa: PLC0415
     from monitor.answers.plan.engine import situation_of  # noqa: PLC0415
-    from monitor.engine import new_state  # noqa: PLC0415
-    from monitor.replay import offline, report  # noqa: PLC0415
-    from monitor.replay.arrival import Merged, Span  # noqa: PLC0415
-    from monitor.replay.sources import open_accounts, open_sources  # noqa: PLC0415
+    from monitor.answers.view import PERPETUALS  # noqa: PLC0415
 
     policy = _policy(hedges=flags["hedges"], coins=not flags["no_coins"], buffer=buffer, lots=lots)
-    sources = [*open_sources(markets), open_accounts(portfolio)]
-    state = new_state()
-    summary = offline.run(Merged(sources, Span(None, until_us)), state=state)
-    if not flags["json"]:
-        report.complain(Console(stderr=True), sources)
-    if account not in state.partition_of:
-        raise UsageError(f"no account {account!r} in the portfolio file", f"it has {len(state.partition_of)} accounts")
-    held = state.shards[state.partition_of[account]].accounts[account]
+    view = where.asked(settings, account, also=(PERPETUALS,)).view
     try:
-        found = plan(situation_of(held, state.market), policy)
+        found = plan(situation_of(view.account, view.market()), policy)
     except CannotPlan as error:
         raise MonitorError(str(error), "plan again when everything that is held has a price") from error
     if flags["json"]:
         click.echo(msgspec.json.encode(found))
     else:
         _print(console_of(), found)
-    refused = bool(summary.rejected or report.malformed(sources))
-    return ExitCode.FINDINGS if refused or found.outcome == "infeasible" else ExitCode.OK
+    return ExitCode.FINDINGS if found.outcome == "infeasible" else ExitCode.OK
 
 
 def _policy(*, hedges: bool, coins: bool, buffer: float, lots: tuple[str, ...]) -> Policy:

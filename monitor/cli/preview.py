@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from monitor.asking.options import Where, where_options
 from monitor.asking.reading import set_from
 from monitor.cli.wide import console_of
 from monitor.errors import ExitCode
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
 
 
 @click.command(
@@ -21,7 +25,8 @@ from monitor.errors import ExitCode
 @click.option("--at-least", type=click.Choice(["warning", "margin_call", "liquidation", "bankrupt"]), default="warning",
               show_default=True, help="The mildest standing that is listed.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(*, where: Where, parameters: Path, at_least: str, as_json: bool) -> int:
+@click.pass_obj
+def command(settings: Settings, /, *, where: Where, parameters: Path, at_least: str, as_json: bool) -> int:
     """List the accounts that would stand worse if a parameter set were published, the largest shortfall first.
 
     The set replaces the one of its name, for every account that has it. Exit code 1 if any account would be called.
@@ -32,7 +37,7 @@ def command(*, where: Where, parameters: Path, at_least: str, as_json: bool) -> 
     from monitor.asking.tables import json_line  # noqa: PLC0415
 
     chosen = set_from(parameters)
-    found = preview(where.state(), chosen, at_least=at_least)
+    found = preview(where.state(settings), chosen, at_least=at_least)
     if as_json:
         click.echo(json_line(found))
     else:

@@ -15,6 +15,7 @@ from monitor.answers import view as views
 from monitor.asking.build import this_build
 from monitor.asking.subject import base_between, event_of, view_in
 from monitor.engine import new_state, open_shard, step
+from schemas.headers import PROVED
 from schemas.records import AccountEvent
 from tests.engine_market import Log, random_market
 
@@ -35,7 +36,7 @@ def liquidations(seed: int) -> Iterator[tuple[views.View, AccountEvent]]:
             base = base_between(state, last[name]) if name in last else bases[name]
             last[name] = event
             # A record that lets time pass may bring several events: the state is that after the last one.
-            if event.kind in bundles.PROVED and event.event_time_us == state.market.time_us and event is events[-1]:
+            if event.kind in PROVED and event.event_time_us == state.market.time_us and event is events[-1]:
                 yield view_in(state, name, base, (), history=None), event
 
 

@@ -46,7 +46,7 @@ def plan(situation: Situation, policy: Policy | None = None) -> Plan:
     everything = search.full_close(model)
     singles = _cheapest_single(situation, model, policy, target_v)
     known = [*found, *((name, trade) for name, trade in baselines if trade is not None)]
-    if singles is not None and set(singles.trades) <= set(model.of.names):
+    if singles is not None and _is_within(model.of, singles.trades):
         known.append(("single_trade", _named(model.of, singles.trades)))
     known.append(("full_close", everything))
     meeting = [(model.costs.total(t), k, name) for k, (name, t) in enumerate(known) if model.excess_usd(t) >= 0.0]
@@ -144,6 +144,14 @@ def _alternative(name: str, model: Evaluator, trade: Floats | None) -> Alternati
 
 def _named(of: Candidates, trades: dict[str, float]) -> Floats:
     return np.array([trades.get(name, 0.0) for name in of.names])
+
+
+def _is_within(of: Candidates, trades: dict[str, float]) -> bool:
+    """Whether the policy allows trades: what is best with hedges may go beyond closing what is held."""
+    if not set(trades) <= set(of.names):
+        return False
+    trade = _named(of, trades)
+    return bool(np.all((of.low <= trade) & (trade <= of.high)))
 
 
 def _orders(model: Evaluator, trade: Floats, policy: Policy) -> tuple[Order, ...]:

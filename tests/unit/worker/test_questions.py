@@ -19,6 +19,7 @@ from monitor.answers.what_if import Fill, Hypothesis, what_if
 from monitor.engine.state import State
 from monitor.worker import questions as module
 from monitor.worker.health import HealthServer
+from monitor.worker.helper import COMMAND
 from monitor.worker.questions import NotHere, Questions, take_from
 from tests.answers_books import folded, holding_most
 from tests.unit.worker.test_health import WELL, ask
@@ -34,7 +35,7 @@ class _Order:
 class Asked:
     """An endpoint over a state, whose loop runs in a thread as the worker's does."""
 
-    def __init__(self, state: State, stack: ExitStack, command: tuple[str, ...] = module.COMMAND) -> None:
+    def __init__(self, state: State, stack: ExitStack, command: tuple[str, ...] = COMMAND) -> None:
         self.loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self.loop.run_forever)
         thread.start()
@@ -168,7 +169,7 @@ def test_a_process_that_was_ended_is_started_again(asked: Asked, state: State) -
     """The next question after its end starts another."""
     name = holding_most(state)[0]
     before = asked.answered(f"{name}/explain")
-    running = asked.questions._process._running
+    running = asked.questions.helper._running
     assert running is not None
     running.kill()
     assert asked.answered(f"{name}/explain") == before
