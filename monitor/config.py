@@ -6,11 +6,12 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from monitor.alerts.settings import Alerts
 from monitor.errors import UsageError
 
 PREFIX = "LIQMON_"
@@ -26,79 +27,96 @@ Order = Literal["live", "strict"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a process needs to know before it starts; see `load` for where each value comes from."""
 
-    # None starts a local broker where a command can, and is an error where it cannot.
     broker_url: str | None = None
-    # Which local one: "auto" is Apache Kafka where Java and Maven are, else the embedded Tansu, which is in memory and
-    # not durable.
+    """The broker, `host:port[,host:port...]`; `BROKER_URL` counts where `LIQMON_BROKER_URL` is absent. None starts a
+    local broker where a command can, and is an error where it cannot."""
     local_broker: Literal["auto", "kafka", "tansu"] = "auto"
-    # In front of every topic name, so that deployments share a cluster.
+    """Which local broker: `auto` is Apache Kafka where Java and Maven are, else the embedded Tansu, which is in memory
+    and not durable."""
     topic_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] = ""
-    # P, the partitions of account topics: fixed for the life of a deployment, and the limit of its workers.
+    """In front of every topic name, so that deployments share a cluster; ends with a point."""
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 12
-    # Consumer group and changelog names: it names the layout of the stored state, so a new layout starts beside the
-    # old one.
+    """P, the partitions of account topics: fixed for the life of a deployment, and the limit of its workers."""
     application_id: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)] = "liquidation-monitor-v1"
-    # How the broker is spoken to: in plain text, over TLS, or over TLS with a user and a password (SCRAM). Plain text
-    # to another machine needs `insecure` besides. Secrets are no settings: see `monitor.brokers.endpoint`.
+    """Consumer group and changelog names: it names the layout of the stored state, so a new layout starts beside the
+    old one."""
     security_protocol: Literal["plaintext", "ssl", "sasl_ssl"] = "plaintext"
+    """How the broker is spoken to: in plain text, over TLS, or over TLS with a user and a password (SCRAM). Plain text
+    to another machine needs `insecure` besides. Secrets are no settings, see docs/security.md."""
     insecure: bool = False
-    # PEM files: who may vouch for the broker (None: whom this machine trusts), and who we are to it (mutual TLS).
+    """Whether plain text may go to another machine."""
     tls_ca_file: str | None = None
+    """Who may vouch for the broker, PEM; None: whom this machine trusts."""
     tls_certificate_file: str | None = None
+    """Who we are to the broker (mutual TLS), PEM."""
     tls_key_file: str | None = None
+    """The key of that certificate, PEM."""
     sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256"] = "SCRAM-SHA-512"
+    """How the password is proved."""
     sasl_username: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    # A file with the password in its first line; or the password in LIQMON_SASL_PASSWORD.
+    """The user."""
     sasl_password_file: str | None = None
-    # Keys that the worker signs events with, the first of them; see docs/security.md. None signs nothing.
+    """A file with the password in its first line; or the password in `LIQMON_SASL_PASSWORD`."""
     signing_key_file: str | None = None
-    # How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
-    # death.
+    """Keys that the worker signs events with, the first of them; see docs/security.md. None signs nothing."""
     session_timeout_s: Annotated[float, Meta(ge=6, le=300)] = 10.0
-    # How long an orderly end may take before the process ends all the same, and its successor recovers: supervisors
-    # send SIGKILL after 10 s, unless they were told another time.
+    """How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
+    death."""
     shutdown_timeout_s: Annotated[float, Meta(ge=1, le=600)] = 9.0
-    # Records held between intake and engine, for each worker: 50,000 of 150 B are 8 MB and half a second of work.
+    """How long an orderly end may take before the process ends all the same, and its successor recovers: supervisors
+    send SIGKILL after 10 s, unless they were told another time."""
     queue_records: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 50_000
-    # How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event
-    # would be too long, a millisecond makes flushes of one record.
+    """Records held between intake and engine, for each worker: 50,000 of 150 B are 8 MB and half a second of work."""
     flush_interval_ms: Annotated[float, Meta(ge=0, le=1_000)] = 5.0
-    # How far, in event time, the engine may be behind the newest record it has before evaluations are conflated, in
-    # live order; 0 never conflates. Two seconds of a price are no longer a price, and half a second is one busy flush.
+    """How long an event may wait for others to share its flush: half the 25 ms that a tick may take to its event would
+    be too long, a millisecond makes flushes of one record."""
     overload_lag_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 2_000
-    # After how many applied records a few accounts are computed again from nothing; 0 never. At 5,000 records a second
-    # that is every two seconds, for a few milliseconds.
+    """How far, in event time, the engine may be behind the newest record it has before evaluations are conflated, in
+    live order; 0 never conflates. Two seconds of a price are no longer a price, and half a second is one busy flush."""
     audit_every_records: Annotated[int, Meta(ge=0)] = 10_000
-    # Whether a difference ends the worker (a restart makes the book anew), or is told while it goes on.
+    """After how many applied records a few accounts are computed again from nothing; 0 never. At 5,000 records a second
+    that is every two seconds, for a few milliseconds."""
     audit_ends: bool = False
-    # How often, in seconds of market time, risk arrays of these parameter sets (names with commas between them) go to
-    # their topic; 0 never. A thousand options are 300 kB each time.
+    """Whether a difference ends the worker (a restart makes the book anew), or is told while it goes on."""
     risk_arrays_every_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+    """How often, in seconds of market time, risk arrays of the sets below go to their topic; 0 never. A thousand
+    options are 300 kB each time."""
     risk_arrays_sets: Annotated[str, Meta(pattern=r"^[^,\s]+(,[^,\s]+)*$", max_length=1_000)] = "default"
-    # How many offsets of a market topic lie between two snapshots of its fold, in live order; 0 neither writes nor
-    # reads any. Folding 100,000 records again takes seconds; all workers of a deployment have the same number.
+    """Parameter sets whose risk arrays are published: names with commas between them."""
     snapshot_every_offsets: Annotated[int, Meta(ge=0, le=100_000_000)] = 100_000
-    # What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes.
+    """How many offsets of a market topic lie between two snapshots of its fold, in live order; 0 neither writes nor
+    reads any. Folding 100,000 records again takes seconds; all workers of a deployment have the same number."""
     order: Order = "live"
-    # Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one.
+    """What a worker reads: the input topics, merged as they come, or the merged sequence that a replay publishes."""
     sequence_prefix: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]*\.)*$", max_length=100)] | None = None
-    # Where a worker tells how it is: `/livez`, `/readyz`, `/metrics`. Port 0 takes a free one, told in the log line
-    # `health`, so that several workers share a machine. Any address but loopback needs a token, at least 16
-    # characters: the first line of this file, or LIQMON_HEALTH_TOKEN.
+    """Prefix of that sequence where it is not `topic_prefix`: several deployments can then read one."""
     health_host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
+    """Where a worker tells how it is: `/livez`, `/readyz`, `/metrics`. Any address but loopback needs a token."""
     health_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    """Its port; 0 takes a free one, told in the log line `health`, so that several workers share a machine."""
     health_token_file: str | None = None
-    # When watchdogs speak; see docs/watchdogs.md. A commit is due every half second, and one that moves to another
-    # coordinator takes seconds. Publishers send a heartbeat a second. A broker answers within milliseconds.
+    """A file with the token, at least 16 characters, in its first line; or the token in `LIQMON_HEALTH_TOKEN`."""
     commit_stalled_s: Annotated[float, Meta(ge=1, le=119)] = 30.0
+    """When the watchdog of commits speaks (docs/watchdogs.md has all of them). A commit is due every half second, and
+    one that moves to another coordinator takes seconds."""
     market_silent_s: Annotated[float, Meta(ge=1, le=86_400)] = 10.0
+    """When that of the market does: publishers send a heartbeat a second."""
     publish_stalled_s: Annotated[float, Meta(ge=0.5, le=3_600)] = 5.0
+    """When that of sends does: a broker answers within milliseconds."""
     lag_growing_s: Annotated[float, Meta(ge=5, le=86_400)] = 60.0
-    # Room on the disk of the data folder, in MB (10^6 bytes), below which the worker says so.
+    """For how long the lag has to grow before its watchdog speaks."""
     min_free_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 50
-    # Where a local broker and the worker keep files; None uses temporary folders.
+    """Room on the disk of the data folder, in MB (10^6 bytes), below which the worker says so."""
+    advice: bool = True
+    """Whether margin calls and liquidations are followed by advice on what to do, from a process beside the worker."""
     data_dir: str | None = None
+    """Where a local broker and the worker keep files; None uses temporary folders."""
     log_level: LogLevel = "info"
+    """Least severe log line that is written."""
+
+
+SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {"alerts": Alerts}
+"""Tables of the settings file besides the settings above, with what may stand in each."""
 
 
 class Origin(NamedTuple):
@@ -151,7 +169,8 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, obje
         raise UsageError(f"wrong setting: {error}", "correct it in the file, the environment or the flag") from error
 
 
-def _from_file(file: Path) -> dict[str, object]:
+def parse(file: Path) -> dict[str, object]:
+    """Return what a settings file says; raises UsageError."""
     try:
         with file.open("rb") as stream:
             values = tomllib.load(stream)
@@ -159,9 +178,15 @@ def _from_file(file: Path) -> dict[str, object]:
         raise UsageError(f"settings file {file} cannot be read ({error.strerror})", "check --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"settings file {file} is not TOML ({error})", "correct it") from error
-    for name in values:
-        _require_known(name, name, f"settings file {file}")
     return values
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    values = parse(file)
+    for name in values:
+        if name not in SECTIONS:
+            _require_known(name, name, f"settings file {file}")
+    return {name: value for name, value in values.items() if name not in SECTIONS}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
@@ -169,7 +194,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     if url := environ.get("BROKER_URL"):
         values["broker_url"] = url
     for variable, value in environ.items():
-        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and value:
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and value and section_of(variable) is None:
             name = variable.removeprefix(PREFIX).lower()
             _require_known(name, variable, "the environment")
             values[name] = value
@@ -188,3 +213,11 @@ def _require_known(name: str, written: str, source: str) -> None:
         spelt = PREFIX + near[0].upper() if near and written.isupper() else "".join(near)
         remedy = f"did you mean {spelt}?" if near else f"settings are {', '.join(Settings.__struct_fields__)}"
         raise UsageError(f"{source} has {written}, which is no setting", remedy)
+
+
+def section_of(variable: str) -> str | None:
+    """Return the section that a variable belongs to, None for a setting's."""
+    for name in SECTIONS:
+        if variable.startswith(f"{PREFIX}{name.upper()}_"):
+            return name
+    return None

@@ -35,7 +35,7 @@ if [ ! -f "$folder/broker.pem" ]; then
 fi
 
 # owner is the superuser that gives the others their rights; the rest are the roles of docs/security.md.
-for user in owner admin worker bot feed books replay letters auditor; do
+for user in owner admin worker bot feed books replay letters auditor solver auction; do
     [ -f "$folder/passwords/$user" ] || openssl rand -hex 24 >"$folder/passwords/$user"
 done
 

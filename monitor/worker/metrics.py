@@ -2,14 +2,15 @@
 
 Two kinds. Meters are fed where things happen. Figures are taken of the whole worker by its own loop, twice a second,
 and handed over in one piece: the thread that answers scrapes never looks into a state that changes under it. Labels are
-topics, partitions, kinds and names of watchdogs; never accounts, instruments or anything else that grows.
+topics, partitions, kinds, names of watchdogs and at most twelve coins; never accounts, instruments or anything else
+that grows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,7 +23,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from monitor.worker.exposure import Exposure, families
 from monitor.worker.watchdogs import Verdict
+from schemas.records import EventKind
 
 # Times of creation double the series and tell nothing that `process_start_time_seconds` does not.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -30,6 +33,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "liqmon_"
 
+KINDS: Final = (*get_args(EventKind), "regime", "range")
 STEP_BUCKETS_S = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 FLUSH_BUCKETS_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -43,7 +47,11 @@ class Meters:
         ProcessCollector(registry=self.registry)
         self._records = self._counter("records_applied", "Records applied to the engine's state.", "topic")
         self._events = self._counter("events_published", "Events acknowledged by the broker.", "kind")
+        for kind in KINDS:
+            # From 0 on: of a series that begins with its first events Prometheus sees no increase.
+            self._events.labels(kind)
         self._letters = self._counter("dead_letters", "Refused records, acknowledged.", "topic", "reason")
+        self._advice = self._counter("advice", "Events advised on, and those that were not.", "outcome")
         self.step_s = self._histogram("step_seconds", "One step of the engine.", STEP_BUCKETS_S)
         self.flush_s = self._histogram("flush_seconds", "One flush, all acknowledgements included.", FLUSH_BUCKETS_S)
         self.latency_s = self._histogram(
@@ -65,6 +73,10 @@ class Meters:
         """Count events by kind."""
         for kind, count in kinds.items():
             self._events.labels(kind).inc(count)
+
+    def advised(self, outcome: str) -> None:
+        """Count an event by what came of advice on it."""
+        self._advice.labels(outcome).inc()
 
     def refused(self, letters: Iterable[tuple[str, str]]) -> None:
         """Count dead letters, each given as (topic, reason)."""
@@ -89,17 +101,20 @@ class Figures:
     lag_records: Mapping[tuple[str, int], int] = field(default_factory=dict)
     lag_s: Mapping[tuple[str, int], float] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
+    exposure: Exposure = field(default_factory=Exposure)
 
 
 GAUGES: Final[dict[str, str]] = {
     "ready": "1 while all accounts of its partitions are evaluated and no watchdog is raised.",
     "idle": "1 while the group gives it no partition.",
     "partitions": "Partitions it owns.",
+    "partitions_expected": "Partitions of account topics, P: what all workers together should own.",
     "accounts_on_data_hold": "Accounts whose decisions are held because data are doubtful.",
     "accounts_to_be_decided": "Of these, held for longer than the longest data hold: a person has to decide.",
     "outbox_events": "Events that are stored or to be stored, and not known to be published.",
     "intake_records": "Records of account topics that are taken in and not applied.",
     "overloaded": "1 while evaluations are conflated.",
+    "market_age_seconds": "This clock, less market time: publishers' clocks, the way here, and lag.",
     "market_lag_seconds": "Event time of the last tick taken in, less market time.",
     "sound": "1 while no account is known to differ from its recomputation.",
 }
@@ -150,6 +165,7 @@ class Exposed(Collector):
             if name in figures.values:
                 yield _with(CounterMetricFamily(PREFIX + name, text), figures.values[name])
         yield from _labelled(figures)
+        yield from families(figures.exposure)
 
 
 def _with(family: Any, value: float) -> Metric:
