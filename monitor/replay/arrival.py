@@ -5,8 +5,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
-from monitor.replay.sources.base import Arrived, Source
+from monitor.engine.merge import record_time_us
+from monitor.replay.sources.base import Arrived, RecordsSource, Source
 from schemas.records import AccountConfig, Heartbeat, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
 
 SECOND_US = 1_000_000
@@ -14,7 +16,11 @@ HEARTBEAT_SOURCE = "replay"
 # What a span does not cut off at its start: without its history an account would hold nothing, and a tick without its
 # instrument is refused.
 LASTING = (Instrument, ParameterSet, AccountConfig, Transfer, Trade)
+LATEST_US = 300 * SECOND_US  # how long a record is waited for by event time; the latest seen came after 180 s
 MAX_SILENCE_US = 86_400 * SECOND_US  # a longer silence is a gap between recordings, not a quiet market
+
+
+By = Literal["arrival", "event"]
 
 
 @dataclass(slots=True)
@@ -30,7 +36,10 @@ class Span:
 
 @dataclass(slots=True)
 class Merged:
-    """Sources merged by arrival time; sources earlier in the list win ties.
+    """Sources merged by arrival time, or by event time; sources earlier in the list win ties.
+
+    By event time every record comes when it happened, as nobody could have had it: what was late is late no more. Both
+    clocks stay in the records. A record that arrived more than `LATEST_US` after its event is taken when it comes.
 
     Companions (see `Source`) take part from the first to the last record of the leading sources. Index ticks that
     repeat the latest one of their source (several option files carry the same index) are dropped and counted.
@@ -38,6 +47,7 @@ class Merged:
 
     sources: Sequence[Source]
     span: Span = field(default_factory=Span)
+    by: By = "arrival"
     repeated: int = 0
     outside: int = 0
     first_us: int | None = None
@@ -45,7 +55,8 @@ class Merged:
 
     def __iter__(self) -> Iterator[Arrived]:
         """Give (arrival time, record); raises what the sources raise."""
-        return self._with_heartbeats(self._within_span())
+        stream = self._within_span()
+        return self._timed(stream) if self._recorded else self._with_heartbeats(stream)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -57,6 +68,19 @@ class Merged:
         """Share of all sources read so far: that of the slowest leading one."""
         leading = [source for source in self.sources if source.leads] or list(self.sources)
         return min((source.fraction for source in leading), default=1.0)
+
+    @property
+    def _recorded(self) -> bool:
+        """Whether a source was recorded from topics: then the heartbeats of then are among the records."""
+        return any(isinstance(source, RecordsSource) and source.recorded for source in self.sources)
+
+    def _timed(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
+        """Note when the market begins and ends."""
+        for at_us, record in arrived:
+            if self.first_us is None and not isinstance(record, LASTING):
+                self.first_us = at_us
+            self.last_us = at_us
+            yield at_us, record
 
     def _within_span(self) -> Iterator[Arrived]:
         any_leads = any(source.leads for source in self.sources)
@@ -94,7 +118,8 @@ class Merged:
 
     def _ranked(self, rank: int, source: Source) -> Iterator[tuple[int, int, Input | None]]:
         at_us = 0
-        for at_us, record in source.records():
+        arrived = source.records()
+        for at_us, record in arrived if self.by == "arrival" else _by_event(arrived):
             yield at_us, rank, record
         # The end of a source is an item of its own, so that the merge sees it at its place in time.
         yield at_us, rank, None
@@ -122,3 +147,19 @@ class Merged:
                 yield next_us, Heartbeat(source=HEARTBEAT_SOURCE, event_time_us=next_us)
                 next_us += SECOND_US
             yield at_us, record
+
+
+def _by_event(arrived: Iterator[Arrived]) -> Iterator[Arrived]:
+    """Give records by event time, equal ones as they arrived, each at its event time or the latest given so far."""
+    waiting: list[tuple[int, int, Input]] = []
+    latest_us = 0
+    for number, (at_us, record) in enumerate(arrived):
+        while waiting and waiting[0][0] <= at_us - LATEST_US:
+            event_us, _, first = heapq.heappop(waiting)
+            latest_us = max(latest_us, event_us)
+            yield latest_us, first
+        heapq.heappush(waiting, (record_time_us(record), number, record))
+    while waiting:
+        event_us, _, first = heapq.heappop(waiting)
+        latest_us = max(latest_us, event_us)
+        yield latest_us, first

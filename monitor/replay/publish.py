@@ -25,6 +25,7 @@ from monitor.brokers.selfcheck import has_idempotence
 from monitor.connection import Address, client_options
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
+from monitor.replay.pause import Pause
 from monitor.replay.progress import OnStep, Step, ignore
 from monitor.replay.sequence import partition_of
 from monitor.replay.sources.base import TOPIC_OF
@@ -89,12 +90,13 @@ class Message:
 
 async def publish(
     stream: Merged, address: Address, *, prefix: str = "", speed: float | None = None, on_step: OnStep = ignore,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.monotonic, pause: Pause | None = None,
 ) -> Published:  # fmt: skip
     """Send a merged stream to the topics under `prefix`; `speed` is seconds of arrival a second, None unpaced.
 
-    Raises UsageError if a topic is missing, BrokerError if the broker fails, and what the sources raise; everything
-    read before that has been sent and acknowledged.
+    With `pause` it stops when it is asked to, all that was sent acknowledged. Raises UsageError if a topic is missing,
+    BrokerError if the broker fails, and what the sources raise; everything read before that has been sent and
+    acknowledged.
     """
     partitions = await account_partitions(address, prefix)
     async with connected(address) as producer:
@@ -109,6 +111,7 @@ async def publish(
                     end_us = at_us + window_us
                 if at_us >= end_us:
                     await sender.send(window.take())
+                    await rest(pause, sender, pace)
                     await pace.reach(at_us, sender.done.total)
                     end_us = at_us + window_us
                 window.add(record)
@@ -226,8 +229,12 @@ class Pace:
 
     @property
     def elapsed_s(self) -> float:
-        """Real seconds since the start."""
+        """Real seconds since the start, without pauses."""
         return self._clock() - self._start_s
+
+    def pause(self, pause: Pause) -> None:
+        """Stop, and go on as if no time had passed."""
+        self._start_s += pause.stop(self._clock)
 
     async def reach(self, at_us: int, records: int) -> None:
         """Wait until arrival time `at_us` is due."""
@@ -239,6 +246,13 @@ class Pace:
         if elapsed_s >= self._next_step_s:
             self._next_step_s = elapsed_s + STEP_EVERY_S
             self._on_step(Step(records, self._stream.fraction, at_us, records / max(elapsed_s, 1e-9)))
+
+
+async def rest(pause: Pause | None, sender: Sender, pace: Pace) -> None:
+    """Stop if that was asked for, when the broker has everything."""
+    if pause is not None and pause.asked:
+        await sender.acknowledge()
+        pace.pause(pause)
 
 
 @asynccontextmanager

@@ -17,8 +17,9 @@ from monitor.connection import Address
 from monitor.engine import Sourced
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged
+from monitor.replay.pause import Pause
 from monitor.replay.progress import OnStep, ignore
-from monitor.replay.publish import Message, Pace, Published, Sender, connected, paced_window_us
+from monitor.replay.publish import Message, Pace, Published, Sender, connected, paced_window_us, rest
 from monitor.replay.sequence import Sequence
 from monitor.worker.log_view import LogView
 from schemas import codec
@@ -34,9 +35,9 @@ _MARKET = frozenset(topic.name for topic in MARKET_TOPICS)
 
 async def publish_sequenced(
     stream: Merged, address: Address, *, prefix: str = "", speed: float | None = None, frame_rows: int = MAX_FRAME_ROWS,
-    on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic,
+    on_step: OnStep = ignore, clock: Callable[[], float] = time.monotonic, pause: Pause | None = None,
 ) -> Published:  # fmt: skip
-    """Send the merged sequence of a stream to `risk.sequenced.v1` under `prefix`; `speed` as in `publish`.
+    """Send the merged sequence of a stream to `risk.sequenced.v1` under `prefix`; `speed` and `pause` as in `publish`.
 
     `records` of the result are those of the sequence, `messages` those of the topic. Raises UsageError if the topic is
     missing or holds a sequence already, and otherwise as `publish`.
@@ -52,9 +53,11 @@ async def publish_sequenced(
             for item in sequence:
                 if speed is None:
                     if item.offset % REACH_EVERY == 0:
+                        await rest(pause, sender, pace)
                         await pace.reach(sequence.reached_us, sequence.taken)
                 elif end_us is None or sequence.reached_us >= end_us:
                     await sender.send(frames.take())
+                    await rest(pause, sender, pace)
                     await pace.reach(sequence.reached_us, sequence.taken)
                     end_us = sequence.reached_us + paced_window_us(speed)
                 if full := frames.add(item):

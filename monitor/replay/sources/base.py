@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.replay.sources.records_file import Lines, arrival_us
-from monitor.replay.sources.table import Report, Table
+from monitor.replay.sources.table import Report, Rows, Table, Watch
 from schemas.records import (
     AccountConfig,
     ExpiryVolatility,
@@ -26,7 +26,7 @@ from schemas.records import (
 from schemas.topics import ACCOUNTS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, TICKS, TRADES, TRANSFERS, VOLATILITY
 
 Arrived = tuple[int, Input]  # (arrival time at the recorder in microseconds, record)
-Adapter = Callable[[Table, Report], Iterator[Arrived]]
+Adapter = Callable[[Rows, Report], Iterator[Arrived]]
 
 TOPIC_OF: dict[type, str] = {
     PriceTick: TICKS.name,
@@ -83,23 +83,35 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A CSV layout: the columns that tell it, who reads it, its topics, and whether it leads."""
+    """A table's layout: the columns that tell it, who reads it, its topics, whether it leads, its columns of times.
+
+    A header with one of the columns `without` is of another layout.
+    """
 
     name: str
     columns: frozenset[str]
     read: Adapter
     topics: tuple[str, ...]
     leads: bool = True
+    times: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class CsvSource:
-    """A CSV file of a known layout."""
+    """A CSV file of a known layout.
+
+    `market` is what the user says of files that do not tell their market. A `lenient` one passes over symbols without
+    an instrument, and counts them. `watch` is told of every row.
+    """
 
     path: Path
     layout: Layout
+    market: str | None = None
+    lenient: bool = False
+    watch: Watch | None = None
     report: Report = field(default_factory=Report)
-    _table: Table | None = None
+    _table: Rows | None = None
 
     @property
     def name(self) -> str:
@@ -128,21 +140,35 @@ class CsvSource:
 
     def records(self) -> Iterator[Arrived]:
         """Read the file from its start; every complete row before a damage has been given when it raises."""
-        self.report = report = Report()
-        self._table = table = Table(self.path)
+        self.report = report = Report(lenient=self.lenient)
+        self._table = table = self._open()
+        table.watch = self.watch
         try:
             yield from _in_order(self.layout.read(table, report), report)
         finally:
             table.close()
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The header of the latest pass, empty before any."""
+        return self._table.header if self._table is not None else ()
+
+    def _open(self) -> Rows:
+        return Table(self.path, self.market)
+
 
 @dataclass(slots=True)
 class RecordsSource:
-    """A file of our own records as JSON lines."""
+    """A file of our own records as JSON lines; `watch` is told of every line.
+
+    One that was `recorded` from a topic has all that was there, heartbeats included.
+    """
 
     path: Path
     topics: tuple[str, ...] = tuple(topic.name for topic in MARKET_TOPICS)
     leads: bool = True
+    recorded: bool = False
+    watch: Watch | None = None
     report: Report = field(default_factory=Report)
     _lines: Lines | None = None
 
@@ -165,6 +191,7 @@ class RecordsSource:
         """Read the file from its start; a record of a topic not in `topics` is counted as malformed."""
         self.report = report = Report()
         self._lines = lines = Lines(self.path)
+        lines.watch = self.watch
         try:
             yield from _in_order(self._wanted(lines, report), report)
         finally:

@@ -1,19 +1,20 @@
 """Binance klines: bars of one or several symbols. A bar is known at its end, and that is when it arrives.
 
-The header does not name the market, so the file name does: `*_um_perp_*` has USDT-margined perpetuals in a `symbol`
-column, `btcusd_perp_mark_1m` the mark of one coin-margined perpetual, `usdeusdt_binance_1m` one spot pair.
+The header does not name the market, so the names do: `*_um_perp_*` has USDT-margined perpetuals in a `symbol` column,
+`btcusd_perp_mark_1m` the mark of one coin-margined perpetual, `usdeusdt_binance_1m` one spot pair; names
+such as `BTCUSDT-1m-2025-10-10` are the exchange's own, and their market is in the folders above (see `binance_names`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
 
 from monitor.replay.sources.base import Arrived, Layout
+from monitor.replay.sources.binance_names import Feed, feed_of
 from monitor.replay.sources.errors import NotReplayable, UnknownSymbol
-from monitor.replay.sources.symbols import BAR_MAX_AGE_MS, binance_delivery, binance_spot, binance_um
-from monitor.replay.sources.table import Report, Table, iso_us, price, time_us
+from monitor.replay.sources.symbols import BAR_MAX_AGE_MS, find
+from monitor.replay.sources.table import Report, Rows, iso_us, price, time_us
 from schemas.records import Instrument, PriceTick
 from schemas.topics import INSTRUMENTS, TICKS
 
@@ -27,25 +28,22 @@ _UM_FILE = re.compile(r"um_perp_1m\b", re.IGNORECASE)
 Bar = tuple[int, str, float]  # (end in microseconds, symbol, close)
 
 
-def read_bars(table: Table, report: Report) -> Iterator[Arrived]:
-    """Give one symbol's bars: spot trades, or marks of a coin-margined perpetual, by the file's name."""
-    mark = _MARK_FILE.search(table.path.name)
-    name = mark or _SPOT_FILE.search(table.path.name)
-    if name is None:
-        raise UnknownSymbol(table.path, 1, "binance", table.path.name)
-    symbol = name[1].upper()
+def read_bars(table: Rows, report: Report) -> Iterator[Arrived]:
+    """Give one symbol's bars: trades, marks or index prices of the market that the names tell."""
+    feed = _feed(table)
     instrument: Instrument | None = None
-    for end_us, _, close in _bars(table, report, symbol):
+    for end_us, _, close in _bars(table, report, feed.symbol):
         if instrument is None:
-            instrument = (binance_delivery if mark else binance_spot)(symbol, end_us)
-            if instrument is None:
-                raise UnknownSymbol(table.path, table.line, "binance", symbol)
+            try:
+                instrument = find(feed.venue, feed.symbol, end_us)
+            except ValueError as error:
+                report.refuse(table.path, table.line, error)
+                return
             yield end_us, instrument
-        source = f"{'binance-delivery' if mark else 'binance'}:{symbol}"
-        yield end_us, _tick(instrument, source, "mark" if mark else "trade", end_us, close)
+        yield end_us, _tick(instrument, feed, end_us, close)
 
 
-def read_symbol_bars(table: Table, report: Report) -> Iterator[Arrived]:
+def read_symbol_bars(table: Rows, report: Report) -> Iterator[Arrived]:
     """Give the bars of several USDT perpetuals by their end; ties keep the file's order."""
     if not _UM_FILE.search(table.path.name):
         raise UnknownSymbol(table.path, 1, "binance", table.path.name)
@@ -59,20 +57,30 @@ def read_symbol_bars(table: Table, report: Report) -> Iterator[Arrived]:
     for end_us, symbol, close in bars:
         instrument = listed.get(symbol)
         if instrument is None:
-            found = binance_um(symbol, end_us)
-            if found is None:
-                raise UnknownSymbol(table.path, table.line, "binance-futures", symbol)
-            instrument = listed[symbol] = found
+            try:
+                instrument = listed[symbol] = find("binance-futures", symbol, end_us)
+            except ValueError as error:
+                report.refuse(table.path, table.line, error)
+                continue
             yield end_us, instrument
-        yield end_us, _tick(instrument, f"binance-futures:{symbol}", "trade", end_us, close)
+        yield end_us, _tick(instrument, Feed("binance-futures", "trade", symbol), end_us, close)
 
 
-def refuse(table: Table, _report: Report) -> Iterator[Arrived]:
+def _feed(table: Rows) -> Feed:
+    name = table.path.name
+    if mark := _MARK_FILE.search(name):
+        return Feed("binance-delivery", "mark", mark[1].upper())
+    if spot := _SPOT_FILE.search(name):
+        return Feed("binance", "trade", spot[1].upper())
+    return feed_of(table)
+
+
+def refuse(table: Rows, _report: Report) -> Iterator[Arrived]:
     """Refuse bars that were derived from trades: with their trades they would count every price twice."""
     raise NotReplayable(f"{table.path.name}: bars derived from trades", "replay the trades themselves")
 
 
-def _bars(table: Table, report: Report, symbol: str | None) -> Iterator[Bar]:
+def _bars(table: Rows, report: Report, symbol: str | None) -> Iterator[Bar]:
     symbol_at = table.column("symbol") if symbol is None else -1
     open_at = table.column("open_time")
     close_at = table.column("close_time") if "close_time" in table.header else None
@@ -98,15 +106,15 @@ def _open_us(text: str) -> int:
     return time_us(text) if text.isdigit() else iso_us(text)
 
 
-def _tick(instrument: Instrument, source: str, kind: Literal["mark", "trade"], end_us: int, close: float) -> PriceTick:
+def _tick(instrument: Instrument, feed: Feed, end_us: int, close: float) -> PriceTick:
     return PriceTick(
         underlying=instrument.underlying,
-        source=source,
-        price_kind=kind,
+        source=feed.source,
+        price_kind=feed.kind,
         event_time_us=end_us,
         price=close,
-        instrument=instrument.instrument,
-        index_source=kind == "trade",
+        instrument=instrument.instrument if feed.kind != "index" else None,
+        index_source=feed.kind != "mark",
         max_age_ms=BAR_MAX_AGE_MS,
         received_time_us=end_us,
     )
@@ -117,6 +125,7 @@ _TOPICS = (INSTRUMENTS.name, TICKS.name)
 
 DERIVED_LAYOUT = Layout("derived-bars", frozenset(_OHLC | {"exchange", "symbol", "trades"}), refuse, _TOPICS)
 SYMBOLS_LAYOUT = Layout(
-    "binance-klines-symbols", frozenset(_OHLC | {"symbol", "close_time"}), read_symbol_bars, _TOPICS
-)
-LAYOUT = Layout("binance-klines", frozenset(_OHLC), read_bars, _TOPICS, leads=False)
+    "binance-klines-symbols", frozenset(_OHLC | {"symbol", "close_time"}), read_symbol_bars, _TOPICS,
+    times=("open_time", "close_time"),
+)  # fmt: skip
+LAYOUT = Layout("binance-klines", frozenset(_OHLC), read_bars, _TOPICS, leads=False, times=("open_time", "close_time"))

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monitor.replay.sources.base import Arrived, Layout
-from monitor.replay.sources.errors import UnknownSymbol
-from monitor.replay.sources.symbols import deribit
-from monitor.replay.sources.table import Report, Table, iso_us, price, time_us
+from monitor.replay.sources.symbols import find
+from monitor.replay.sources.table import Report, Rows, iso_us, price, time_us
 from schemas.records import Instrument, InstrumentVolatility, PriceTick
 from schemas.topics import INSTRUMENTS, TICKS, VOLATILITY
 
@@ -20,7 +19,7 @@ SNAPSHOT_MAX_AGE_MS = 8 * 3_600_000
 SYNTHETIC = "SYN."  # a forward made from options where no future is listed
 
 
-def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
+def read_chain(table: Rows, report: Report) -> Iterator[Arrived]:
     """Give, for each row: its instruments when new, then its volatility.
 
     A snapshot has one index tick per coin and one mark per future, those of its first row: a run reads the index a few
@@ -28,7 +27,7 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
     """
     column = {name: table.column(name) for name in CHAIN_LAYOUT.columns}
     at = column["timestamp"]
-    book = _Listings(table)
+    book = _Listings()
     index_of: dict[str, tuple[int, float]] = {}  # coin -> snapshot and its index
     marked_at: dict[str, int] = {}  # future -> snapshot
     for row in table.rows(report):
@@ -45,6 +44,9 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
             basis = forward / (stated if snapshot_us == event_us else index) - 1.0
             if not -1.0 < basis <= 10.0:
                 raise ValueError(f"forward {forward} against index {index}")
+            future_name = row[column["underlying_name"]]
+            listed = not future_name.startswith(SYNTHETIC) and marked_at.get(future_name) != event_us
+            future = book.find(future_name, event_us) if listed else None
         except ValueError as error:
             report.refuse(table.path, table.line, error)
             continue
@@ -53,10 +55,8 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
         if snapshot_us != event_us:
             index_of[option.underlying] = (event_us, index)
             yield event_us, _index_tick(option.underlying, index, event_us)
-        future_name = row[column["underlying_name"]]
-        if not future_name.startswith(SYNTHETIC) and marked_at.get(future_name) != event_us:
+        if future is not None:
             marked_at[future_name] = event_us
-            future = book.find(future_name, event_us)
             if book.introduce(future):
                 yield event_us, future
             yield event_us, _mark(future, forward, event_us)
@@ -75,37 +75,37 @@ def read_chain(table: Table, report: Report) -> Iterator[Arrived]:
         )
 
 
-def read_futures(table: Table, report: Report) -> Iterator[Arrived]:
+def read_futures(table: Rows, report: Report) -> Iterator[Arrived]:
     """Give the mark of each dated future at each snapshot."""
     at, name_at = table.column("timestamp"), table.column("futures_instrument_name")
     mark_at = table.column("snapshot_term_mark_price")
-    book = _Listings(table)
+    book = _Listings()
     for row in table.rows(report):
         try:
             event_us = iso_us(row[at])
             value = price(row[mark_at])
+            future = book.find(row[name_at], event_us)
         except ValueError as error:
             report.refuse(table.path, table.line, error)
             continue
-        future = book.find(row[name_at], event_us)
         if book.introduce(future):
             yield event_us, future
         yield event_us, _mark(future, value, event_us)
 
 
-def read_perpetuals(table: Table, report: Report) -> Iterator[Arrived]:
+def read_perpetuals(table: Rows, report: Report) -> Iterator[Arrived]:
     """Give the one-minute candle of each perpetual around each snapshot, at the candle's end."""
     open_at, name_at = table.column("candle_open_time_ms"), table.column("instrument_name")
     close_at = table.column("candle_close")
-    book = _Listings(table)
+    book = _Listings()
     for row in table.rows(report):
         try:
             end_us = time_us(row[open_at]) + 60_000_000
             value = price(row[close_at])
+            perpetual = book.find(row[name_at], end_us)
         except ValueError as error:
             report.refuse(table.path, table.line, error)
             continue
-        perpetual = book.find(row[name_at], end_us)
         if book.introduce(perpetual):
             yield end_us, perpetual
         yield end_us, _mark(perpetual, value, end_us)
@@ -114,16 +114,13 @@ def read_perpetuals(table: Table, report: Report) -> Iterator[Arrived]:
 class _Listings:
     """The instruments of one file so far."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self) -> None:
         self._known: dict[str, Instrument] = {}
         self._introduced: set[str] = set()
 
     def find(self, symbol: str, event_us: int) -> Instrument:
-        """Return the instrument, dated at its first row; raises UnknownSymbol."""
-        instrument = self._known.get(symbol) or deribit(symbol, event_us)
-        if instrument is None:
-            raise UnknownSymbol(self._table.path, self._table.line, "deribit", symbol)
+        """Return the instrument, dated at its first row; raises Unlisted."""
+        instrument = self._known.get(symbol) or find("deribit", symbol, event_us)
         self._known[symbol] = instrument
         return instrument
 
@@ -194,4 +191,5 @@ PERPETUALS_LAYOUT = Layout(
     read_perpetuals,
     (INSTRUMENTS.name, TICKS.name),
     leads=False,
+    times=("snapshot_timestamp_ms", "candle_open_time_ms"),
 )

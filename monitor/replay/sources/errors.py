@@ -38,6 +38,23 @@ class UnclearTime(SourceError):
         super().__init__(f"{path.name}:{line}: {reason}", "convert the column, or replay another file")
 
 
+class UnclearMarket(SourceError):
+    """A file whose market neither its name nor its folders tell."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path.name}: spot, USDT-margined or coin-margined, trades or marks: nothing tells",
+            "keep it in the folders that it was published in, or say it with --binance",
+        )
+
+
+class UnclearLayout(SourceError):
+    """A header that has the columns of several layouts."""
+
+    def __init__(self, path: Path, names: list[str]) -> None:
+        super().__init__(f"{path.name}:1: may be {' or '.join(names)}", "take out the columns that are not needed")
+
+
 class NotReplayable(SourceError):
     """A layout we recognise and refuse."""
 

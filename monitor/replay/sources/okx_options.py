@@ -1,18 +1,20 @@
-"""Tardis "options_chain" as OKX fills it: index, mark price and mark volatility of an option every second.
+"""Tardis "options_chain". OKX: index, mark price and mark volatility of an option every second.
 
 `underlying_price` is the index, not the forward. The forward of the expiry is the one at which Black-76 with the
-row's `mark_iv` gives the row's `mark_price`; it goes out as `forward_basis` = forward / index - 1.
+row's `mark_iv` gives the row's `mark_price`; it goes out as `forward_basis` = forward / index - 1. What Deribit means
+by the same columns is in `tardis_deribit`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
+from monitor.replay.sources import tardis_deribit
 from monitor.replay.sources.base import Arrived, Layout
-from monitor.replay.sources.errors import UnknownSymbol
-from monitor.replay.sources.symbols import VENUES
-from monitor.replay.sources.table import Report, Table, price, time_us
+from monitor.replay.sources.symbols import Unlisted, find
+from monitor.replay.sources.table import Report, Rows, price, time_us
 from schemas.records import Instrument, InstrumentVolatility, PriceTick
 from schemas.topics import INSTRUMENTS, TICKS, VOLATILITY
 
@@ -55,7 +57,18 @@ def implied_forward(mark: float, vol: float, years: float, strike: float, is_cal
     return None
 
 
-def read(table: Table, report: Report) -> Iterator[Arrived]:
+def read(table: Rows, report: Report) -> Iterator[Arrived]:
+    """Read a file as the venue of its first row fills it."""
+    rows = table.rows(report)
+    first = next(rows, None)
+    if first is None:
+        return
+    venue = first[table.column("exchange")]
+    reader = tardis_deribit.read if venue == "deribit" else _read_okx
+    yield from reader(table, itertools.chain([first], rows), report)
+
+
+def _read_okx(table: Rows, rows: Iterator[list[str]], report: Report) -> Iterator[Arrived]:
     """Give each option at its first row, then an index tick and a volatility a row, each only if the row has it."""
     venue_at, symbol_at = table.column("exchange"), table.column("symbol")
     time_at, arrival_at = table.column("timestamp"), table.column("local_timestamp")
@@ -63,7 +76,7 @@ def read(table: Table, report: Report) -> Iterator[Arrived]:
     path = table.path
     listed: dict[tuple[str, str], Instrument] = {}
     forward_of: dict[str, float] = {}  # the latest solution of each option starts the next search
-    for row in table.rows(report):
+    for row in rows:
         key = (row[venue_at], row[symbol_at])
         try:
             event_us = time_us(row[time_at])
@@ -135,11 +148,10 @@ def _index_tick(option: Instrument, index: float, event_us: int, arrival_us: int
     )
 
 
-def _list(table: Table, row: list[str], key: tuple[str, str], event_us: int) -> Instrument:
-    venue = VENUES.get(key[0])
-    option = venue(key[1], event_us) if venue else None
-    if option is None or option.type != "option":
-        raise UnknownSymbol(table.path, table.line, *key)
+def _list(table: Rows, row: list[str], key: tuple[str, str], event_us: int) -> Instrument:
+    option = find(*key, event_us)
+    if option.type != "option":
+        raise Unlisted(*key)
     stated = (
         row[table.column("type")],
         float(row[table.column("strike_price")]),
@@ -165,4 +177,5 @@ LAYOUT = Layout(
     ),
     read=read,
     topics=(INSTRUMENTS.name, TICKS.name, VOLATILITY.name),
+    times=("timestamp", "local_timestamp"),
 )  # fmt: skip

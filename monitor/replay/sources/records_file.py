@@ -5,8 +5,6 @@ The same form serves a generated market, a file of accounts, and anything somebo
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,8 +12,9 @@ from typing import IO, Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from monitor.replay.sources.errors import SourceError, Truncated
-from monitor.replay.sources.table import GZIP_MAGIC, Report
+from monitor.replay.sources.errors import Truncated
+from monitor.replay.sources.packed import DAMAGE, opened
+from monitor.replay.sources.table import Report, Watch
 from schemas import codec, topics
 from schemas.fields import MAX_RECORD_BYTES
 from schemas.records import Input, Record
@@ -26,10 +25,13 @@ INPUT_TOPICS = frozenset(topics.SOURCE_RANK)
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line: the topic's name in the topic table, and a record of that topic."""
+    """One line: the topic's name in the topic table, and a record of that topic; a recorded one with its place."""
 
     topic: str
     record: Raw
+    partition: int = 0
+    offset: int = 0
+    index: int = 0
 
 
 _decode_line = msgspec.json.Decoder(Line).decode
@@ -42,13 +44,8 @@ class Lines:
         """Open the file; raises SourceError if it cannot be read."""
         self.path = path
         self.line = 0
-        try:
-            self._raw = path.open("rb")
-        except OSError as error:
-            raise SourceError(f"{path.name}: cannot be read: {error.strerror}", "check the path") from error
-        packed = self._raw.read(2) == GZIP_MAGIC
-        self._raw.seek(0)
-        self._unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=self._raw)) if packed else self._raw
+        self.watch: Watch | None = None
+        self._raw, self._unpacked = opened(path)
 
     def records(self, report: Report) -> Iterator[tuple[str, Input]]:
         """Give (topic, record) line by line; count lines that hold no record. Raises Truncated at damage."""
@@ -58,13 +55,15 @@ class Lines:
                 if not data.strip():
                     continue
                 report.rows += 1
+                if self.watch is not None:
+                    self.watch(self.line, (data,))
                 found = self._decode(data)
                 if isinstance(found, str):
                     report.refuse(self.path, self.line, found)
                     self._skip_rest(data)
                 else:
                     yield found
-        except (EOFError, OSError, zlib.error) as error:
+        except DAMAGE as error:
             raise Truncated(self.path, self.line, str(error)) from error
         finally:
             self.close()

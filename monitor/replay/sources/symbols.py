@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from monitor.replay.sources import ccxt
 from schemas.records import Instrument
 
 # Quote currencies that stand for dollars. USDT and USDC prices are taken as USD, one for one.
@@ -17,7 +18,10 @@ DOLLARS = ("USD", "USDT", "USDC")
 
 _SPOT_JOINED = re.compile(r"^([A-Z0-9]{2,12}?)(USDT|USDC|USD)$")
 _SPOT_DASHED = re.compile(r"^([A-Z0-9]{2,12})-(USD|USDT|USDC)$")
-_COIN_MARGINED = re.compile(r"^([A-Z0-9]{2,12})USD_PERP$")
+_COIN_MARGINED = re.compile(r"^([A-Z0-9]{2,12})USD_(PERP|\d{6})$")
+_USD_MARGINED_FUTURE = re.compile(r"^([A-Z0-9]{2,12}?)(USDT|USDC)_(\d{6})$")
+_OKX_DERIVATIVE = re.compile(r"^([A-Z0-9]{2,12})-(USD|USDT|USDC)-(SWAP|\d{6})$")
+_BYBIT = re.compile(r"^([A-Z0-9]{2,12}?)(USDT|USD)$")
 _OKX_OPTION = re.compile(r"^([A-Z0-9]{2,12})-USD-(\d{6})-(\d+)-([CP])$")
 _DERIBIT_PERPETUAL = re.compile(r"^([A-Z]{2,8})-PERPETUAL$")
 _DERIBIT_FUTURE = re.compile(r"^([A-Z]{2,8})-(\d{1,2}[A-Z]{3}\d{2})$")
@@ -27,6 +31,9 @@ _DERIBIT_OPTION = re.compile(r"^([A-Z]{2,8})-(\d{1,2}[A-Z]{3}\d{2})-(\d+)-([CP])
 _BINANCE_FACE_USD = {"BTC": 100.0}
 _DERIBIT_FACE_USD = {"BTC": 10.0, "ETH": 1.0}
 _OKX_OPTION_COINS = {"BTC": 0.01, "ETH": 0.1}
+_OKX_COINS = {"BTC": 0.01, "ETH": 0.1, "SOL": 1.0}  # of one linear contract; others differ, and are not known here
+_OKX_FACE_USD = {"BTC": 100.0, "ETH": 10.0, "SOL": 10.0}
+_BYBIT_FACE_USD = 1.0
 _DEFAULT_BINANCE_FACE_USD = 10.0
 
 # How long a trade feed stays fresh. The 99.9th percentile of the gap between trades on 2025-10-10 before 20:50 UTC,
@@ -78,25 +85,36 @@ def binance_delivery(symbol: str, at_us: int) -> Instrument | None:
     if not match:
         return None
     coin = match[1]
-    return Instrument(
-        instrument=symbol,
-        type="perpetual",
-        underlying=coin,
-        settlement=coin,
-        contract="inverse",
-        contract_size=_BINANCE_FACE_USD.get(coin, _DEFAULT_BINANCE_FACE_USD),
-        event_time_us=at_us,
-    )
+    face_usd = _BINANCE_FACE_USD.get(coin, _DEFAULT_BINANCE_FACE_USD)
+    return _linear_or_inverse(symbol, coin, coin, face_usd, match[2], at_us)
 
 
 def binance_um(symbol: str, at_us: int) -> Instrument | None:
-    """`AVAXUSDT` of the futures files is a linear perpetual of one coin, settled in USDT."""
+    """`AVAXUSDT` of the futures files is a linear perpetual of one coin, settled in USDT; `BTCUSDT_260327` a future."""
+    if match := _USD_MARGINED_FUTURE.match(symbol):
+        return _linear_or_inverse(symbol, match[1], match[2], 1.0, match[3], at_us)
     match = _SPOT_JOINED.match(symbol)
+    return _linear_or_inverse(symbol, match[1], match[2], 1.0, "", at_us) if match else None
+
+
+def okx_derivative(symbol: str, at_us: int) -> Instrument | None:
+    """`BTC-USDT-SWAP` and `BTC-USD-260327`: linear in USDT or USDC, inverse against USD; sizes differ by coin."""
+    match = _OKX_DERIVATIVE.match(symbol)
+    size = (_OKX_FACE_USD if match[2] == "USD" else _OKX_COINS).get(match[1]) if match else None
+    if match is None or size is None:
+        return None
+    settlement = match[1] if match[2] == "USD" else match[2]
+    return _linear_or_inverse(symbol, match[1], settlement, size, match[3].removeprefix("SWAP"), at_us)
+
+
+def bybit(symbol: str, at_us: int) -> Instrument | None:
+    """`BTCUSDT` is a linear perpetual of one coin, `BTCUSD` an inverse one of 1 USD a contract."""
+    match = _BYBIT.match(symbol)
     if not match:
         return None
-    return Instrument(
-        instrument=symbol, type="perpetual", underlying=match[1], settlement=match[2], event_time_us=at_us
-    )
+    inverse = match[2] == "USD"
+    settlement = match[1] if inverse else match[2]
+    return _linear_or_inverse(symbol, match[1], settlement, _BYBIT_FACE_USD if inverse else 1.0, "", at_us)
 
 
 def okx_option(symbol: str, at_us: int) -> Instrument | None:
@@ -138,9 +156,56 @@ VENUES: dict[str, Callable[[str, int], Instrument | None]] = {
     "binance": binance_spot,
     "binance-delivery": binance_delivery,
     "binance-futures": binance_um,
+    "bybit": bybit,
+    "bybit-spot": binance_spot,
+    "okex": coinbase,
+    "okex-swap": okx_derivative,
+    "okex-futures": okx_derivative,
     "okex-options": okx_option,
     "deribit": deribit,
 }
+
+
+class Unlisted(ValueError):
+    """A venue's symbol that no rule here maps to an instrument."""
+
+    def __init__(self, venue: str, symbol: str) -> None:
+        super().__init__(f"no instrument for {venue[:40]!r} {symbol[:40]!r}")
+        self.venue = venue
+        self.symbol = symbol
+
+
+def find(venue: str, symbol: str, at_us: int) -> Instrument:
+    """Return the instrument of a venue's own symbol, or of CCXT's for it; raises Unlisted."""
+    place: tuple[str, str] | None = (venue, symbol)
+    if ccxt.is_unified(symbol):
+        place = ccxt.native(venue, symbol)
+    rule = VENUES.get(place[0]) if place else None
+    found = rule(place[1], at_us) if rule and place else None
+    if found is None:
+        raise Unlisted(venue, symbol)
+    return found
+
+
+def _linear_or_inverse(
+    symbol: str, coin: str, settlement: str, size: float, date: str, at_us: int
+) -> Instrument | None:  # fmt: skip
+    """Build a perpetual, or with a date (yymmdd) a future that expires at 08:00 UTC."""
+    dated = date not in {"", "PERP"}
+    try:
+        expiry_us = _eight_utc(date, "%y%m%d") if dated else None
+    except ValueError:
+        return None
+    return Instrument(
+        instrument=symbol,
+        type="future" if dated else "perpetual",
+        underlying=coin,
+        settlement=settlement,
+        contract="inverse" if settlement == coin else "linear",
+        contract_size=size,
+        expiry_us=expiry_us,
+        event_time_us=at_us,
+    )
 
 
 def _option(symbol: str, match: re.Match[str], date_form: str, coins: float, at_us: int) -> Instrument | None:

@@ -69,3 +69,40 @@ def chain(
         f"{stamp},{name},{forward},{future},{kind},{strike},{expiry},0.14,0.028,0.029,0.0285,0.0285,{forward},{future},"
         f"{vol},-0.2,101.5,10.0,10.2,0.001,{currency},{index},22890.06"
     )
+
+
+QUOTES_HEADER = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount"
+DERIVATIVE_HEADER = (
+    "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,open_interest,"
+    "last_price,index_price,mark_price"
+)
+KLINES_HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+)
+AGG_TRADES_HEADER = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
+
+
+def quote(second: float, bid: object, ask: object, *, venue: str = "bybit", symbol: str = "BTCUSDT") -> str:
+    """One row of the Tardis quotes and book ticker layouts."""
+    event = T0 + round(second * 1e6)
+    return f"{venue},{symbol},{event},{event + 4_000},1.5,{ask},{bid},2.5"
+
+
+def derivative(
+    second: float, *, mark: object = 121_010, index: object = 121_000, rate: object = 0.0001,
+    venue: str = "binance-futures", symbol: str = "BTCUSDT",
+) -> str:  # fmt: skip
+    """One row of the Tardis derivative ticker layout."""
+    event = T0 + round(second * 1e6)
+    return f"{venue},{symbol},{event},{event + 4_000},{T0 + 3_600_000_000},{rate},,81234.5,121005,{index},{mark}"
+
+
+def kline(minute: int, close: object = 101.0, *, unit: int = 1_000) -> str:
+    """One row of Binance's klines; `unit` is ticks of the clock in a second."""
+    open_at = (T0 // 60_000_000 + minute) * 60 * unit
+    return f"{open_at},100,102,99,{close},12.5,{open_at + 60 * unit - 1},1262.5,34,6.2,626.2,0"
+
+
+def agg_trade(number: int, second: float, price: object, *, unit: int = 1_000) -> str:
+    """One row of Binance's aggTrades."""
+    return f"{number},{price},0.5,{number},{number},{round((T0 * 1e-6 + second) * unit)},true"

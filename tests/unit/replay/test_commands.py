@@ -62,7 +62,7 @@ def test_a_replay_may_be_under_another_model(market: Path, accounts: Path, tmp_p
         counts[model] = len(account_events)
     assert models == {"A": {"A"}, "E": {"E"}, "P": {"P"}}
     assert len(set(counts.values())) > 1
-    with pytest.raises(UsageError, match="each account has its own model"):
+    with pytest.raises(UsageError, match="--model is of the engine"):
         CliRunner().invoke(
             liqmon, ["replay", str(market), "--to", "topics", "--model", "A"], standalone_mode=False,
             catch_exceptions=False,

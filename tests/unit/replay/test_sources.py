@@ -87,7 +87,9 @@ def test_symbols_map_to_instruments(
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("venue", "symbol"), [("kraken", "XBTUSD"), ("gemini", "BTC/USD"), ("deribit", "BTC-31XXX26")])
+@pytest.mark.parametrize(
+    ("venue", "symbol"), [("kraken", "XBTUSD"), ("gemini", "BTC/USD:BTC"), ("deribit", "BTC-31XXX26")]
+)
 def test_an_unknown_symbol_is_never_guessed(tmp_path: Path, venue: str, symbol: str) -> None:
     """A venue or symbol without a rule ends the replay, with file and line."""
     path = files.write(tmp_path / "x.csv", files.TRADES_HEADER, files.trade(0, 10, venue=venue, symbol=symbol))
@@ -185,8 +187,8 @@ def test_damaged_gzip_bytes_are_an_error(tmp_path: Path) -> None:
 
 def test_arrival_never_goes_back(tmp_path: Path) -> None:
     """A row that claims to have arrived before the row above it keeps its place, and that is noted."""
-    path = files.write(tmp_path / "t.csv", files.TRADES_HEADER, files.trade(5, 1), files.trade(1, 2), files.trade(6, 3))
-    arrived, report = read(path)
+    rows = (files.trade(5, 1), files.trade(1, 2), files.trade(6, 3))
+    arrived, report = read(files.write(tmp_path / "trades.csv", files.TRADES_HEADER, *rows))
     times = [at for at, _ in arrived]
     assert times == sorted(times)
     assert sum(report.notes.values()) == 1
