@@ -229,9 +229,9 @@ def _decoded(topic: Topic, message: Any, options: WorkerOptions) -> Iterator[Sou
         yield Sourced(topic.name, 0, message.offset, index, record, message.value or b"")  # type: ignore[arg-type]
 
 
-async def partitions_of(address: Address, prefix: str) -> int:
-    """Return how many partitions the account topics have; raises UsageError if there are none."""
-    (wanted,) = broker_topics.wanted_topics(prefix, 1, topics=[TRADES])
+async def partitions_of(address: Address, prefix: str, topic: Topic = TRADES) -> int:
+    """Return how many partitions the account topics have, by one of them; raises UsageError if there are none."""
+    (wanted,) = broker_topics.wanted_topics(prefix, 1, topics=[topic])
     for difference in await broker_topics.plan(address, [wanted]):
         if difference.kind == "missing":
             raise UsageError(f"topic {difference.topic} is missing", "check --prefix and --broker")

@@ -4,12 +4,14 @@ Pure. In strict order the sequence says what came after what. In live order topi
 known of it stands in the account's events, each of which names the exact positions that it was computed at and the
 record that caused it, and in the states of its partition's accounts, each of which names the positions that a flush
 had reached. So from one such point to the next the records in between are applied, and at each point all positions are
-what they were. Where accounts' records fell between prices within one flush is the one thing that is written nowhere:
-the few orders that there are reasons for are tried (`ORDERS`).
+what they were. Where accounts' records fell between prices within one flush is written nowhere, but for the last one
+before an account's first event, whose market time the event names (`attribution_base`): the few orders that there are
+reasons for are tried (`ORDERS`).
 """
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from monitor.engine import Sourced, new_state, open_shard, step
+from monitor.engine.book import status_parameters
+from monitor.engine.market import TICKS as TICK_RECORDS
 from monitor.engine.merge import order_time_us
+from monitor.engine.step import REJECTIONS
+from monitor.engine.transitions import TIMER_CAUSE
 from schemas.records import START, AccountEvent, Cause, Position
 from schemas.topics import MARKET_TOPICS, SOURCE_RANK, TICKS
 
@@ -70,9 +76,22 @@ def accounts_last(item: Stamped) -> tuple[int, int, int, int]:
     return (item.source.topic not in _MARKET, *by_event_time(item)[:3])
 
 
-ORDERS: Mapping[str, Order] = {
-    "event_time": by_event_time, "arrival": by_arrival, "accounts_first": accounts_first,
-    "accounts_last": accounts_last,
+class Tried(NamedTuple):
+    """An order, and what is made of the market times that events name.
+
+    `early`: at such a time, what is put there is put before all but the first tick of that time. `timers`: an account's
+    last record of a flush is put where a timer began that fires in an event.
+    """
+
+    order: Order
+    early: bool = False
+    timers: bool = False
+
+
+ORDERS: Mapping[str, Tried] = {
+    "event_time": Tried(by_event_time), "arrival": Tried(by_arrival), "accounts_first": Tried(accounts_first),
+    "accounts_last": Tried(accounts_last), "event_time_early": Tried(by_event_time, early=True),
+    "timers": Tried(by_event_time, timers=True), "timers_early": Tried(by_event_time, early=True, timers=True),
 }  # fmt: skip
 
 
@@ -142,21 +161,21 @@ def in_sequence(event: AccountEvent, records: Iterable[Stamped], partition: int,
 
 
 def from_topics(
-    event: AccountEvent, before: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], order: Order,
+    event: AccountEvent, before: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], tried: Tried,
     partition: int, partitions: int, path: Sequence[Positions] = (),
 ) -> bytes | None:  # fmt: skip
     """Return the event as the topics give it; None if the account has no such event at its positions.
 
     `before` are the account's earlier events by sequence, `records` those of each topic by position, from the first
-    on; `order` says what comes first of what has no order; `path` are positions that the partition is known to have
+    on; `tried` says what comes first of what has no order; `path` are positions that the partition is known to have
     been at, in any order.
     """
     anchors = (*before, event)
-    return run_through(event.account, anchors, records, order, partition, partitions, path).said.get(event.sequence)
+    return run_through(event.account, anchors, records, tried, partition, partitions, path).said.get(event.sequence)
 
 
 def run_through(
-    account: str, anchors: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], order: Order,
+    account: str, anchors: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], tried: Tried,
     partition: int, partitions: int, path: Sequence[Positions] = (), *, to_end: bool = False,
 ) -> Run:  # fmt: skip
     """Apply records from one event of the account to the next; `path` as `from_topics`, `to_end` for all of them."""
@@ -164,15 +183,22 @@ def run_through(
     done = dict.fromkeys(records, 0)
     ordered = sorted(path, key=_progress)
     reached: Positions = {}
+    time_us = 0
     for anchor in anchors:
         merged: list[Sourced] = []
+        noted = _noted(anchor, records)
+        begun_us = _begun_us(run, anchor) if tried.timers else None
         for point in (*_between(reached, ordered, anchor.positions), anchor.positions):
-            merged += [item.source for item in heapq.merge(*_stretch(point, records, done), key=order)]
+            stretch = [item.source for item in heapq.merge(*_stretch(point, records, done), key=tried.order)]
+            merged += _put_at(
+                stretch, noted or _starting(stretch, begun_us, account, time_us), time_us, early=tried.early
+            )
+            time_us = max(time_us, *map(_tick_us, stretch), 0)
         _apply(run, anchor, _last_put_last(anchor, merged))
         reached = anchor.positions
     if to_end:
         rest = (items[done[topic] :] for topic, items in records.items())
-        run.take([item.source for item in heapq.merge(*rest, key=order)])
+        run.take([item.source for item in heapq.merge(*rest, key=tried.order)])
     return run
 
 
@@ -206,6 +232,72 @@ def _stretch(
         yield items[start:end]
 
 
+class _Noted(NamedTuple):
+    """A record of the account, and the market time at which it was applied."""
+
+    source: Sourced
+    time_us: int
+
+
+def _noted(anchor: AccountEvent, records: Mapping[str, Sequence[Stamped]]) -> _Noted | None:
+    """Return what an event says of the record that it counts from; None if it counts from another event."""
+    base = anchor.attribution_base
+    if base is None or base.sequence:
+        return None
+    cause = _causing(anchor)
+    own = [
+        item for topic, items in records.items() if topic not in _MARKET for item in items
+        if getattr(item.source.record, "account", None) == anchor.account
+        and item.source.position <= anchor.positions.get(topic, START)
+        and (topic, *item.source.position) != cause
+    ]  # fmt: skip
+    return _Noted(max(own, key=by_event_time).source, base.event_time_us) if own else None
+
+
+def _begun_us(run: Run, anchor: AccountEvent) -> int | None:
+    """Return when the timer began that fired in an event; None if none did."""
+    if anchor.cause.topic != TIMER_CAUSE.topic:
+        return None
+    p = status_parameters(run.state.market, anchor.parameter_set)
+    dwell_ms = p.recovered_dwell_ms if anchor.state_from == "recovered" else p.leave_dwell_ms
+    if anchor.state_to == "margin_call":
+        dwell_ms = p.margin_call_dwell_ms
+    return anchor.event_time_us - 1_000 * dwell_ms
+
+
+def _starting(stretch: Sequence[Sourced], begun_us: int | None, account: str, begin_us: int) -> _Noted | None:
+    """Return the account's last record of a stretch in which a timer began, to be put there."""
+    if begun_us is None or not begin_us <= begun_us <= max(begin_us, *map(_tick_us, stretch), 0):
+        return None
+    own = [one for one in stretch if getattr(one.record, "account", None) == account]
+    return _Noted(own[-1], begun_us) if own else None
+
+
+def _put_at(stretch: list[Sourced], noted: _Noted | None, begin_us: int, *, early: bool) -> list[Sourced]:
+    """Have a record applied while the market had its time, which was `begin_us` before the stretch.
+
+    One that is elsewhere comes behind the last tick that is not later, or `early` behind the first that has the time;
+    the account's records before it stay before it. An event that names a false time comes out otherwise, or not.
+    """
+    at = None if noted is None else next((k for k, one in enumerate(stretch) if one is noted.source), None)
+    if noted is None or at is None:
+        return stretch
+    if not early and max(begin_us, *map(_tick_us, stretch[:at]), 0) == noted.time_us:
+        return stretch
+    later = (k for k, one in enumerate(stretch) if _tick_us(one) > noted.time_us)
+    first = (k + 1 for k, one in enumerate(stretch) if _tick_us(one) == noted.time_us)
+    cut = next(later, len(stretch))
+    cut = next(first, cut) if early else cut
+    own = [one for one in stretch[cut : at + 1] if one.topic not in _MARKET] or [noted.source]
+    moved = {id(one) for one in own}
+    before, behind = ([one for one in part if id(one) not in moved] for part in (stretch[:cut], stretch[cut:]))
+    return [*before, *own, *behind]
+
+
+def _tick_us(source: Sourced) -> int:
+    return source.record.event_time_us if source.topic == TICKS.name else 0
+
+
 def _last_put_last(anchor: AccountEvent, merged: list[Sourced]) -> list[Sourced]:
     """Move the record that caused an event to the end: nothing was applied behind it when the event was computed."""
     place = _causing(anchor)
@@ -219,7 +311,7 @@ def _last_put_last(anchor: AccountEvent, merged: list[Sourced]) -> list[Sourced]
 def _causing(anchor: AccountEvent) -> tuple[str, int, int]:
     """Return topic and position of the record at which an event was computed."""
     cause: Cause = anchor.cause
-    if cause.offset >= 0 and not anchor.conflated_records:
+    if cause.offset >= 0 and not _is_conflated(anchor):
         return (cause.topic, cause.offset, cause.index)
     # What time does is done by the tick that brings it. With conflation records behind the cause are folded, too.
     reached: Position = anchor.positions.get(TICKS.name, START)
@@ -228,20 +320,44 @@ def _causing(anchor: AccountEvent) -> tuple[str, int, int]:
 
 def _apply(run: Run, anchor: AccountEvent, merged: list[Sourced]) -> None:
     """Apply the records up to an event as they were: one by one, or under overload with one evaluation for many."""
-    count = anchor.conflated_records
-    if not count:
+    if not _is_conflated(anchor):
         for source in merged:
             run.take([source])
         return
-    # The event stands for that many records before its cause: from the first of them on, nothing was evaluated.
+    # It stands for its cause and that many records before it: from the first of them on, nothing was evaluated.
     coins = {risk.underlying for risk in anchor.underlyings}
-    left, start = count + 1, len(merged)
-    while start and left:
-        start -= 1
-        left -= getattr(merged[start].record, "underlying", None) in coins
+    moving = _moving(run, merged, coins)
+    start = moving[-1 - anchor.conflated_records :][0] if moving else 0
     for source in merged[:start]:
         run.take([source])
     run.take(merged[start:], conflate=True)
+
+
+def _is_conflated(anchor: AccountEvent) -> bool:
+    """Whether an event was computed behind its cause: other records were folded in between."""
+    cause = anchor.cause
+    is_behind = cause.topic in _MARKET and (cause.offset, cause.index) != anchor.positions.get(cause.topic)
+    return bool(anchor.conflated_records) or is_behind
+
+
+def _moving(run: Run, merged: Sequence[Sourced], coins: set[str]) -> list[int]:
+    """Return which records move some coins: those that repeat a price do not count as left out."""
+    market = copy.deepcopy(run.state.market)
+    found = []
+    for index, source in enumerate(merged):
+        record = source.record
+        if source.topic not in _MARKET:
+            continue
+        try:
+            if isinstance(record, TICK_RECORDS) and record.event_time_us > market.time_us:
+                market.ticks.check(record)
+                market.advance(record.event_time_us)
+            moved = market.apply(record).underlyings
+        except REJECTIONS:
+            continue
+        if not coins.isdisjoint(moved):
+            found.append(index)
+    return found
 
 
 def change_of_regime(identity: str, records: Iterable[Stamped], partitions: int) -> bytes | None:

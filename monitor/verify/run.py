@@ -117,8 +117,8 @@ async def _account_event(
         before = await topics.earlier(event)
         records = await topics.records(event.positions, partition)
         path = await topics.path(event, partition)
-        for name, order in recompute.ORDERS.items():
-            body = recompute.from_topics(event, before, records.by_topic, order, partition, options.partitions, path)
+        for name, tried in recompute.ORDERS.items():
+            body = recompute.from_topics(event, before, records.by_topic, tried, partition, options.partitions, path)
             computed[name] = body
             if body == claim.body:
                 break

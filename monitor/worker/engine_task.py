@@ -8,6 +8,7 @@ so one flush is in flight and what it contains is exactly what was applied befor
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -34,8 +35,8 @@ from schemas.records import START, Position
 from schemas.topics import ALL
 
 TURN_MS = 20.0  # then the loop serves agents, heartbeats and rebalances; longer delays them, shorter costs switches
-STATE_INTERVAL_MS = 250.0  # how long a change without an event may wait for its flush
-MARKER_INTERVAL_MS = 1_000.0  # and how long progress of the market alone may
+STATE_INTERVAL_MS = 250.0  # how long a change without an event may wait for its flush while no more records do
+MARKER_INTERVAL_MS = 1_000.0  # how long anything may
 FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash applies again, and a flush's size
 GATHER_S = 0.001
 LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more than a record
@@ -128,11 +129,9 @@ class Engine:
     def _seconds(self, wait_ms: float) -> float:
         """Shorten a wait to the next flush."""
         now_ms = _now_ms()
-        due = [IDLE_MS, wait_ms]
+        due = [IDLE_MS, wait_ms, self._states_due_ms() - now_ms]
         if self._urgent_since_ms is not None:
             due.append(self._urgent_since_ms + self.options.flush_interval_ms - now_ms)
-        if self._dirty_since_ms is not None:
-            due.append(self._dirty_since_ms + STATE_INTERVAL_MS - now_ms)
         return max(0.0, min(due)) / 1000.0
 
     # --- intake ---------------------------------------------------------------------------------
@@ -319,11 +318,20 @@ class Engine:
     def _flush_due(self, now_ms: float) -> bool:
         if self._urgent_since_ms is not None and now_ms - self._urgent_since_ms >= self.options.flush_interval_ms:
             return True
-        if self._dirty_since_ms is not None and (
-            now_ms - self._dirty_since_ms >= STATE_INTERVAL_MS or self._applied_since_flush >= FLUSH_RECORDS
-        ):
+        if self._applied_since_flush >= FLUSH_RECORDS:
+            return True
+        if now_ms >= self._states_due_ms():
             return True
         return bool(self.order.shards) and now_ms - self._flushed_ms >= MARKER_INTERVAL_MS
+
+    def _states_due_ms(self) -> float:
+        """Return when a change without an event is flushed.
+
+        With more to come, most of these accounts would change again at once: writing them is half of a trade's cost.
+        """
+        if self._dirty_since_ms is None:
+            return math.inf
+        return self._dirty_since_ms + (MARKER_INTERVAL_MS if self.intake.held else STATE_INTERVAL_MS)
 
     async def flush(self) -> None:
         """Send all that has changed, then acknowledge the messages it came from; the caller holds the lock."""

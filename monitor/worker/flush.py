@@ -11,7 +11,7 @@ Each step is acknowledged by the broker before the next one starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 
 from monitor.engine.outbox import Event, Flush, Value, account_state, marker_key
@@ -39,6 +39,7 @@ class Flusher:
         self._publisher = publisher
         self.arrays = RiskArrays(options, publisher)
         self._published: dict[int, int] = {}
+        self.said: Callable[[Iterable[Event]], None] = lambda _events: None  # told of events that are acknowledged
 
     async def send(
         self, shards: Mapping[int, Shard], flush: Flush, unread: Iterable[Letter], rejected: Iterable[Letter],
@@ -57,6 +58,7 @@ class Flusher:
         await self._publisher.send(self._values(flush, owed))
         account = [letter for letter in (*unread, *rejected) if not letter.is_market]
         await self._publisher.send([*(self._event(event) for event in flush.events), *outbound(account, self._options)])
+        self.said(flush.events)
         self.meters.refused((letter.topic, letter.kind) for letter in (*market, *account))
         headers = {partition: state_headers(shard.marker.epoch) for partition, shard in shards.items()}
         states = self._options.topic(ACCOUNT_STATES)
@@ -79,7 +81,9 @@ class Flusher:
 
     async def events(self, events: Iterable[Event]) -> None:
         """Send events that a former owner stored, byte for byte."""
+        events = list(events)
         await self._publisher.send([self._event(event) for event in events])
+        self.said(events)
 
     async def states(self, state: State, partition: int, names: Iterable[str]) -> None:
         """Publish accounts of an open shard as they are now."""

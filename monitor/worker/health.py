@@ -1,12 +1,12 @@
-"""`/livez`, `/readyz`, `/metrics` and questions about accounts of one worker, answered by a thread of their own.
+"""`/livez`, `/readyz`, `/metrics`, questions about accounts and the desk page of one worker, in a thread of their own.
 
 A thread, because the loop that owns the engine is exactly what a supervisor asks about: one that is busy for a second,
 or stuck for good, must not take its own alarm down. The thread reads one immutable set of figures, which the loop puts
 there twice a second, and judges by their age whether the loop still turns.
 
 What it says is for machines on this host. So it listens on loopback unless it was told otherwise, and then only with a
-token; it answers GET alone, to a bounded number of short-lived connections, and on loopback only to a Host that names
-loopback, because a page in a browser can have its own name resolve to this address.
+token; it answers GET alone, to a bounded number of short-lived connections (and a few streams), and on loopback only to
+a Host that names loopback, because a page in a browser can have its own name resolve to this address.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from aiohttp import web
 
 from monitor.config import HEALTH_TOKEN_VARIABLE
 from monitor.errors import MonitorError, UsageError
+from monitor.web.page import Page
 from monitor.worker.metrics import CONTENT_TYPE, Figures
 from monitor.worker.questions import PREFIX, Questions
 from monitor.worker.watchdogs import worst
@@ -128,10 +129,12 @@ class Guard:
 
     token: str = ""
 
-    def refusal(self, method: str, host: str, authorization: str) -> Answer | None:
-        """Return the refusal of a request, None if it may pass."""
+    def refusal(self, method: str, host: str, authorization: str, *, public: bool = False) -> Answer | None:
+        """Return the refusal of a request, None if it may pass; what is `public` needs no token."""
         if method != "GET":
             return Answer(405, b'{"error":"GET only"}\n')
+        if self.token and public:
+            return None
         if self.token:
             # Compared as bytes: a header may hold what is not ASCII.
             given = authorization.encode("utf-8", "surrogateescape")
@@ -165,9 +168,15 @@ class HealthServer:
         self._guard = Guard(token)
         self._clock = clock
         self._questions = questions
+        self._page: Page | None = None
+        self._timers: dict[object, asyncio.TimerHandle] = {}
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._end = asyncio.Event()
+
+    def show(self, page: Page) -> None:
+        """Serve a page as well; before `start`."""
+        self._page = page
 
     def start(self) -> tuple[str, int]:
         """Listen; return host and port. Raises HealthAddress if the address is taken or not ours."""
@@ -211,21 +220,40 @@ class HealthServer:
         started.set_result(None)
         await self._end.wait()
         listener.close()
+        if self._page is not None:
+            await self._page.stop()  # its streams end with it
         await server.shutdown(timeout=0.5)
         if self._questions is not None:
             await self._questions.stop()
 
     def _connection(self, server: web.Server) -> asyncio.Protocol:
-        if len(server.connections) >= MAX_CONNECTIONS:
+        streams = 0 if self._page is None else self._page.streams
+        if len(server.connections) - streams >= MAX_CONNECTIONS:
             return _Refused()
         handler = server()
         # Not by keep-alive's timer: a peer that never sends its first request is not subject to it.
-        self._loop.call_later(CONNECTION_S, _close, handler)
+        self._timers[handler] = self._loop.call_later(CONNECTION_S, self._close, handler)
         return handler
 
+    def _close(self, handler: web.RequestHandler) -> None:
+        self._timers.pop(handler, None)
+        if handler.transport is not None:
+            handler.transport.abort()
+
+    def _keep_open(self, handler: object) -> None:
+        """Let a connection stay: it is a stream, and those are counted by themselves."""
+        timer = self._timers.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
+
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers = request.headers
-        answer = self._guard.refusal(request.method, headers.get("Host", ""), headers.get("Authorization", ""))
+        headers, page = request.headers, self._page
+        answer = self._guard.refusal(
+            request.method, headers.get("Host", ""), headers.get("Authorization", ""),
+            public=page is not None and page.is_public(request.path),
+        )  # fmt: skip
+        if answer is None and page is not None and page.has(request.path):
+            return await page.respond(request, lambda: self._keep_open(request.protocol))
         if answer is None and self._questions is not None and request.path.startswith(PREFIX):
             query = {name: request.query.getall(name) for name in request.query}
             answer = Answer(*await self._questions.answer(request.path, query))
@@ -252,8 +280,3 @@ class _Refused(asyncio.Protocol):
         """Hang up."""
         assert isinstance(transport, asyncio.Transport)
         transport.abort()
-
-
-def _close(handler: web.RequestHandler) -> None:
-    if handler.transport is not None:
-        handler.transport.abort()

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from monitor.engine import close_shard, gate_open, new_state, rewind, step
-from monitor.engine.merge import LiveMerge, Wait, order_time_us
+from monitor.engine.merge import MAX_WAIT_MS, LiveMerge, Wait, order_time_us
 from monitor.engine.snapshot import Restored, market_of
 from monitor.engine.state import Marker, Shard, Sourced, State
 from monitor.worker.changelog import Recovered
@@ -54,6 +54,9 @@ class LiveOrder:
         self._merge = LiveMerge()
         self._sources: dict[tuple[str, int], Source] = {}
         self._gated: list[Source] = []
+        # Where the market has to stop next, because a closed shard or a waiting account was there; None: to be found.
+        self._aim: Mapping[str, Position] | None = None
+        self._kept_back: frozenset[str] = frozenset()  # inputs that wait there for others
         self._overload = Overload(options.overload_lag_ms)
         self._known_us = 0  # of the last tick that was taken in
         self._open_market()
@@ -109,6 +112,7 @@ class LiveOrder:
             if self._is_behind(gained) or self._snapshots.worth_reading(floor, at):
                 found = await self._snapshots.load(floor, begins)
         again = self._is_behind(gained) or any(one.position > at[name] for name, one in found.items())
+        self._release()
         if again:
             log.info("rewind", partitions=[recovered.partition for recovered in gained])
             for name in _MARKET_NAMES:
@@ -161,6 +165,7 @@ class LiveOrder:
     def close(self, partition: int) -> None:
         """Give up a shard."""
         close_shard(self._state, partition)
+        self._release()
 
     def _open_market(self) -> None:
         """Register the market's inputs, at the beginning of a fold."""
@@ -173,6 +178,7 @@ class LiveOrder:
     def add_source(self, topic: str, partition: int, begin: int, end: int, committed: int | None) -> Source:
         """Read a source from its committed offset; it is held back until its shard's gate opens."""
         expected = begin if committed is None else committed
+        self._release()
         is_open = gate_open(self._state, partition)
         # A closed gate holds its sources back anyway.
         source = Source(topic, partition, expected=expected, primed=expected >= end or not is_open, end=end)
@@ -184,6 +190,7 @@ class LiveOrder:
 
     def remove_source(self, source: Source) -> None:
         """Forget a source with what waits of it."""
+        self._release()
         self._merge.remove_input(source.key)
         del self._sources[source.topic, source.partition]
         if source in self._gated:
@@ -204,8 +211,10 @@ class LiveOrder:
                 self._known_us = order_time_us(batch.records[-1])
             letters += batch.letters
             self._reader.release(batch.topic, len(batch.letters))
+        self._keep_back()
         for name in _MARKET_NAMES:
-            self._merge.set_unfetched(name, self._reader.unfetched(name))
+            patience_ms = math.inf if self._is_short(name) else MAX_WAIT_MS
+            self._merge.set_unfetched(name, self._reader.unfetched(name), max_wait_ms=patience_ms)
         return letters
 
     def push(self, source: Source, message: Delivered) -> list[Letter]:
@@ -240,10 +249,13 @@ class LiveOrder:
         wait_ms: float | None = None
         conflate = self._overload.active
         size = OVERLOADED_CHUNK if conflate else CHUNK
+        self._keep_back()
         while len(chunk) < size and wait_ms is None:
             item = self._merge.next(now_ms)
             if isinstance(item, Sourced):
                 chunk.append(item)
+                if self._is_there(item):
+                    break  # as far as this topic may go for now
             else:
                 wait_ms = item.wait_ms if isinstance(item, Wait) else IDLE_MS
         accounts = 0
@@ -301,6 +313,67 @@ class LiveOrder:
                 source.applied = last[place].position
                 source.applied_records += count
         return topics
+
+    # --- stopping where a shard was ---------------------------------------------------------------
+
+    def _keep_back(self) -> None:
+        """Have no topic pass the positions of the next closed shard before the others have reached them.
+
+        Its accounts were evaluated up to there and not beyond: a tick that is folded before the gate opens is a breach
+        that nobody sees. Merged by event time, a topic whose first fetch is late would be passed.
+        """
+        if not self._state.gated:
+            if self._aim or self._kept_back:
+                self._release()
+            return
+        market = self._state.market
+        if self._aim is None or market.reached(dict(self._aim)):
+            self._aim = self._next_aim()
+        short = [name for name in _MARKET_NAMES if self._is_short(name)]
+        there = [name for name in _MARKET_NAMES if market.positions[name] >= self._aim.get(name, START)]
+        # With prices kept back, records of open shards would come before the prices that they follow.
+        shards = [one.key for one in self._sources.values() if gate_open(self._state, one.partition)]
+        kept = frozenset([*there, *shards]) if short else frozenset()
+        for key in kept - self._kept_back:
+            self._merge.close(key)
+        self._let_go(self._kept_back - kept)
+        self._kept_back = kept
+
+    def _next_aim(self) -> Mapping[str, Position]:
+        """Return the nearest positions that a closed shard or a waiting account was at; empty if there are none."""
+        state = self._state
+        found = [shard.marker.positions for shard in state.shards.values() if not shard.open]
+        found += [
+            positions for shard in state.shards.values() if shard.open
+            for positions in {
+                tuple(sorted(shard.accounts[name].positions.items())): shard.accounts[name].positions
+                for name in shard.waiting
+            }.values()
+        ]  # fmt: skip
+        aims = [
+            {name: one.get(name, START) for name in _MARKET_NAMES} for one in found if not state.market.reached(one)
+        ]
+        return min(aims, key=lambda aim: tuple(map(sum, zip(*aim.values(), strict=True))), default={})
+
+    def _is_there(self, item: Sourced) -> bool:
+        """Whether a topic of the market reaches the aim with a record."""
+        aim = self._aim.get(item.topic) if self._aim else None
+        return aim is not None and self._state.market.positions[item.topic] < aim <= item.position
+
+    def _is_short(self, name: str) -> bool:
+        """Whether a topic of the market has not reached the aim, and can."""
+        if not self._aim or self._state.market.positions[name] >= self._aim[name]:
+            return False
+        return bool(self._merge.buffered(name)) or self._reader.unfetched(name)
+
+    def _release(self) -> None:
+        """Keep nothing back; the aim is found anew."""
+        self._let_go(self._kept_back)
+        self._aim, self._kept_back = None, frozenset()
+
+    def _let_go(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._merge.open(key)
 
     def _open_gates(self) -> None:
         for source in [source for source in self._gated if gate_open(self._state, source.partition)]:

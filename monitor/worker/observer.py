@@ -19,6 +19,7 @@ from msgspec import Struct
 from monitor.engine.merge import order_time_us
 from monitor.engine.outbox import Event
 from monitor.engine.state import Account, State
+from monitor.worker import exposure
 from monitor.worker.disk import disk_trouble
 from monitor.worker.errors import NotCommitting, NotReady, OffsetHole, Paused, RecoveryDied, WorkerError
 from monitor.worker.intake import Source
@@ -101,12 +102,14 @@ class Observer:
         self._engine = engine
         self._ownership = ownership
         self._folder = folder
+        self._partitions = options.partitions
         self._min_free_bytes = options.min_free_mb * 1_000_000
         self._watchdogs = Watchdogs(bounds_of(options), time.monotonic())
         self._disk = ""
         self._disk_s = self._counted_s = float("-inf")
         self._statuses: Counter[str] = Counter()
         self._held = self._overdue = 0
+        self._exposure = exposure.Exposure()
         self._exposed = exposed
 
     async def run(self) -> None:
@@ -161,13 +164,15 @@ class Observer:
         return Figures(
             at_s=seen.now_s, ready=seen.ready, partitions=seen.partitions, settled=engine.group.settled,
             verdicts=verdicts, values=self._values(seen), lag_records=lags, lag_s=seconds,
-            statuses=dict(self._statuses),
+            statuses=dict(self._statuses), exposure=self._exposure,
         )  # fmt: skip
 
     def _count(self, now_s: float) -> None:
         self._counted_s = now_s
         accounts = [one for shard in self._engine.order.shards.values() for one in shard.accounts.values()]
         self._statuses = Counter(account.status for account in accounts)
+        states = tuple(self._engine.order.states)
+        self._exposure = exposure.look(accounts, states[0].market if states else None)
         before = self._overdue
         self._held, self._overdue = holds(accounts)
         if bool(self._overdue) != bool(before):
@@ -180,6 +185,7 @@ class Observer:
         well = seen.ready and all(one.level is Level.OK for one in self._watchdogs.verdicts)
         values: dict[str, float] = {
             "ready": well, "idle": seen.ready and not seen.partitions, "partitions": seen.partitions,
+            "partitions_expected": self._partitions,
             "accounts_on_data_hold": self._held, "accounts_to_be_decided": self._overdue,
             "outbox_events": sum(shard.events for shard in shards),
             "intake_records": engine.intake.held, "sound": engine.auditor.sound, "flushes": engine.flushes,
@@ -188,6 +194,8 @@ class Observer:
             "recovered_records": ownership.recovered, "rewinds": ownership.rewinds,
             "audit_checks": engine.auditor.audited, "audit_differences": engine.auditor.differences,
         }  # fmt: skip
+        if time_us := max((state.market.time_us for state in engine.order.states), default=0):
+            values["market_age_seconds"] = time.time() - time_us / 1e6
         if "lag_ms" in figures:
             values["market_lag_seconds"] = figures["lag_ms"] / 1000.0
         renamed = {

@@ -58,6 +58,7 @@ class WorkerOptions:
     publish_stalled_s: float = 5.0
     lag_growing_s: float = 60.0
     min_free_mb: int = 50
+    advice: bool = True
 
     @property
     def group(self) -> str:
@@ -117,4 +118,5 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         publish_stalled_s=settings.publish_stalled_s,
         lag_growing_s=settings.lag_growing_s,
         min_free_mb=settings.min_free_mb,
+        advice=settings.advice,
     )

@@ -8,41 +8,36 @@ started by the first question. One question is computed at a time and few may wa
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from monitor.answers.view import View, encode, take
+from monitor.answers.view import PERPETUALS, View, encode, take
 from monitor.answers.what_if import Hypothesis
-from monitor.asking.question import READY, Question
+from monitor.asking.question import Question
 from monitor.asking.reading import fills_from, shock_from, transfers_from
 from monitor.errors import UsageError
+from monitor.worker.helper import COMMAND, Helper, NotNow
 from monitor.worker.order import Order
 
 KINDS: Final = ("explain", "distance", "what-if", "plan")
 PREFIX: Final = "/v1/accounts/"
 MAX_WAITING: Final = 8
 TAKE_S: Final = 2.0
-ANSWER_S: Final = 8.0  # below the endpoint's bound on connections
-COMMAND: Final = (sys.executable, "-m", "monitor.asking.serve")
+ROUTED: Final = "routed"  # in a query: another worker has sent it here, so it goes no further
 
 Take = Callable[[str, Iterable[str], bool | None], View]
 Reply = tuple[int, bytes]
+Query = Mapping[str, Iterable[str]]
+Route = Callable[[str, Query, int], Awaitable[Reply | None]]
 _write = msgspec.json.Encoder().encode
 
 
 class NotHere(LookupError):
     """No state of this worker has the account."""
-
-
-class NotNow(Exception):
-    """The question can be asked again in a moment, and why not now."""
 
 
 def take_from(order: Order) -> Take:
@@ -64,31 +59,40 @@ class Questions:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._take: Take | None = None
         self._place: Callable[[str], int] | None = None
-        self._process = _Process(tuple(command))
+        self.helper = Helper(tuple(command))
+        self._route: Route | None = None
         self._waiting = 0
 
-    def attach(self, loop: asyncio.AbstractEventLoop, take: Take, place: Callable[[str], int]) -> None:
-        """Take views on a loop from now on; `place` is the partition of an account's name."""
-        self._loop, self._take, self._place = loop, take, place
+    def attach(
+        self, loop: asyncio.AbstractEventLoop, take: Take, place: Callable[[str], int], route: Route | None = None
+    ) -> None:  # fmt: skip
+        """Take views on a loop from now on; `place` is the partition of an account's name, `route` asks its owner."""
+        self._loop, self._take, self._place, self._route = loop, take, place, route
 
-    async def answer(self, path: str, query: Mapping[str, Iterable[str]]) -> Reply:
+    async def answer(self, path: str, query: Query) -> Reply:
         """Return status and body for a path under PREFIX and its query."""
         name, _, kind = path.removeprefix(PREFIX).rpartition("/")
         if kind not in KINDS or not name:
             return _error(404, f"{PREFIX}ACCOUNT/ and one of {', '.join(KINDS)}")
+        routed = ROUTED in query
+        query = {key: values for key, values in query.items() if key != ROUTED}
         try:
             return await self._answer(name, kind, _Options(query))
         except UsageError as error:
             return _error(400, str(error))
         except NotHere:
             place = None if self._place is None else self._place(name)
+            if self._route is not None and place is not None and not routed:
+                found = await self._route(path, query, place)
+                if found is not None:
+                    return found
             return _error(404, f"this worker has no account {name!r}; its name belongs to partition {place}")
         except NotNow as error:
             return _error(503, str(error))
 
     async def stop(self) -> None:
         """End the process that computes."""
-        await asyncio.to_thread(self._process.end)
+        await asyncio.to_thread(self.helper.end)
 
     async def _answer(self, name: str, kind: str, options: _Options) -> Reply:
         settings = options.of(kind)
@@ -98,9 +102,10 @@ class Questions:
             raise NotNow("too many questions wait")
         self._waiting += 1
         try:
-            view = await self._view(name, hypothesis.names, history)
+            also = (PERPETUALS,) if kind == "plan" else hypothesis.names
+            view = await self._view(name, also, history)
             question = Question(kind=kind, view=msgspec.Raw(encode(view)), **settings)  # type: ignore[arg-type]
-            line = await self._process.ask(_write(question))
+            line = await self.helper.ask(_write(question))
         finally:
             self._waiting -= 1
         return (400 if line.startswith(b'{"error":') else 200), line
@@ -124,82 +129,6 @@ class Questions:
             return await asyncio.wait_for(asyncio.wrap_future(taken), TAKE_S)
         except (TimeoutError, RuntimeError):
             raise NotNow("the worker's loop does not turn") from None
-
-
-class _Process:
-    """The process that computes, started when it is needed; one line in, one line out.
-
-    A thread waits for it, one question after the other. Who asks gives up after ANSWER_S; what is computed for it by
-    then is ended, a process that is only starting goes on for the next question.
-    """
-
-    def __init__(self, command: tuple[str, ...]) -> None:
-        self._command = command
-        self._running: subprocess.Popen[bytes] | None = None
-        self._thread = ThreadPoolExecutor(1, "liqmon-questions")
-
-    async def ask(self, line: bytes) -> bytes:
-        """Return the line that answers one; raises NotNow if there is none in time."""
-        begun: list[subprocess.Popen[bytes]] = []
-        asked = asyncio.get_running_loop().run_in_executor(self._thread, self._ask, line, begun)
-        done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
-        if done:
-            return asked.result()
-        asked.cancel()
-        asked.add_done_callback(lambda one: one.cancelled() or one.exception())
-        for process in begun:
-            process.kill()  # what it says next would be the answer to this question
-        raise NotNow("the answer takes too long, or its process is starting")
-
-    def end(self) -> None:
-        """End the process and the thread that waits for it."""
-        if self._running is not None:
-            self._running.kill()
-        self._thread.shutdown(cancel_futures=True)
-        self._forget()
-
-    def _ask(self, line: bytes, begun: list[subprocess.Popen[bytes]]) -> bytes:
-        process = self._started()
-        begun.append(process)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(line + b"\n")
-            process.stdin.flush()
-            found = process.stdout.readline()
-        except OSError:
-            found = b""
-        begun.clear()
-        if not found.endswith(b"\n"):
-            self._forget()
-            raise NotNow("the process that answers has ended")
-        return found
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._running is not None and self._running.poll() is None:
-            return self._running
-        self._forget()
-        try:
-            process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        except OSError as error:
-            raise NotNow(f"the process that answers does not start ({error})") from None
-        self._running = process
-        assert process.stdout is not None
-        if process.stdout.readline() != READY:
-            self._forget()
-            raise NotNow("the process that answers does not start")
-        return process
-
-    def _forget(self) -> None:
-        if self._running is not None:
-            process, self._running = self._running, None
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):  # of what it did not read
-                    pipe and pipe.close()
 
 
 class _Options:

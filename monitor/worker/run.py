@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,18 +26,22 @@ from monitor.brokers import selfcheck
 from monitor.brokers import topics as cluster
 from monitor.brokers.selfcheck import Checked
 from monitor.models.warmup import warm_up as models_warm_up
+from monitor.web.page import API, Page
+from monitor.web.sampler import Sampler
+from monitor.worker.advice import Adviser
 from monitor.worker.app import add_state_table, connect, create_app
 from monitor.worker.changelog import CONFIG, MIN_COMPACTION_LAG_MS
 from monitor.worker.core import make_core
+from monitor.worker.endpoints import Announcer, Router, url_of
 from monitor.worker.errors import Ending, FolderInUse, FolderNotWritable, WrongPartitions
-from monitor.worker.health import HealthServer, read_token
+from monitor.worker.health import HealthServer, read_token, readyz
 from monitor.worker.liveness import end_process
 from monitor.worker.metrics import Exposed, Meters, exposed, text
 from monitor.worker.observer import Observer
 from monitor.worker.options import WorkerOptions
 from monitor.worker.ownership import Ownership
 from monitor.worker.questions import PREFIX, Questions, take_from
-from schemas.topics import ALL
+from schemas.topics import ALL, AUCTION_TOPICS
 
 PROGRESS_S = 10.0
 MAX_FOLDERS = 1_000
@@ -46,11 +51,14 @@ log = structlog.get_logger("monitor.worker")
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """What is measured where it happens, what the worker shows of itself, and who answers questions about accounts."""
+    """What is measured where it happens, what the worker shows of itself, and who answers for it at its endpoint."""
 
     meters: Meters
     exposed: Exposed
     questions: Questions
+    page: Page
+    url: str = ""
+    token: str = ""
 
 
 class Shell(mode.Service):
@@ -67,6 +75,14 @@ class Shell(mode.Service):
         self.order, self.group, self.intake = core.order, core.group, core.intake
         self.engine, self.ownership = core.engine, core.ownership
         self._questions = gauges.questions
+        self._sampler = Sampler(self.order)
+        gauges.page.attach(self._sampler)
+        helper = gauges.questions.helper
+        self.adviser = Adviser(options, self.order, self.publisher, helper, gauges.meters)
+        if options.advice:
+            core.engine.flusher.said = self.adviser.note
+        self._router = Router(options, lambda: core.order.shards, gauges.token)
+        self._announcer = Announcer(options, self.publisher, lambda: core.order.shards, gauges.url)
         self.observer = Observer(options, folder, self.engine, self.ownership, gauges.exposed)
         self.faust_app = create_app(options, folder, self.intake)
         self.group.attach(self.faust_app)
@@ -76,12 +92,14 @@ class Shell(mode.Service):
     async def on_start(self) -> None:
         """Connect our own clients and start our tasks, before the app may ask for them."""
         place = self.options.partition_of
-        self._questions.attach(asyncio.get_running_loop(), take_from(self.order), lambda name: place(name.encode()))
+        self._questions.attach(
+            asyncio.get_running_loop(), take_from(self.order), lambda name: place(name.encode()), self._router.ask
+        )
         await self.publisher.start()
         await self.view.start()
         for work in (
             self.engine.run(), self.group.run(), self.pulse.run(), self._announce(), self._report(),
-            self.observer.run(),
+            self.observer.run(), self.adviser.run(), self._announcer.run(), self._sampler.run(),
             *self.order.readers(),
         ):  # fmt: skip
             self.add_future(_ending(work))
@@ -146,7 +164,7 @@ async def prepare(options: WorkerOptions) -> Checked:
 
 async def prepare_topics(options: WorkerOptions) -> None:
     """Check the deployment's topics and make the changelog; raises BrokerError or WrongPartitions."""
-    names = {options.topic(topic): topic for topic in ALL}
+    names = {options.topic(topic): topic for topic in ALL if topic not in AUCTION_TOPICS}
     wanted = [
         cluster.Wanted(name, topic.partitions or options.partitions, topic.config()) for name, topic in names.items()
     ]
@@ -241,15 +259,21 @@ def serving(options: WorkerOptions) -> Iterator[Gauges]:
     """
     meters = Meters()
     shown, questions = exposed(meters), Questions()
+    page = Page(
+        options, lambda: readyz(shown.figures, time.monotonic(), options.session_timeout_s).body,
+        lambda: None if shown.figures is None else shown.figures.at_s,
+    )  # fmt: skip
+    token = read_token(options.health_token_file, os.environ)
     server = HealthServer(
         lambda: shown.figures, lambda: text(meters.registry), session_timeout_s=options.session_timeout_s,
-        host=options.health_host, port=options.health_port, token=read_token(options.health_token_file, os.environ),
+        host=options.health_host, port=options.health_port, token=token,
         questions=questions,
     )  # fmt: skip
+    server.show(page)
     host, port = server.start()
-    log.info("health", host=host, port=port, paths=["/livez", "/readyz", "/metrics", PREFIX])
+    log.info("health", host=host, port=port, paths=["/", "/livez", "/readyz", "/metrics", PREFIX, API])
     try:
-        yield Gauges(meters, shown, questions)
+        yield Gauges(meters, shown, questions, page, url_of(host, port), token)
     finally:
         server.stop()
 

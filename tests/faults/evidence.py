@@ -167,8 +167,8 @@ def _again(
     wanted = {event.sequence: bodies[event.sequence] for event in events}
     found: list[Mapping[int, bytes]] = []
     applied = 0
-    for order in recompute.ORDERS.values():
-        run = recompute.run_through(account, events, records.by_topic, order, partition, P, path)
+    for tried in recompute.ORDERS.values():
+        run = recompute.run_through(account, events, records.by_topic, tried, partition, P, path)
         found.append(run.said)
         applied += run.applied
         if all(run.said.get(number) == body for number, body in wanted.items()):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from tests.faults.crashing_worker import POINTS, REBALANCE
 from tests.faults.crew import Broken
-from tests.faults.plan import ORDERS, Plan, rounds, seconds_since, staged
+from tests.faults.plan import Plan, rounds, seconds_since, staged
 from tests.faults.stage import QUICK_S, Stage
 from tests.faults.table import Row
 
@@ -19,8 +19,8 @@ END_S = 10.0  # that an orderly end may take
 
 def f1(plan: Plan) -> Iterator[Row]:
     """Kill one of two workers at a random moment, and start another."""
-    for order in ORDERS:
-        count = plan.choose(3, 50)
+    for order in plan.orders:
+        count = plan.count(3, 50)
         row, in_flight = Row("F1 kill -9", order, f"{count} kills"), 0
         for size in rounds(count, ROUND):
             with staged(plan, order, row, session_s=QUICK_S) as stage:
@@ -58,9 +58,9 @@ def _kill_one(stage: Stage, draw: random.Random, row: Row) -> int:
 
 def f2(plan: Plan) -> Iterator[Row]:
     """Have workers end at each named point of a flush, of taking over and of giving up."""
-    each = plan.choose(1, 10)
-    for order in ORDERS if plan.full else ORDERS[:1]:
-        share = max(1, each // 2) if plan.full else each
+    each = plan.count(1, 10)
+    for order in plan.orders if plan.full else plan.orders[:1]:
+        share = max(1, each // 2) if plan.full and not plan.times else each
         row = Row("F2 named points", order, f"{len(POINTS)} points x {share}")
         reached = 0
         for _ in range(share):
@@ -104,8 +104,8 @@ def _crash_at(stage: Stage, point: str) -> bool:
 
 def f3(plan: Plan) -> Iterator[Row]:
     """End workers in an orderly way under load."""
-    for order in ORDERS:
-        count = plan.choose(2, {"strict": 13, "live": 12}[order])
+    for order in plan.orders:
+        count = plan.count(2, {"strict": 13, "live": 12}[order])
         row = Row("F3 SIGTERM", order, f"{count} ends")
         took: list[float] = []
         for size in rounds(count, ROUND):

@@ -6,16 +6,16 @@ import time
 from collections.abc import Iterator
 
 from tests.faults.cluster import Cluster
-from tests.faults.plan import ORDERS, Plan, seconds_since
+from tests.faults.plan import Plan, seconds_since
 from tests.faults.stage import Stage
 from tests.faults.table import Row
 
 
 def f4(plan: Plan) -> Iterator[Row]:
     """Kill the only broker for some seconds, then one of three."""
-    away = [(order, 10.0) for order in ORDERS]
+    away = [(order, 10.0) for order in plan.orders]
     if plan.full:
-        away += [(order, 120.0) for order in ORDERS]
+        away += [(order, 120.0) for order in plan.orders]
     with Cluster() as cluster:
         for order, seconds in away:
             row = Row("F4 broker down", order, f"1 kill -9, {seconds:.0f} s")
@@ -32,7 +32,7 @@ def f4(plan: Plan) -> Iterator[Row]:
                 row.more.append(f"{stage.crew.restarts} workers asked for a restart")
             yield row
     with Cluster(size=3) as cluster:
-        for order in ORDERS if plan.full else ORDERS[:1]:
+        for order in plan.orders if plan.full else plan.orders[:1]:
             kills = plan.choose(1, 3)
             row = Row("F4 one of three brokers", order, f"{kills} kill -9, copies 3, in sync 2")
             with Stage(cluster, order, row) as stage:

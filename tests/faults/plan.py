@@ -19,15 +19,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`full` counts are those before a release; `cluster` is one node that all faults but those of brokers share."""
+    """How often and how faults are met.
+
+    `full` counts are those before a release; `cluster` is one node that all faults but those of brokers share; faults
+    that know both orders are met in `orders`; `times` stands in place of how often each is met.
+    """
 
     cluster: Cluster
     full: bool
     seed: int = 1
+    orders: Sequence[Order] = ("strict", "live")
+    times: int | None = None
 
     def choose(self, smoke: T, full: T) -> T:
         """Return what belongs to this plan."""
         return full if self.full else smoke
+
+    def count(self, smoke: int, full: int) -> int:
+        """Return how often a fault is met."""
+        return self.times or self.choose(smoke, full)
 
     def draw(self, name: str) -> random.Random:
         """Return random moments that are the same in every run."""
@@ -52,6 +62,3 @@ def staged(plan: Plan, order: Order, row: Row, **options: object) -> Iterator[St
 def seconds_since(start_s: float) -> float:
     """Return elapsed seconds."""
     return time.monotonic() - start_s
-
-
-ORDERS: Sequence[Order] = ("strict", "live")

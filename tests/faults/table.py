@@ -11,14 +11,17 @@ from tests.faults.judge import Verdict, p95
 
 HEAD = (
     "| fault | order | count | events | lost | duplicated after id | differing bytes | holes | states differing "
-    "| recomputed | sent again | longest gap s | recovery p95 s | took s | |\n"
-    "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|"
+    "| recomputed | sent again | longest gap s | recovery p95 s | took s | load | |\n"
+    "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|"
 )
 
 
 @dataclass
 class Row:
-    """One fault as it was met: what came of it, and how long things took. `broken` are reasons besides the verdict."""
+    """One fault as it was met: what came of it, and how long things took.
+
+    `load` is the machine's at the end; `broken` are reasons besides the verdict.
+    """
 
     fault: str
     order: str
@@ -28,6 +31,7 @@ class Row:
     recoveries_s: list[float] = field(default_factory=list)
     sent_again: int = 0
     seconds: float = 0.0
+    load: float = 0.0
     more: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -46,7 +50,8 @@ class Row:
         cells = [
             self.fault, self.order, self.count, f"{v.events:,}", v.lost, v.duplicated, v.differing, v.holes, v.states,
             "all" if self.order == "strict" else f"{v.recomputed:,}", f"{self.sent_again:,}",
-            _seconds(self.gap_s), _seconds(p95(self.recoveries_s)), f"{self.seconds:.0f}", said.replace("|", "/"),
+            _seconds(self.gap_s), _seconds(p95(self.recoveries_s)), f"{self.seconds:.0f}", f"{self.load:.0f}",
+            said.replace("|", "/"),
         ]  # fmt: skip
         return "| " + " | ".join(map(str, cells)) + " |"
 
@@ -61,7 +66,8 @@ class Row:
             "repeats": v.repeats, "stale_epochs": v.stale, "sent_again": self.sent_again,
             "longest_gap_s": None if math.isnan(self.gap_s) else round(self.gap_s, 1),
             "recovery_p95_s": round(p95(self.recoveries_s), 1) if self.recoveries_s else None,
-            "seconds": round(self.seconds, 1), "notes": [*self.broken, *v.notes, *self.more],
+            "seconds": round(self.seconds, 1),
+            "load": round(self.load, 1), "notes": [*self.broken, *v.notes, *self.more],
         }  # fmt: skip
 
 
@@ -74,9 +80,24 @@ def table(rows: list[Row]) -> str:
     return "\n".join([HEAD, *(row.line() for row in rows)])
 
 
-def keep(document: Path, name: str, text: str) -> None:
-    """Put text between the markers of its name; raises ValueError if the document has none."""
+def keep(document: Path, name: str, rows: list[Row]) -> None:
+    """Put rows between the markers of a name, in place of those of the same fault and order; the others stay.
+
+    Raises ValueError if the document has no such markers.
+    """
     old = document.read_text()
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     head, tail = old.index(begin) + len(begin), old.index(end)
+    lines = {_place(line): line for line in old[head:tail].splitlines() if line.startswith("| F")}
+    lines |= {_place(line): line for line in (row.line() for row in rows)}
+    text = "\n".join([HEAD, *(lines[place] for place in sorted(lines))])
     document.write_text(f"{old[:head]}\n{text}\n{old[tail:]}")
+
+
+def _place(line: str) -> tuple[int, str, bool, str]:
+    """Return what rows are sorted by: number and name of the fault, strict order first, and the rest of what it is.
+
+    Rows of a broker that is away differ in their seconds alone, and stand beside each other.
+    """
+    fault, order, count = (cell.strip() for cell in line.split("|")[1:4])
+    return int(fault[1:].split()[0]), fault, order != "strict", count if fault.endswith("down") else ""

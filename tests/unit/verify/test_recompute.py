@@ -17,6 +17,7 @@ from monitor.verify.claim import differences, given_claim, read_claim
 from monitor.verify.recompute import (
     ORDERS,
     Stamped,
+    Tried,
     by_arrival,
     by_event_time,
     change_of_regime,
@@ -24,7 +25,7 @@ from monitor.verify.recompute import (
     in_sequence,
 )
 from schemas.ids import canonical
-from schemas.records import AccountEvent, AccountState, Funding, Heartbeat, Input, Position, Trade, Transfer
+from schemas.records import AccountEvent, AccountState, Funding, Heartbeat, Input, Position, PriceTick, Trade, Transfer
 from schemas.topics import MARKET_TOPICS, REGIMES, TICKS
 from tests.engine_market import SPOT_USD, START_US, Log, both, opening, random_market
 
@@ -32,6 +33,7 @@ ACCOUNTS = ("a", "b", "c", "d")
 PARTITION_OF = {name: number % 2 for number, name in enumerate(ACCOUNTS)}
 MARKET = {topic.name for topic in MARKET_TOPICS}
 Said = dict[str, dict[int, AccountEvent]]
+ARRIVAL, EVENT_TIME = Tried(by_arrival), Tried(by_event_time)
 
 
 @cache
@@ -140,7 +142,7 @@ def test_every_event_of_a_live_worker_is_computed_again(seed: int) -> None:
         records = by_topic(items, partition)
         for sequence, event in by_sequence.items():
             before = [by_sequence[number] for number in range(1, sequence)]
-            body = from_topics(event, before, records, by_arrival, partition, 2)
+            body = from_topics(event, before, records, ARRIVAL, partition, 2)
             assert body == canonical(event), differences(canonical(event), body or b"{}")
             checked += 1
     assert checked >= 5
@@ -194,8 +196,65 @@ def test_states_of_accounts_tell_the_order_that_topics_do_not(seed: int) -> None
             from_topics(event, before, records, order, partition, 2, known) == canonical(event)
             for order in ORDERS.values()
         )
-        alone += from_topics(event, before, records, by_event_time, partition, 2) == canonical(event)
+        alone += from_topics(event, before, records, EVENT_TIME, partition, 2) == canonical(event)
     assert alone < len(events)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_first_event_says_when_its_last_record_was_applied(early: bool) -> None:
+    """Within one flush: a fill that came between two prices, against event time and arrival, is put where it was."""
+    log = Log(partition_of=PARTITION_OF)
+    begin = [*opening(), transfer("a", "open", 28_000.0, START_US), trade("a", "open", 1.0, START_US)]
+    prices = [
+        tick
+        for second, factor in ((1, 1.0), (2, 0.998), (3, 0.996), (4, 0.99), (5, 0.95), (6, 0.9), (7, 0.87))
+        for tick in both("BTC", round(SPOT_USD["BTC"] * factor, 1), START_US + second * 1_000_000)
+    ]
+    late = trade("a", "late", 0.05, START_US + 500_000)
+    # In the middle of the two sources' ticks of one moment, or behind both.
+    at = next(k for k, tick in enumerate(prices) if tick.event_time_us == START_US + 3_000_000) + (1 if early else 2)
+    items = [log(record) for record in (*begin, *prices[:at], late, *prices[at:])]
+    events = said(run(items))["a"]
+    first = events[1]
+    assert first.attribution_base is not None
+    assert (first.attribution_base.sequence, first.attribution_base.event_time_us) == (0, START_US + 3_000_000)
+    # Arrival says nothing: all of a topic came at once, the account's before the prices.
+    records = {
+        topic: [Stamped(one.source, int(topic in MARKET)) for one in ones]
+        for topic, ones in by_topic(items, PARTITION_OF["a"]).items()
+    }
+    bodies = [from_topics(first, [], records, tried, 0, 2) for tried in ORDERS.values()]
+    assert canonical(first) in bodies
+    base = msgspec.structs.replace(first.attribution_base, event_time_us=START_US + 5_000_000)
+    forged = msgspec.structs.replace(first, attribution_base=base)
+    assert canonical(forged) not in [from_topics(forged, [], records, tried, 0, 2) for tried in ORDERS.values()]
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_timer_says_when_the_record_was_applied_that_began_it(early: bool) -> None:
+    """Within one flush: a deposit that ends a call, put against event time and arrival, is put where it was."""
+    log = Log(partition_of=PARTITION_OF)
+    begin = [*opening(), transfer("a", "open", 20_000.0, START_US), trade("a", "open", 1.0, START_US)]
+    prices = [
+        tick
+        for second in range(1, 200)
+        for tick in both("BTC", round(SPOT_USD["BTC"] * (0.97 + 1e-5 * second), 1), START_US + second * 1_000_000)
+    ]
+    paid = transfer("a", "paid", 9_000.0, START_US + 20_500_000)
+    at = next(k for k, tick in enumerate(prices) if tick.event_time_us == START_US + 25_000_000) + (1 if early else 2)
+    items = [log(record) for record in (*begin, *prices[:at], paid, *prices[at:])]
+    events = said(run(items))["a"]
+    last = events[max(events)]
+    assert last.cause.topic == "timer"
+    assert last.kind == "resolved"
+    records = {
+        topic: [Stamped(one.source, int(topic in MARKET)) for one in ones]
+        for topic, ones in by_topic(items, PARTITION_OF["a"]).items()
+    }
+    before = [events[number] for number in range(1, last.sequence)]
+    bodies = {name: from_topics(last, before, records, tried, 0, 2) for name, tried in ORDERS.items()}
+    assert canonical(last) in bodies.values()
+    assert canonical(last) not in [body for name, body in bodies.items() if not name.startswith("timers")]
 
 
 def test_a_path_of_another_run_is_left_out() -> None:
@@ -207,7 +266,7 @@ def test_a_path_of_another_run_is_left_out() -> None:
     event, before = by_sequence[last], [by_sequence[number] for number in range(1, last)]
     draw = random.Random(1)
     forged = [{TICKS.name: (draw.randrange(10**6), 0), "risk.trades.v1": (10**6, 0)} for _ in range(50)]
-    body = from_topics(event, before, by_topic(items, partition), by_event_time, partition, 2, forged)
+    body = from_topics(event, before, by_topic(items, partition), EVENT_TIME, partition, 2, forged)
     assert body == canonical(event)
 
 
@@ -220,20 +279,26 @@ def test_what_waited_is_computed_again_in_the_order_of_events() -> None:
     last = max(by_sequence)
     before = [by_sequence[number] for number in range(1, last)]
     records = by_topic(items, partition)
-    assert from_topics(by_sequence[last], before, records, by_event_time, partition, 2) == canonical(by_sequence[last])
+    assert from_topics(by_sequence[last], before, records, EVENT_TIME, partition, 2) == canonical(by_sequence[last])
 
 
-def test_an_event_of_an_overload_is_computed_again() -> None:
-    """An event that stands for records without an evaluation of their own comes out with their number."""
+@pytest.mark.parametrize("repeats", [0, 3])
+def test_an_event_of_an_overload_is_computed_again(repeats: int) -> None:
+    """An event that stands for records without an evaluation of their own comes out with their number.
+
+    Ticks that repeat a price move nobody and are not among that number.
+    """
     checked = 0
     for seed in range(2):
-        items = sources(seed)
-        events = said(run(items, batch=40, conflate=True))
+        log = Log(partition_of=PARTITION_OF)
+        records = (record for record in swinging(seed) for _ in range(1 + repeats * isinstance(record, PriceTick)))
+        items = [log(record) for record in records]
+        events = said(run(items, batch=40 * (1 + repeats), conflate=True))
         for account, by_sequence in events.items():
             partition = PARTITION_OF[account]
             first = by_sequence[1]
             if first.conflated_records:
-                body = from_topics(first, [], by_topic(items, partition), by_arrival, partition, 2)
+                body = from_topics(first, [], by_topic(items, partition), ARRIVAL, partition, 2)
                 assert body == canonical(first), differences(canonical(first), body or b"{}")
                 checked += 1
     assert checked >= 2
@@ -250,7 +315,7 @@ def test_a_changed_field_is_the_difference(field: str, value: object) -> None:
     account, by_sequence = max(events.items(), key=lambda one: len(one[1]))
     true = canonical(by_sequence[1])
     forged = msgspec.structs.replace(by_sequence[1], **{field: value})
-    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), by_arrival, PARTITION_OF[account], 2)
+    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), ARRIVAL, PARTITION_OF[account], 2)
     assert body == true
     assert [one.field for one in differences(canonical(forged), true)] == [field]
 
@@ -265,7 +330,7 @@ def test_a_changed_position_gives_another_event_or_none() -> None:
     )  # fmt: skip
     offset, index = event.positions[TICKS.name]
     forged = msgspec.structs.replace(event, positions={**event.positions, TICKS.name: (offset - 1, index)})
-    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), by_arrival, PARTITION_OF[account], 2)
+    body = from_topics(forged, [], by_topic(items, PARTITION_OF[account]), ARRIVAL, PARTITION_OF[account], 2)
     assert body != canonical(forged)
 
 
