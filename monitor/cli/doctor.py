@@ -23,6 +23,8 @@ COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 def command(settings: Settings, *, cold: bool, role: str | None, as_json: bool) -> int:
     """Check versions, CPU, compiled kernels, memory, disk, clock and broker, and what protects the way to it.
 
+    On a broker that is named: also topics, workers, and how old the last tick is.
+
     Times kernels against themselves without vectors: a numba or LLVM that does not vectorise here is a failure. Exit
     code 0 if nothing fails (warnings are no failures), 3 if all that fails is the broker at BROKER_URL, else 1.
     """

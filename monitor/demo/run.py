@@ -59,7 +59,7 @@ async def run(options: DemoOptions, console: Console) -> ExitCode:
         async with stage.prepared_topics(address, options.prefix, PARTITIONS, keep=options.keep_topics):
             starting = asyncio.create_task(asyncio.to_thread(_sources, options))
             async with stage.worker(address, options.prefix, PARTITIONS, session_timeout_s) as process:
-                console.print("worker: ready", highlight=False)
+                console.print(f"worker: ready, while this runs its desk page is at {process.page}", highlight=False)
                 sources, opened = await starting
                 console.print(f"market: {', '.join(s.name for s in sources)}; {opened}", highlight=False)
                 tally, published, seconds = await _play(options, address, sources, process, console, checked)

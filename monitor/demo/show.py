@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -14,21 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.demo.tally import Tally
+from monitor.watching.tables import clock, event_line, events_table
 from schemas.records import AccountEvent
 
 PLAIN_EVENTS = 40  # lines for single events where there is no terminal; the summary counts them all
 PLAIN_EVERY_S = 5.0
 KINDS = ("warning", "margin_call", "liquidation", "bankrupt", "recovered", "resolved", "data_hold")
 STATUSES = ("healthy", "warning", "margin_call", "liquidation", "recovered", "bankrupt")
-STYLES = {
-    "warning": "yellow",
-    "margin_call": "bold yellow",
-    "liquidation": "bold red",
-    "bankrupt": "bold white on red",
-    "recovered": "green",
-    "resolved": "green",
-    "data_hold": "magenta",
-}
 
 
 @dataclass(slots=True)
@@ -73,7 +63,7 @@ class Screen:
         """Show one event where there is no live table."""
         if self._live is None and self._plain_events < PLAIN_EVENTS:
             self._plain_events += 1
-            self.say(f"{clock(event.event_time_us)}  {event.kind:<12} {event.account:<14} {event.reason}")
+            self.say(event_line(event))
             if self._plain_events == PLAIN_EVENTS:
                 self.say("... further events are only counted")
 
@@ -93,23 +83,6 @@ class Screen:
 
     def _render(self) -> RenderableType:
         return Group(Text(self._status_line(), style="bold"), events_table(self.tally.recent, "latest events"))
-
-
-def events_table(events: Iterable[AccountEvent], title: str) -> Table:
-    """Return a table of events, one a line."""
-    table = Table(title=title, title_justify="left", expand=True)
-    for name in ("time", "event", "account"):
-        table.add_column(name, no_wrap=True)
-    for name in ("equity USD", "IM USD", "MM USD", "short USD"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("why", ratio=1)
-    for event in events:
-        table.add_row(
-            clock(event.event_time_us), Text(event.kind, style=STYLES[event.kind]), event.account,
-            f"{event.equity_usd:,.0f}", f"{event.im_requirement_usd:,.0f}", f"{event.mm_requirement_usd:,.0f}",
-            f"{event.shortfall_usd:,.0f}", event.reason,
-        )  # fmt: skip
-    return table
 
 
 def summary(console: Console, tally: Tally, facts: dict[str, str], share: dict[str, float]) -> None:
@@ -134,10 +107,3 @@ def summary(console: Console, tally: Tally, facts: dict[str, str], share: dict[s
     counts.add_row("holes in sequences", str(tally.holes))
     console.print(counts)
     console.print(events_table((tally.first[kind] for kind in KINDS if kind in tally.first), "first of each kind"))
-
-
-def clock(time_us: int) -> str:
-    """Return an event time as UTC clock time; a dash before any."""
-    if not time_us:
-        return "-"
-    return datetime.fromtimestamp(time_us * 1e-6, UTC).strftime("%H:%M:%S.%f")[:-5]

@@ -69,6 +69,7 @@ class WorkerProcess:
     log: Path
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     last_line: str = "it said nothing"
+    page: str = ""  # where its desk page is
 
     @property
     def exit_code(self) -> int | None:
@@ -98,7 +99,10 @@ class WorkerProcess:
     def _take(self, line: str) -> None:
         self.last_line = line or self.last_line
         with suppress(ValueError):
-            if json.loads(line).get("event") == "ready":
+            told = json.loads(line)
+            if told.get("event") == "health":
+                self.page = f"http://{told['host']}:{told['port']}/"
+            if told.get("event") == "ready":
                 self.ready.set()
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""All checks in the order of their dependence: what is installed, the machine, the kernels, the broker."""
+"""All checks in the order of their dependence: installation, machine, kernels, the broker, and what is on it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def checks(settings: Settings, *, cold: bool, role: str | None = None) -> tuple[
         yield from connection(settings)
         yield from rights(settings, role)
 
+    def on_the_broker() -> Iterator[Finding]:
+        from monitor.doctor.cluster import cluster  # noqa: PLC0415 (needs the Kafka client)
+
+        yield from cluster(settings)
+
     return (
         ("versions", lambda: iter((machine.versions(),))),
         ("cpu", lambda: iter((machine.cpu(machine.features()), machine.switches(os.environ), machine.cores()))),
@@ -46,6 +51,7 @@ def checks(settings: Settings, *, cold: bool, role: str | None = None) -> tuple[
         ("disk", lambda: machine.disks(settings.data_dir)),
         ("clock", lambda: iter((machine.clock(),))),
         ("broker", broker),
+        ("topics", on_the_broker),
     )
 
 
