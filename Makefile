@@ -7,7 +7,7 @@ PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: help setup demo test test-fast experiments prove simulate faults faults-full warm-up lint types format broker topics wheel lock audit clean
+.PHONY: help setup demo test test-fast experiments prove simulate faults faults-full warm-up docs lint types format broker topics wheel lock audit clean bot-demo clients
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -18,7 +18,13 @@ setup: ## Make .venv with pinned packages and fetch the broker; nothing to do th
 demo: setup ## Run the whole path live and show it [DATA=PATH for historical files]
 	$(BIN)/liqmon demo $(if $(DATA),--data "$(DATA)")
 
-test: warm-up ## Run all tests, those on a broker included [ARGS="-k name"]
+bot-demo: setup ## Have a liquidation bot bring a crash's accounts back, at a toy venue
+	$(BIN)/python -m examples.bot_demo $(ARGS)
+
+clients: ## Build the Go and TypeScript clients, where their tools are
+	clients/build.sh
+
+test: warm-up clients ## Run all tests, those on a broker included [ARGS="-k name"]
 	$(BIN)/python -m pytest $(PARALLEL) -m "not experiment" $(ARGS)
 
 experiments: warm-up ## Run the experiments on Faust that the worker's form rests on
@@ -31,7 +37,10 @@ prove: warm-up ## Prove on long streams that certificates change no event [RECOR
 	$(BIN)/python -m tests.equality $(if $(RECORDS),--records $(RECORDS)) $(if $(SEEDS),--seeds "$(SEEDS)")
 
 warm-up: setup ## Compile the kernels, so that no test waits for it
-	$(BIN)/python -c "from kernels import warmup; from monitor.models import warmup as models; warmup.warm_up(); models.warm_up()"
+	$(BIN)/liqmon warm-up >/dev/null
+
+docs: setup ## Build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 simulate: warm-up ## Run workers in simulation, with faults [SEEDS=10000 FIRST=0 RECORDS=2000]
 	$(BIN)/python -m tests.simulator $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
@@ -68,6 +77,8 @@ lock: ## Resolve requirements/*.txt again [UV=uv]
 		--python-version 3.11 --extra test --extra dev --extra embedded -o requirements/dev.txt
 	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
 		--python-version 3.11 -c requirements/dev.txt -o requirements/run.txt
+	$(or $(UV),uv) pip compile pyproject.toml -q --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 --extra alerts -c requirements/dev.txt -o requirements/alerts.txt
 
 audit: setup ## Check the lock, dated exceptions, and known vulnerabilities [ARGS=--offline-ok]
 	$(BIN)/python requirements/audit.py $(ARGS)

@@ -21,8 +21,12 @@ import click
 
 from benchmarks.compiled import compilers
 
-GROUPS = ("kernels", "sweep", "ticks", "ticks-models", "es", "models", "records", "answers", "ingest", "restore")
-OVER_A_BROKER = ("ingest", "restore")  # one process each: they take minutes, and have their own rounds
+GROUPS = (
+    "kernels", "sweep", "ticks", "ticks-models", "es", "models", "records", "answers", "replay", "ingest", "latency",
+    "restore", "page",
+)  # fmt: skip
+WITH_ACCOUNTS = ("ticks", "restore", "replay")
+OVER_A_BROKER = ("ingest", "latency", "restore", "page")  # one process each: they take minutes, with their own rounds
 PROCESSES = 3
 
 Figures = dict[str, float | bool]
@@ -86,7 +90,9 @@ def table(figures: Mapping[str, Any]) -> str:
 @click.option("--processes", type=click.IntRange(1), help="How many processes measure. [default: 3; over a broker 1]")
 @click.option("--here", is_flag=True, hidden=True, help="Measure in this process and print its figures.")
 @click.option(
-    "--accounts", type=click.IntRange(10), help="With ticks and restore: how many, for a quick run. [default: 100000]"
+    "--accounts",
+    type=click.IntRange(10),
+    help="With ticks, restore, replay: how many. [default: 100000; replay 1000]",
 )
 @click.option("--replay", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="With ticks: a recorded day's folder, replayed as well.")  # fmt: skip
@@ -95,8 +101,8 @@ def main(
 ) -> None:  # fmt: skip
     """Measure one group of figures, or several one after the other."""
     options = {name: value for name, value in (("accounts", accounts), ("replay", replay)) if value is not None}
-    if options and (len(groups) > 1 or groups[0] not in {"ticks", "restore"} or (replay and groups[0] != "ticks")):
-        raise click.UsageError("--accounts is an option of ticks and restore, --replay of ticks")
+    if options and (len(groups) > 1 or groups[0] not in WITH_ACCOUNTS or (replay and groups[0] != "ticks")):
+        raise click.UsageError("--accounts is an option of ticks, restore and replay, --replay of ticks")
     if here:
         for group in groups:
             click.echo(json.dumps(importlib.import_module(f"benchmarks.{group.replace('-', '_')}").measure(**options)))

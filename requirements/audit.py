@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-LOCKS = ("run.txt", "dev.txt")
+LOCKS = ("run.txt", "alerts.txt", "dev.txt")
 FOUND, UNREACHABLE = 1, 3
 # Long enough for a release of theirs, short enough to be looked at again.
 LONGEST_DAYS = 90

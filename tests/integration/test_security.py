@@ -10,6 +10,7 @@ import base64
 import itertools
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,12 +36,14 @@ from schemas.codec import encode, key_of
 from schemas.records import Input
 from schemas.signatures import SIGNATURE, Tampered, sign, verify
 from schemas.topics import ALL, LIQUIDATIONS, MARGIN_CALLS
+from tests.conftest import CLIENTS
 from tests.engine_market import TOPIC_OF
 from tests.integration.processes import LIQMON, assert_told, liqmon
 from tests.integration.secured import Secured, secured_kafka
 from tests.integration.worker.deployment import market
 from tests.integration.worker.support import Process, eventually, read_all
 from tests.support import ROOT
+from tests.unit.client.test_conformance import rebuilt
 
 pytestmark = [pytest.mark.broker, pytest.mark.local_broker]
 
@@ -149,6 +152,8 @@ def test_the_worst_is_denied(secured: Secured) -> None:
         "feed": ["Write risk.trades.v1", "Read risk.liquidations.v1", "Write risk.parameters.v1"],
         "books": ["Write market.ticks.v1", "Write risk.margin-calls.v1"],
         "worker": ["Write market.ticks.v1", "Write risk.trades.v1", "Read risk.dead-letters.v1"],
+        "solver": ["Write risk.awards.v1", "Write risk.intents.v1", "Read risk.trades.v1", "Write risk.advice.v1"],
+        "auction": ["Write risk.answers.v1", "Write risk.advice.v1", "Write risk.liquidations.v1"],
         "letters": ["Write risk.margin-calls.v1", "Write risk.account-states.v1"],
         "admin": ["Read risk.trades.v1", "Write risk.liquidations.v1"],
         "replay": ["Write risk.liquidations.v1", "Read app-state-changelog"],
@@ -312,6 +317,39 @@ def test_a_bot_goes_on_where_it_stopped(secured: Secured, worker: Process, keys:
     assert str(caught.value) in again
     assert not set(again) & set(everything_once)
     assert len({*again, *everything_once}) == sent
+
+
+def _printed(secured: Secured, keys: Path, command: list[str], flag: str) -> None:
+    """Have a client in another language read as the bot's user, and hold its ids against the topics."""
+    rebuilt()
+    said = [f"{flag}broker", secured.at("OUTSIDE"), f"{flag}prefix", OF.prefix, f"{flag}keys", str(keys)]
+    done = subprocess.run(
+        [*command, *said, f"{flag}until-end", f"{flag}replay"], env=secured.environment("bot"), capture_output=True,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2_000:]
+    messages = [
+        message
+        for topic in (MARGIN_CALLS, LIQUIDATIONS)
+        for message in read_all(secured.plain, f"{OF.prefix}{topic.name}")
+    ]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["id"] for line in lines} == {message.headers["ce_id"].decode() for message in messages}
+    assert {line["signed_by"] for line in lines} == {"k2"}
+
+
+@pytest.mark.go_client
+def test_the_go_client_comes_over_tls(secured: Secured, worker: Process, keys: Path) -> None:
+    """With the variables of liqmon the Go client reads as the bot's user, with that role's rights alone."""
+    del worker
+    _printed(secured, keys, [str(CLIENTS / "go" / "bin" / "liqmon-events")], "-")
+
+
+@pytest.mark.typescript_client
+def test_the_typescript_client_comes_over_tls(secured: Secured, worker: Process, keys: Path) -> None:
+    """With the variables of liqmon the TypeScript client reads as the bot's user, with that role's rights alone."""
+    del worker
+    _printed(secured, keys, [str(shutil.which("node")), str(CLIENTS / "typescript" / "dist" / "events.js")], "--")
 
 
 def test_bots_of_a_group_share_the_accounts(secured: Secured, worker: Process, keys: Path) -> None:

@@ -58,6 +58,9 @@ def test_it_holds_the_three_packages_and_their_data(wheel: Path) -> None:
     contracts = {path.relative_to(ROOT).as_posix() for path in (ROOT / "schemas" / "json").rglob("*.json")}
     assert contracts
     assert contracts <= set(names)
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "monitor" / "web" / "static").iterdir()}
+    assert "monitor/web/static/index.html" in page
+    assert page <= set(names)
     assert [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".nbi", ".nbc"))] == []
 
 

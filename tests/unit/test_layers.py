@@ -28,6 +28,11 @@ OUTSIDE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__
 EXCEPTIONS = {
     "kernels/machine_code.py": {"pathlib"},  # the key of the machine code cache is a digest of the sources
     "kernels/_jit.py": {"time"},  # tells how long compilation took
+    "monitor/judgement/store.py": {"pathlib"},  # a run is a folder
+    "monitor/judgement/parts.py": {"multiprocessing"},  # accounts are shared out; figures do not depend on it
+    "monitor/judgement/report/beside.py": {"pathlib"},  # writes the report
+    "monitor/judgement/report/pictures.py": {"io", "datetime"},  # drawn into memory; times of the run as axes
+    "monitor/judgement/report/tables.py": {"datetime"},  # times of the run as texts
     "kernels/warmup.py": {"time"},  # tells how long first calls took
 }
 
@@ -63,6 +68,20 @@ FLOORS = [
         "monitor/liquidation",
         ("kernels", "schemas", "monitor.models", "monitor.engine", "monitor.answers", "monitor.liquidation"),
         frozenset({"numpy", "msgspec"}),
+    ),
+    Floor(
+        "monitor/judgement",
+        (
+            "kernels",
+            "schemas",
+            "monitor.models",
+            "monitor.engine",
+            "monitor.answers",
+            "monitor.replay",
+            "monitor.errors",
+            "monitor.judgement",
+        ),
+        frozenset({"numpy", "msgspec", "scipy", "matplotlib", "pyarrow"}),
     ),
     # Bots load it: what connects, and what reads records.
     Floor(
