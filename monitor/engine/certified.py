@@ -42,7 +42,7 @@ SAMPLE = 64  # of more accounts that left their boxes at once so many are looked
 CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
 RENEWED, RENEWED_SHARE = 10, 500  # accounts, and 1 in so many, that are certified beside a sweep
 LOOKED = 32  # accounts that are looked at for each of these
-LEAST_HELD = 1_000  # segments of a group: with fewer a sweep costs about what a certificate does
+LEAST_HELD = 40_000  # segments of a group: with fewer a recorded day took longer than with sweeps alone
 
 
 @dataclass(slots=True)
