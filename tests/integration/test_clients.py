@@ -84,8 +84,10 @@ def test_the_bot_brings_accounts_back_and_everybody_agrees(played: Played) -> No
     assert len(found.acted) >= 2, log
     assert not found.still
     assert not found.differing
+    events = [msgspec.json.decode(one.value or b"", type=AccountEvent) for one in played.read(LIQUIDATIONS.name)]
+    called = {event.account: event for event in events if event.kind == "liquidation"}
     for name in found.acted:
-        before, after = found.before[name], found.after[name]
+        before, after = called[name], found.after[name]
         assert before.equity_usd <= before.mm_requirement_usd
         assert after.equity_usd > after.mm_requirement_usd
         assert after.status not in {"liquidation", "bankrupt"}
