@@ -28,7 +28,6 @@ from tests.faults.cluster import Cluster
 from tests.faults.crew import Broken, Crew
 from tests.faults.evidence import Evidence
 from tests.faults.feed import Feed, Order, P
-from tests.faults.judge import Verdict
 from tests.faults.table import Row
 from tests.integration.worker.deployment import market
 from tests.integration.worker.support import Kafka, Process
@@ -188,17 +187,10 @@ class Stage:
             verdict.add(judge.positions(held, self.feed.trades))
             kept = judge.in_force(found.said)[0]
             again = evidence.recompute_some(self.cluster.address, self.prefix, kept, self.recompute_steps)
-            verdict.add(self._but_for_overload(asyncio.run(again)))
+            verdict.add(asyncio.run(again))
         self._judge_letters()
         self._judge_bot(found)
         return found
-
-    def _but_for_overload(self, again: Verdict) -> Verdict:
-        """Tell, and do not judge, what does not recompute if a worker was overloaded: topics do not say when it was."""
-        if again.refuted and any(one.said("overload") for one in (*self.crew.ended, *self.crew.members)):
-            self.row.more.append(f"workers were overloaded, and {again.refuted} events do not recompute")
-            again.refuted, again.notes = 0, []
-        return again
 
     def _judge_letters(self) -> None:
         name = f"{self.prefix}{DEAD_LETTERS.name}"
