@@ -13,7 +13,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import math
 import os
 import secrets
 import sys
@@ -50,8 +49,9 @@ from monitor.worker.options import WorkerOptions
 from schemas.records import AccountState
 
 PARTITIONS = 4
-CALM_S = 180  # of market time after the crash
-DONE_S = 60.0  # for the bot to finish after the market's end
+CALM_S = 3_600  # of market time after the crash, at most: it ends once nobody is in liquidation
+DONE_S = 120.0  # for the bot to finish once the worker has all of the crash
+QUIET_S = 3.0  # without anybody in liquidation, and then it is over
 FIRST_KILL = 2  # actions that the bot has begun when it is killed for the first time
 DUST = 1e-9
 
@@ -93,10 +93,16 @@ class Bot:
     async def kill(self) -> None:
         """End it as a crash would, and start it again."""
         assert self.process is not None  # narrows the type
-        self.process.kill()
-        await self.process.wait()
+        process, self.process = self.process, None
+        process.kill()
+        await process.wait()
         self.kills += 1
         await self.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, other than to be started again."""
+        return self.process is not None and self.process.returncode is not None
 
     async def stop(self) -> int:
         """End it in an orderly way; return its exit code, and keep the counts that it told."""
@@ -208,15 +214,14 @@ async def _play(
         async with _watching(view, breached):
             console.print(f"venue: {venue_url}; bot: started; market: {market.name}", highlight=False)
             playing = asyncio.create_task(publish(Merged(sources), address, prefix=options.prefix, speed=options.speed))
-            until_s: float | None = None
-            while not playing.done() or (_busy(bot, view) and time.monotonic() < (until_s or math.inf)):
-                if playing.done() and until_s is None:
-                    until_s = time.monotonic() + DONE_S
-                await asyncio.sleep(0.2)
-                if bot.kills < options.kills and _begun(journal) >= FIRST_KILL * (bot.kills + 1):
-                    await bot.kill()
-                worker.check()
-            await playing
+            async with _killing(bot, journal, options.kills):
+                while not market.begun and not playing.done():
+                    worker.check()
+                    await asyncio.sleep(0.2)
+                await drain.wait(worker)
+                await _brought_back(bot, view, worker)
+                market.done = True
+                await playing
         code = await bot.stop()
         await drain.wait(worker)
         after = await _settled(view)
@@ -280,14 +285,37 @@ async def _watching(view: StateView, breached: dict[str, AccountState]) -> Async
         await asyncio.gather(task, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def _killing(bot: Bot, journal: Path, kills: int) -> AsyncIterator[None]:
+    """Kill the bot each time that it has begun some actions more, until it was killed often enough."""
+    over = asyncio.Event()
+
+    async def look() -> None:
+        while bot.kills < kills and not over.is_set():
+            await asyncio.sleep(0.2)
+            if _begun(journal) >= FIRST_KILL * (bot.kills + 1):
+                await bot.kill()
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        over.set()  # not cancelled: a bot that was killed is started again
+        await task
+
+
+async def _brought_back(bot: Bot, view: StateView, worker: stage.WorkerProcess) -> None:
+    """Return once nobody has been in liquidation for a while, the bot has ended, or it has had its time."""
+    started_s = quiet_s = time.monotonic()
+    while not bot.ended and (now_s := time.monotonic()) < min(quiet_s + QUIET_S, started_s + DONE_S):
+        if any(state.status == "liquidation" for state in view.all()):
+            quiet_s = now_s
+        worker.check()
+        await asyncio.sleep(0.2)
+
+
 def _begun(journal: Path) -> int:
     return journal.read_bytes().count(b'"type":"intent"') if journal.exists() else 0
-
-
-def _busy(bot: Bot, view: StateView) -> bool:
-    """Whether somebody is still in liquidation, and the bot there to help."""
-    there = bot.process is not None and bot.process.returncode is None
-    return there and any(state.status == "liquidation" for state in view.all())
 
 
 async def _settled(view: StateView) -> dict[str, AccountState]:

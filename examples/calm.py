@@ -1,4 +1,4 @@
-"""A market that stands still after its end: the last prices go on, so that whoever is late can still act."""
+"""A market that stands still after its end: the last prices go on until all is done: whoever is late can still act."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ Lasting = PriceTick | Funding | ExpiryVolatility
 
 @dataclass(slots=True)
 class Calm:
-    """A source, and after it some seconds in which every feed repeats its last record once a second."""
+    """A source, and after it seconds in which every feed repeats its last record once, until `done` or too many."""
 
     source: Source
     seconds: int
+    """At most."""
+    begun: bool = False
+    """The source is at its end."""
+    done: bool = False
+    """To be set by whoever waits for something: no second follows."""
     leads: bool = True
     report: Report = field(init=False)
     fraction: float = 0.0
@@ -33,7 +38,7 @@ class Calm:
     @property
     def name(self) -> str:
         """What it was made from."""
-        return f"{self.source.name} and {self.seconds} s of calm"
+        return f"{self.source.name}, and calm after it"
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -50,7 +55,10 @@ class Calm:
             self.fraction = self.source.fraction
             yield at_us, record
         self.report = self.source.report
+        self.begun = True
         for second in range(1, self.seconds + 1):
+            if self.done:
+                return
             now_us = at_us + second * SECOND_US
             for record in last.values():
                 if isinstance(record, PriceTick) or second % 60 == 1:
