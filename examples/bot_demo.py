@@ -51,7 +51,7 @@ from schemas.records import AccountState
 PARTITIONS = 4
 CALM_S = 3_600  # of market time after the crash, at most: it ends once nobody is in liquidation
 DONE_S = 120.0  # for the bot to finish once the worker has all of the crash
-QUIET_S = 3.0  # without anybody in liquidation, and then it is over
+SETTLED_S = 3.0  # without a new state, or this long: others come all the time
 FIRST_KILL = 2  # actions that the bot has begun when it is killed for the first time
 DUST = 1e-9
 
@@ -218,10 +218,10 @@ async def _play(
                 while not market.begun and not playing.done():
                     worker.check()
                     await asyncio.sleep(0.2)
-                await drain.wait(worker)
-                await _brought_back(bot, view, worker)
+                await _brought_back(bot, view, drain, worker)
                 market.done = True
                 await playing
+                await _brought_back(bot, view, drain, worker)
         code = await bot.stop()
         await drain.wait(worker)
         after = await _settled(view)
@@ -304,13 +304,13 @@ async def _killing(bot: Bot, journal: Path, kills: int) -> AsyncIterator[None]:
         await task
 
 
-async def _brought_back(bot: Bot, view: StateView, worker: stage.WorkerProcess) -> None:
-    """Return once nobody has been in liquidation for a while, the bot has ended, or it has had its time."""
-    started_s = quiet_s = time.monotonic()
-    while not bot.ended and (now_s := time.monotonic()) < min(quiet_s + QUIET_S, started_s + DONE_S):
-        if any(state.status == "liquidation" for state in view.all()):
-            quiet_s = now_s
-        worker.check()
+async def _brought_back(bot: Bot, view: StateView, drain: Drain, worker: stage.WorkerProcess) -> None:
+    """Return once the worker has caught up and nobody is in liquidation, the bot has ended, or it has had its time."""
+    started_s = time.monotonic()
+    while not bot.ended and time.monotonic() < started_s + DONE_S:
+        await drain.wait(worker)  # of what is there now: trades come, and the market goes on
+        if not any(state.status == "liquidation" for state in (await _settled(view)).values()):
+            return
         await asyncio.sleep(0.2)
 
 
@@ -319,9 +319,9 @@ def _begun(journal: Path) -> int:
 
 
 async def _settled(view: StateView) -> dict[str, AccountState]:
-    """Return all states once none has come for a second."""
-    before = -1
-    while before != (before := sum(view.counts.values())):  # noqa: ASYNC110 (a view tells nobody)
+    """Return all states once none has come for a second, or after some."""
+    before, until_s = -1, time.monotonic() + SETTLED_S
+    while before != (before := sum(view.counts.values())) and time.monotonic() < until_s:  # noqa: ASYNC110 (a view tells nobody)
         await asyncio.sleep(1.0)
     return {state.account: state for state in view.all()}
 

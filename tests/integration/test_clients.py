@@ -64,7 +64,7 @@ class Played:
 def played(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """A crash with one worker, a venue, and a bot that is killed once while it works."""
     folder, prefix = tmp_path_factory.mktemp("bot"), f"clients{os.getpid()}."
-    options = Options(broker=kafka, accounts=200, kills=1, speed=10.0, prefix=prefix, keep_topics=True, folder=folder)
+    options = Options(broker=kafka, accounts=200, kills=1, speed=6.0, prefix=prefix, keep_topics=True, folder=folder)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("LIQBOT_")]:
             patch.delenv(name)
