@@ -29,6 +29,7 @@ UPPER_EQUITY, UPPER_REQUIREMENT, LOWER_EQUITY, LOWER_REQUIREMENT = range(4)
 CONSTRAINTS = 4
 
 HEALTHY, WARNING, MARGIN_CALL, LIQUIDATION, BANKRUPT, RECOVERED = range(6)
+ANY = -1  # a state of which nothing is known: all ratios matter
 
 # Of the distance to a threshold: the engine's slack of 4e-9 and the gap of a solve, both relative to M, with room.
 OF_REQUIREMENT = 1e-8

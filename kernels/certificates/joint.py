@@ -54,6 +54,7 @@ NOW_FIELDS = SINCE + CLASSES
 
 FRESH = 0.05  # of the room at the certification: with less an account is looked at from nothing
 OF_DRIFT, OF_CORRELATION = 0.15, 0.03  # shares of the room that are kept for them at a split
+OF_DRIFT_AGAIN = 0.5  # that for drift where it was drift, and not a price, that left the box
 ROUNDS = 5
 NOWHERE = -1.0  # radius of a segment without a certificate
 
@@ -217,6 +218,22 @@ def _provide(
             boxes[s, LIMIT + k] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
 
 
+@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
+def _of_drift(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats) -> float:
+    """Return the share of the room that is kept for drift at a split: more of it where drift asked for the split.
+
+    Any share is sound. Volatilities move again and again while prices stand still, and the other way round.
+    """
+    for u in range(size):
+        s = segments[u]
+        c = page_column[s // PAGE]
+        if boxes[s, LOW] <= boxes[s, HIGH]:
+            for k in range(CLASSES):
+                if now[c, DRIFT + k] > boxes[s, LIMIT + k]:
+                    return OF_DRIFT_AGAIN
+    return OF_DRIFT
+
+
 @kernel("f8, f8, f8, f8[::1]")
 def _lasts(changed: float, room: float, other: float, cover: Floats) -> bool:
     """Return whether enough of the room of both constraints is left."""
@@ -256,19 +273,20 @@ def review(
     other = cover[LOWER_FIXED] + sums[1] - sums[2]
     if not _lasts(changed, room, other, cover):
         return False
+    share = _of_drift(size, segments, now, page_column, boxes)
     for u in range(size):
         boxes[segments[u], LOW], boxes[segments[u], HIGH] = -math.inf, math.inf
     drift, limit = math.inf, cover[LOWER_LIMIT]
     if cover[UPPER_FULL] > 0.0:
-        drift = OF_DRIFT * room
+        drift = share * room
         kept = OF_CORRELATION * room if correlated else 0.0
         if correlated:
             tolerated = correlation.upper_tolerance(hedge, cover[NORM], stress[of], kept / cover[UPPER_WEIGHT])
             limit = min(limit, changed + tolerated)
         _narrow(size, segments, x, upper, UPPER_AT, False, room - drift - kept, curves, boxes, budget)
     if cover[LOWER_FULL] > 0.0:
-        drift = min(drift, OF_DRIFT * other)
-        _narrow(size, segments, x, lower, LOWER_AT, True, other * (1.0 - OF_DRIFT), curves, boxes, budget)
+        drift = min(drift, share * other)
+        _narrow(size, segments, x, lower, LOWER_AT, True, other * (1.0 - share), curves, boxes, budget)
     cover[CORRELATION_LIMIT] = limit
     more = drift / sums[3] if sums[3] > 0.0 else math.inf
     _provide(size, segments, more, now, page_column, curves, boxes)

@@ -207,9 +207,15 @@ def _is_certifiable(
     row: int, shorts: Shorts, status: int, equity: float, requirement: float, found: int,
     ratio: Floats, multiplier: Floats,
 ) -> bool:  # fmt: skip
-    """Return whether numbers alone decide an account's bits, and write the multipliers that hold them."""
-    if shorts[row, HELD] > 0 or shorts[row, TRAITS] & DEGRADED or found != SOLVED:
+    """Return whether numbers alone decide an account's bits, and write the multipliers that hold them.
+
+    Of doubtful data they decide all but one bit, which stays until the data are good; all six ratios are watched then,
+    for what a state does with the bits depends on it, but of a healthy account, which does nothing in any case.
+    """
+    if shorts[row, TRAITS] & DEGRADED or found != SOLVED:
         return False
+    if shorts[row, HELD] > 0 and status != conditions.HEALTHY:
+        status = conditions.ANY
     watched = np.empty(THRESHOLDS)
     count = conditions.watched(status, ratio, watched)
     stands: bool = conditions.constraints(equity, requirement, watched[:count], multiplier[: conditions.CONSTRAINTS])

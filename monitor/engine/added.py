@@ -15,7 +15,7 @@ import numpy as np
 from kernels.certificates import added
 from kernels.netted_accounts import PAGE
 from monitor.engine import certified
-from monitor.engine.certified import STATUS
+from monitor.engine.certificate_groups import STATUS
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.swept import rows_of
 

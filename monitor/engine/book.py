@@ -14,7 +14,8 @@ from kernels import accounts as kernel
 from kernels.certificates import joint
 from monitor.engine.added import Added
 from monitor.engine.bounded import Bounded
-from monitor.engine.certified import Certificates, Work
+from monitor.engine.certificate_groups import Work, state_of
+from monitor.engine.certified import Certificates
 from monitor.engine.column import Column, Results, is_plain, is_swept
 from monitor.engine.contributions import (
     added_risk,
@@ -26,6 +27,7 @@ from monitor.engine.contributions import (
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
+from monitor.engine.grounds import Share
 from monitor.engine.ledger import DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
 from monitor.engine.portfolio import stale_funding
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
-    from monitor.engine.sums import Sums
     from monitor.models.margin import Margin
     from schemas.records import Instrument, NettingParameters, ParameterSet, StatusParameters
 
@@ -119,11 +120,11 @@ class Book:
 
     def take_record(
         self, account: Account, market: Market, instrument: Instrument | None, assets: Iterable[str]
-    ) -> Taken | None:
-        """Take what a record changed, the position in `instrument` and balances of `assets`, and evaluate the account.
+    ) -> int | None:
+        """Take what a record changed: the position in `instrument` and balances of `assets`; return the account's row.
 
-        Does what `set_account` does, and returns what `taken` does. Returns None if those have to be called: for an
-        account that is new, computed by itself, or degraded.
+        With `evaluate_rows`, which has to follow before anything is asked of the account, it does what `set_account`
+        does. Returns None if that has to be called: for an account that is new, computed by itself, or degraded.
         """
         row = self._row_of.get(account.config.account)
         if row is None or row in self._modelled:
@@ -132,19 +133,46 @@ class Book:
         if sums is None:
             return None
         f = self._figures
-        netted = f.traits[row] & kernel.NETTED
         f.cash[row] = sums.cash_usd(account)
-        f.traits[row] = netted | (kernel.HAS_POSITIONS if account.holdings else 0)
-        f.norm[row] = 0.0
-        self._take_places(row, sums, market, netted=bool(netted))
-        self._judge_one(row, account, netted=bool(netted))
-        return self._taken(row)
+        f.traits[row] = f.traits[row] & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
+        return row
 
-    def _take_places(self, row: int, sums: Sums, market: Market, *, netted: bool) -> None:
+    def evaluate_rows(self, rows: list[int], market: Market) -> list[Taken]:
+        """Evaluate accounts, each given once, after `take_record`; return what `taken` does of each."""
+        together = rows if len(rows) > 1 else []
+        if together:
+            traits = self._figures.traits[rows]
+            together = [row for row, trait in zip(rows, traits.tolist(), strict=True) if trait & kernel.NETTED]
+        found = dict(zip(together, self._evaluate_together(together, market), strict=True)) if together else {}
+        for row in rows:
+            if row not in found:
+                netted = bool(self._figures.traits[row] & kernel.NETTED)
+                self._figures.norm[row] = 0.0
+                self._take_places(row, market, netted=netted)
+                self._judge_one(row, self._accounts[row], netted=netted)
+                found[row] = self._taken(row)
+        return [found[row] for row in rows]
+
+    def _evaluate_together(self, rows: list[int], market: Market) -> list[Taken]:
+        """Evaluate netted accounts in one solve."""
+        of = np.array(rows, dtype=np.int64)
+        self._register.take_places(of, market)
+        self._judged.begin()
+        if self._certificates is None:
+            im_usd = self._swept.solve(of, judging=True)
+        else:
+            states = np.array([state_of(self._accounts[row]) for row in rows], dtype=np.int64)
+            im_usd = self._certificates.set_accounts(of, states)
+        f = self._figures
+        mm_usd = self._netting.mm_factor[f.set_of[of]] * im_usd
+        figures = zip(rows, f.flags[of].tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True)
+        return [(flags, (kernel.totals(row, f.record, f.shorts)[0], im, mm)) for row, flags, im, mm in figures]
+
+    def _take_places(self, row: int, market: Market, *, netted: bool) -> None:
         """Take what the columns of an account say of it beside its positions."""
         f, seen_held = self._figures, self._segments.seen_held
         held = 0
-        for place, (slot, column) in enumerate(sums.columns):
+        for place, (slot, column) in enumerate(self._register.places(row)):
             have_priced(column, market, self._certificates, asleep=False)
             now = column.pricing.held
             seen_held[slot] = now
@@ -166,7 +194,7 @@ class Book:
         elif self._certificates is None:
             self._taken_im_usd = self._swept.solve(one, judging=True).item()
         else:
-            self._taken_im_usd = self._certificates.set_account(row, account.status)
+            self._taken_im_usd = self._certificates.set_account(row, state_of(account))
         return bool(self._judged.counts[0])
 
     def taken(self, name: str) -> Taken:
@@ -196,6 +224,11 @@ class Book:
             return marks, None
         return marks, self._netting.matrices_now(int(self._figures.set_of[row]))
 
+    def grounds_of(self, names: Sequence[str]) -> list[Share]:
+        """Return what `grounds` does of several accounts, none of which is computed by itself."""
+        shared = self._register.grounds_of(np.array([self._row_of[name] for name in names], dtype=np.int64))
+        return [Share(shared, number) for number in range(len(names))]
+
     def remove(self, name: str) -> None:
         """Forget an account."""
         row = self._row_of.get(name)
@@ -210,7 +243,7 @@ class Book:
         """Take notice of an account's status: its certificate is for the ways out of it."""
         row = self._row_of[account.name]
         if self._certificates is not None and self._swept.is_netted(row):
-            self._certificates.set_status(row, account.status)
+            self._certificates.set_state(row, state_of(account))
         elif self._certificates is not None:
             self._certificates.void(np.array([row], dtype=np.int64))
 
@@ -239,6 +272,11 @@ class Book:
     def is_swept(self, name: str) -> bool:
         """Whether the account is computed with all others at once, and not by itself."""
         return self._row_of[name] not in self._modelled
+
+    @property
+    def has_slow(self) -> bool:
+        """Whether any account is computed by itself, which takes milliseconds."""
+        return len(self._modelled) > 0
 
     # --- market ---------------------------------------------------------------------------------
 
@@ -286,6 +324,8 @@ class Book:
         if self._certificates is None or self._bounded is None or self._added is None:
             return columns, []
         columns = self._certificates.follow(columns, market, index_only=index_only)
+        if not columns:
+            return columns, []
         columns, left = self._bounded.follow(columns, market, index_only=index_only)
         return self._added.follow(columns, market, index_only=index_only), [left] if len(left) else []
 
@@ -387,6 +427,7 @@ class Book:
             self._bring(row)
         netted = [row for row in rows if f.traits[row] & kernel.NETTED]
         if self._certificates is not None and any(map(self._certificates.watches, netted)):
+            self._certificates.know(netted)
             return [self.figures(name) for name in names]
         solved = self._swept.solve(np.array(netted, dtype=np.int64), judging=False).tolist() if netted else []
         requirement_usd = dict(zip(netted, solved, strict=True))

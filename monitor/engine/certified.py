@@ -9,14 +9,14 @@ beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kernels.accounts import NETTED
 from kernels.certificates import conditions, joint, renew, watch
 from kernels.netted_accounts import shrinkage_by
+from monitor.engine.certificate_groups import Group, Work
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.followed import Followed
 from monitor.engine.netting import largest_change
@@ -28,52 +28,19 @@ if TYPE_CHECKING:
     from monitor.engine.column import Column
     from monitor.engine.market import Market
     from monitor.engine.swept import Swept
-    from schemas.records import Status
 
-STATUS: Final[dict[Status, int]] = {
-    "healthy": conditions.HEALTHY, "warning": conditions.WARNING, "margin_call": conditions.MARGIN_CALL,
-    "liquidation": conditions.LIQUIDATION, "bankrupt": conditions.BANKRUPT, "recovered": conditions.RECOVERED,
-}  # fmt: skip
+HELD_BIT = 7  # of the bits of conditions
 
 FEW = 16  # accounts that are evaluated one by one at a record; more of them are judged from tables
 GAP_SHARE = 50  # as many accounts to be judged at once, times this, as a group has segments are a gap: all are swept
-TRIED, TRIED_SHARE = 8, 100  # accounts, and 1 in so many, that are certified beside others that are judged from tables
+TRIED, TRIED_SHARE = 16, 16  # accounts, and 1 in so many, that are certified beside others that are judged from tables
 SAMPLE = 64  # of more accounts that left their boxes at once so many are looked at first
 CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
-RENEWED, RENEWED_SHARE = 10, 500  # accounts, and 1 in so many, that are certified beside a sweep
+RENEWED, RENEWED_SHARE = 10, 200  # accounts, and 1 in so many, that are certified beside a sweep
+WORTH = 1_000  # moves that a group has to be watched for, or it is left alone after the next gap for a while
+FIRST_PAUSE, LONGEST_PAUSE = 250, 2_000  # sweeps of which nobody is certified beside
 LOOKED = 32  # accounts that are looked at for each of these
-LEAST_HELD = 40_000  # segments of a group: with fewer a recorded day took longer than with sweeps alone
-
-
-@dataclass(slots=True)
-class Work:
-    """What the layer has done, in accounts: out of their boxes (`pops`), `resplit`, `evaluated` and `certified`.
-
-    `swept` counts how often a group went back to the exact path.
-    """
-
-    pops: int = 0
-    resplit: int = 0
-    evaluated: int = 0
-    certified: int = 0
-    swept: int = 0
-
-
-class Group:
-    """The accounts of one parameter set under model P, swept while the group is `exact`."""
-
-    def __init__(self, owner: Certificates) -> None:
-        self._owner = owner
-        self.columns: list[Column] = []
-        self.exact = True
-        self.up_to_date = True  # what the exact path rests on
-        self.changed_by = 0.0  # the correlations when the exact path was left
-        self.outside: dict[int, int] = {}  # by column, of its certificates beyond what is calm, when last looked
-        self.turn = 0  # whose it is among those outside
-
-    def take(self, column: Column, *, index_only: bool = False, moved: bool = True) -> None:
-        """Take what a column has read of the market: `Followed.take`."""
-        self._owner.take(column, index_only=index_only, moved=moved)
+LEAST_HELD = 10_000  # segments of a group: with fewer an hour of gaps took longer than with sweeps alone
 
 
 class Certificates:
@@ -89,28 +56,50 @@ class Certificates:
         self._covers: Floats = np.zeros((0, joint.COVER_FIELDS))
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._failed: Ints = np.zeros(0, dtype=np.int64)
-        self._status_of: dict[int, Status] = {}
+        self._state_of: Ints = np.zeros(0, dtype=np.int64)  # that certificates are for
+        self._held: dict[int, bool] = {}  # by column, whether its data are doubtful
         self._known: dict[int, float] = {}  # requirements that were solved since anything moved, USD
         self._bits_known: set[int] = set()  # accounts that were judged since then
 
     # --- accounts -------------------------------------------------------------------------------
 
-    def set_account(self, row: int, status: Status) -> float:
-        """Judge, and certify if that is at hand, an account with another portfolio; return its requirement, USD."""
+    def set_account(self, row: int, state: int) -> float:
+        """Judge, and certify if that is at hand, an account with another portfolio; return its requirement, USD.
+
+        state: of `state_of`.
+        """
         self._forget_known()
-        self._status_of[row] = status
+        self._have_covers()
+        self._state_of[row] = state
         rows = np.array([row], dtype=np.int64)
         if self.watches(row):
-            self._have_covers()
             self._evaluate(rows, judging=True, aim=renew.CERTIFY)
             return self._known[row]
         self.void(rows)
         return float(self._swept.solve(rows, judging=True)[0])
 
-    def set_status(self, row: int, status: Status) -> None:
-        """Take notice of an account's status; a certificate for another one ends."""
-        if self._status_of[row] != status:
-            self._status_of[row] = status
+    def set_accounts(self, rows: Ints, states: Ints) -> Floats:
+        """Do what `set_account` does for several netted accounts at once: int64[n] each; return requirements, USD."""
+        self._forget_known()
+        self._have_covers()
+        self._state_of[rows] = states
+        numbers = rows.tolist()
+        watched = np.zeros(len(rows), dtype=np.bool_)
+        if not all(group.exact for group in self._groups.values()):
+            watched[:] = [self.watches(row) for row in numbers]
+        requirement = np.empty(len(rows))
+        if watched.any():
+            self._evaluate(rows[watched], judging=True, aim=renew.CERTIFY)
+            requirement[watched] = [self._known[row] for row in rows[watched].tolist()]
+        if not watched.all():
+            self.void(rows[~watched])
+            requirement[~watched] = self._swept.solve(rows[~watched], judging=True)
+        return requirement
+
+    def set_state(self, row: int, state: int) -> None:
+        """Take notice of an account's state; a certificate for another one ends."""
+        if self._state_of[row] != state:
+            self._state_of[row] = state
             self.void(np.array([row], dtype=np.int64))
 
     def watches(self, row: int) -> bool:
@@ -126,9 +115,14 @@ class Certificates:
 
     def requirement(self, row: int) -> float:
         """Return the exact requirement of an account that is watched, USD."""
-        if row not in self._known:
-            self._evaluate(np.array([row], dtype=np.int64), judging=False, aim=renew.KEEP)
+        self.know([row])
         return self._known[row]
+
+    def know(self, rows: Sequence[int]) -> None:
+        """Solve those of some accounts that are watched and were not solved since anything moved, all at once."""
+        unknown = [row for row in rows if row not in self._known and self.watches(row)]
+        if unknown:
+            self._evaluate(np.array(unknown, dtype=np.int64), judging=False, aim=renew.KEEP)
 
     def bring(self, row: int) -> None:
         """Bring the figures of an account up to date, which may be of the time when its group was watched."""
@@ -143,7 +137,7 @@ class Certificates:
             self._evaluate(np.array([row], dtype=np.int64), judging=True, aim=renew.KEEP)
 
     def _forget_known(self) -> None:
-        if self._known:
+        if self._known or self._bits_known:
             self._known, self._bits_known = {}, set()
 
     def void(self, rows: Ints) -> None:
@@ -158,7 +152,9 @@ class Certificates:
         if len(self._covers) < rows:
             larger = np.zeros((rows, joint.COVER_FIELDS))
             larger[: len(self._covers)] = self._covers
-            self._covers = larger
+            states = np.full(rows, conditions.ANY)
+            states[: len(self._covers)] = self._state_of
+            self._covers, self._state_of = larger, states
 
     # --- market ---------------------------------------------------------------------------------
 
@@ -170,9 +166,30 @@ class Certificates:
             column.group.columns.append(column)
 
     def take(self, column: Column, *, index_only: bool, moved: bool) -> None:
-        """Take what a column has read of the market: `Followed.take`."""
-        if not self._followed.take(column, index_only=index_only, moved=moved):
+        """Take what a column has read of the market: `Followed.take`, and whether its data are doubtful."""
+        held = column.pricing.held
+        other = self._held.setdefault(column.index, held) != held
+        self._held[column.index] = held
+        stands = self._followed.take(column, index_only=index_only, moved=moved)
+        if other:
+            self._swept.take_held(column)
+        if not stands or (other and not column.netted):
             self.void(column.accounts)
+        elif other:
+            self._void_unhealthy(column)
+
+    def _void_unhealthy(self, column: Column) -> None:
+        """Let those have no certificate who may do something because a column's data are doubtful, or good again.
+
+        Doubtful data hold a liquidation back, so whoever is healthy does nothing because of them: his certificate says
+        that he is in no danger, and stands. The others have to be judged.
+        """
+        self._have_covers()
+        rows, f, bit = column.accounts, self._swept.figures, self._swept.judged.bits.item(HELD_BIT)
+        healthy = self._state_of[rows] == conditions.HEALTHY
+        self.void(rows[~healthy])
+        kept = rows[healthy & (self._covers[rows, joint.CORRELATION_LIMIT] > -np.inf)]
+        f.flags[kept] = np.where(f.held_places[kept] > 0, f.flags[kept] | bit, f.flags[kept] & ~bit)
 
     def follow(self, columns: list[Column], market: Market, *, index_only: bool) -> list[Column]:
         """Follow the market in columns whose accounts are watched, and judge whom it concerns; return the others."""
@@ -189,16 +206,14 @@ class Certificates:
             if group is not None:
                 self._enter(group)
         for group, own in watched.items():
+            group.looks += 1
             self._look_at(self._leavers(own), group)
         return others
 
     def _follow(self, column: Column, market: Market, *, index_only: bool) -> None:
-        held = column.pricing.held
         followed = column.follow(market, index_only=index_only)
         if followed == "nothing":
             column.price(market)
-        if column.pricing.held != held:
-            self._swept.take_held(column)
         self.take(column, index_only=followed == "index", moved=True)
 
     # --- for accounts that are computed one by one ----------------------------------------------
@@ -296,6 +311,7 @@ class Certificates:
                 column.catch_up()
         self._take_matrices(group)
         self._swept.judge_by_tables(rows)
+        self._bits_known.update(rows.tolist())
         if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
             self._give_up(group)
             return
@@ -322,26 +338,29 @@ class Certificates:
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
         s, f, t = self._segments, self._swept.figures, self._swept.tables
+        self.work.pops += len(rows)
+        void = self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf
+        if void.all():
+            return rows
+        left, rows = rows[void], rows[~void]
         count = watch.review_rows(
             rows, len(rows), self._changed_by, self._followed.now, f.slot, s.page_column, t.columns, s.curves, s.boxes,
             self._covers, f.shorts, *self._swept.netting.in_force, s.account, s.extremes, self._failed,
         )  # fmt: skip
-        self.work.pops += len(rows)
         self.work.resplit += len(rows) - count
-        return self._failed[:count].copy()
+        return np.concatenate([self._failed[:count], left])
 
     def _evaluate(self, rows: Ints, *, judging: bool, aim: int) -> None:
         """Evaluate accounts at the prices last taken, from nothing; aim: `renew.KEEP`, VOID or CERTIFY."""
         s, f, j, t, of = self._segments, self._swept.figures, self._swept.judged, self._swept.tables, self._followed
         netting = self._swept.netting
         requirement = np.empty(len(rows))
-        statuses = np.array([STATUS[self._status_of[row]] for row in rows.tolist()], dtype=np.int64)
         counts = np.array([j.counts[0], 0], dtype=np.int64)
         renew.renew(
-            rows, statuses, judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row, s.quantity, s.hedge,
-            s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor, j.thresholds, j.bits,
-            of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes, self._covers, s.account,
-            s.extremes, requirement, j.changed, counts,
+            rows, self._state_of[rows], judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row,
+            s.quantity, s.hedge, s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor,
+            j.thresholds, j.bits, of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes,
+            self._covers, s.account, s.extremes, requirement, j.changed, counts,
         )  # fmt: skip
         before, j.counts[0] = j.counts.item(0), counts[0]
         self._known.update(zip(rows.tolist(), requirement.tolist(), strict=True))
@@ -366,6 +385,9 @@ class Certificates:
     def _give_up(self, group: Group) -> None:
         """Let the exact path do from the next record on."""
         group.exact, group.up_to_date = True, False
+        # While gap follows upon gap certificates cost more than they save.
+        group.paused = min(2 * group.paused + FIRST_PAUSE, LONGEST_PAUSE) if group.looks < WORTH else 0
+        group.pause, group.looks = group.paused, 0
         group.outside = {column.index: 1 for column in group.columns}
         self.work.swept += 1
 
@@ -393,6 +415,9 @@ class Certificates:
         for column in columns:
             group = column.group
             if group is None or sum(self._segments.held_by(one.index) for one in group.columns) < LEAST_HELD:
+                continue
+            if group.pause:
+                group.pause -= 1
                 continue
             self._renew_some(column, group)
             most = max(group.columns, key=lambda one: group.outside.get(one.index, 0))
@@ -424,7 +449,11 @@ class Certificates:
             some = np.roll(rows, -(group.turn % left))[: LOOKED * renewed]
             failed, certified = self._review(some), self.work.certified
             self._evaluate(failed[:renewed], judging=False, aim=renew.CERTIFY)
-            left -= len(some) - len(failed) + self.work.certified - certified
+            found = self.work.certified - certified
+            left -= len(some) - len(failed) + found
+            if 2 * found < min(renewed, len(failed)):  # most have too little room for a certificate: not now
+                group.paused = min(2 * group.paused + FIRST_PAUSE // 32, LONGEST_PAUSE)
+                group.pause = group.paused
         self._count(column, group, left)
 
     def _count(self, column: Column, group: Group, left: int) -> None:

@@ -22,7 +22,7 @@ from schemas.collateral import CollateralParameters
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from monitor.engine.certified import Group
+    from monitor.engine.certificate_groups import Group
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.segments import Segments
@@ -84,14 +84,26 @@ class Column:
             self._set_names([*self._names, *new])
             self._holders = np.append(self._holders, np.zeros(len(new), dtype=np.int64))
 
-    def set_quantity(self, slot: int, name: str | None, quantity: float) -> bool:
-        """Replace one quantity of an account's exposure (0.0: none); return False, and do nothing, if none is left."""
+    def _row(self, name: str | None) -> int:
+        """Return an instrument's row, a new one at the end if it has none."""
         row = self.pricing.row_of.get(name)
         if row is None:
-            if quantity == 0.0:
-                return True
             self._have_rows((name,))
             row = self.pricing.row_of[name]
+        return row
+
+    def begin(self, slot: int, name: str | None, quantity: float) -> None:
+        """Let a segment that is empty hold one instrument."""
+        row = self._row(name)
+        self._segments.set_positions(slot, (row,), (quantity,))
+        self._newly_held |= self._holders.item(row) == 0
+        self._holders[row] += 1
+
+    def set_quantity(self, slot: int, name: str | None, quantity: float) -> bool:
+        """Replace one quantity of an account's exposure (0.0: none); return False, and do nothing, if none is left."""
+        if quantity == 0.0 and name not in self.pricing.row_of:
+            return True
+        row = self._row(name)
         s = self._segments
         start = s.start.item(slot)
         rows: list[int] = s.row[start : s.stop.item(slot)].tolist()

@@ -38,7 +38,6 @@ class _Reference:
     version: int
     scenarios: Floats
     shocks: Floats
-    held: bool
     averaged: bool
     least: float = np.nan
     most: float = np.nan
@@ -97,16 +96,15 @@ class Followed:
         reference = self._references.get(c)
         if reference is None or p.version != reference.version:
             return self._take_rows(column, reference) and not moved
-        stands, reference.held = reference.held == p.held, p.held
         if index_only and reference.allows(p.index_price):
-            return stands
+            return True
         parts = p.take_moved()
         if parts is None:
             p.write_contracts(self._rows(column))
         else:
             for part in parts:
                 p.write_part(part, self._rows(column))
-        stands &= not (p.averaged or reference.averaged)
+        stands = not (p.averaged or reference.averaged)
         reference.averaged = p.averaged
         if not reference.allows(p.index_price):
             self._refer(column, reference)
@@ -134,7 +132,7 @@ class Followed:
         column.take_newly_held()
         contracts = self._rows(column)
         p.write_contracts(contracts)
-        now = self._references[column.index] = _Reference(p.version, scenarios, shocks, p.held, p.averaged)
+        now = self._references[column.index] = _Reference(p.version, scenarios, shocks, p.averaged)
         if before is not None:
             now.class_of = before.class_of
         now.classes = [now.class_for(expiry_us) for expiry_us in p.part_expiries]
@@ -147,7 +145,6 @@ class Followed:
             and np.array_equal(before.scenarios, scenarios)
             and np.array_equal(before.shocks, shocks)
             and not (before.averaged or p.averaged)
-            and before.held == p.held
         )
 
     def _drift(self, column: Column, reference: _Reference, parts: Iterable[int]) -> None:

@@ -6,7 +6,7 @@ what is taken here is a few arrays and references to what never changes again. `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from monitor.engine.pricing import grid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from monitor.engine.figures import Floats
+    from monitor.engine.figures import Floats, Ints
     from monitor.engine.ledger import Listing
     from monitor.engine.netting import InForce
     from monitor.engine.parameters import ActiveSet
@@ -30,6 +30,40 @@ if TYPE_CHECKING:
 # (coins first, then by name) as in `Pricing.marks`. The matrices in force, if the requirement depends on any.
 Marked = tuple[str, float, int, float, "Floats"]
 Grounds = tuple[list[Marked], "InForce | None"]
+
+
+class Shared(NamedTuple):
+    """Grounds of several accounts, taken together at one moment.
+
+    `heads` are the first four of `Marked` by column. By account: its segments are `first_segment[k]` ..
+    `first_segment[k + 1] - 1`, and `matrices`. By segment: its `column`, and its positions, `first_position` as above.
+    By position: `marks`.
+    """
+
+    heads: dict[int, tuple[str, float, int, float]]
+    first_segment: Ints
+    matrices: list[InForce | None]
+    column: Ints
+    first_position: Ints
+    marks: Floats
+
+
+class Share(NamedTuple):
+    """What a note has of grounds that were taken together."""
+
+    shared: Shared
+    number: int
+
+    def grounds(self) -> Grounds:
+        """Return the grounds of the account."""
+        s = self.shared
+        first, last = s.first_segment[self.number : self.number + 2].tolist()
+        bounds = s.first_position[first : last + 1].tolist()
+        columns = s.column[first:last].tolist()
+        marked = [
+            (*s.heads[column], s.marks[:, bounds[k] : bounds[k + 1]]) for k, column in enumerate(columns)
+        ]  # fmt: skip
+        return marked, s.matrices[self.number]
 
 
 class Noted(Struct, frozen=True):
@@ -48,11 +82,11 @@ class Noted(Struct, frozen=True):
     balances: dict[str, float]
     holdings: dict[str, Holding]
     listing: Listing
-    grounds: Grounds
+    grounds: Grounds | Share
 
     def made(self) -> Baseline:
         """Return the baseline."""
-        marked, matrices = self.grounds
+        marked, matrices = self.grounds.grounds() if isinstance(self.grounds, Share) else self.grounds
         held = coins_of(self.balances, self.holdings, self.listing)
         coins = {
             underlying: Coin(index_price, *held.get(underlying, (0.0, 0.0)), refinement, price_range)
@@ -63,13 +97,13 @@ class Noted(Struct, frozen=True):
             parameters = Parameters(self.active.set.netting, {u: self.active.risk_matrix(u) for u in coins})
         return Baseline(
             sequence=self.sequence, time_us=self.time_us, im_usd=self.im_usd, model=self.model,
-            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins, contracts=self._contracts(),
+            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins, contracts=self._contracts(marked),
             correlations=[] if matrices is None else matrices.between(list(coins)).ravel().tolist(),
             parameters=parameters, regime=self.regime,
         )  # fmt: skip
 
-    def _contracts(self) -> dict[str, Contract]:
-        marks = {underlying: of.T.tolist() for underlying, *_, of in self.grounds[0]}
+    def _contracts(self, marked: list[Marked]) -> dict[str, Contract]:
+        marks = {underlying: of.T.tolist() for underlying, *_, of in marked}
         found: list[tuple[str, Contract]] = []
         for name in sorted(self.holdings, reverse=True):  # the last first: coins, which are no contract, stay behind
             instrument = self.listing.get(name)

@@ -324,6 +324,8 @@ def _netted(amount: float, change: float) -> float:
     Venues count in decimal lots. Adding the decimals that the doubles stand for gives 0.1 + 0.2 - 0.3 = 0 and keeps
     a large position that is closed in small lots exact, which no tolerance on a binary sum can do.
     """
+    if amount == 0.0:
+        return change or 0.0
     before, moved = round(amount * _SATOSHIS), round(change * _SATOSHIS)
     if before / _SATOSHIS == amount and moved / _SATOSHIS == change:
         total = (before + moved) / _SATOSHIS  # whole numbers, and their quotient is correctly rounded

@@ -39,6 +39,10 @@ class Modelled:
         if resumed and kept is not None and kept.margin.model == account.config.margin_model:
             self._margins[row] = margin_of(kept)
 
+    def __len__(self) -> int:
+        """How many accounts these are."""
+        return len(self._accounts)
+
     def __contains__(self, row: int) -> bool:
         """Whether the account in a row is one of these."""
         return row in self._accounts

@@ -6,12 +6,18 @@ segment, and the sums that it is a part of.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from kernels.accounts import NETTED
+from kernels.netted_accounts import PAGE
 from monitor.engine.column import ALONE, Column
+from monitor.engine.figures import Ints
+from monitor.engine.grounds import Shared
 from monitor.engine.ledger import DOLLAR
+from monitor.engine.pricing import Mark
 from monitor.engine.sums import KeptSums, Sums
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from monitor.engine.swept import Swept
     from schemas.records import Instrument, MarginModel
 
+MARKS = len(Mark._fields)
 Place = tuple[int, Column]  # an account's segment of a column
 
 
@@ -168,11 +175,82 @@ class Register:
         if quantity != 0.0:
             column = self.column(underlying, account, market, swept=True)
             asleep = not column.has_accounts
-            mine = sorted([*(other for _, other in columns), column], key=lambda one: one.underlying)
-            sums.columns = list(zip(self.set_columns(row, mine), mine, strict=True))
-            slot = next(slot for slot, other in sums.columns if other is column)
-            column.set_exposure(slot, [(name, quantity)])
-            have_priced(column, market, self._certificates, asleep=asleep)
+            place = bisect_left(columns, underlying, key=_underlying)
+            slot = self._insert(row, place, column)
+            columns.insert(place, (slot, column))
+            column.begin(slot, name, quantity)
+            if asleep:  # `take_places` does not know that nobody priced it
+                have_priced(column, market, self._certificates, asleep=True)
+
+    def _insert(self, row: int, place: int, column: Column) -> int:
+        """Give an account a segment of one more column, between its others; return it."""
+        f, s = self._swept.figures, self._segments
+        count = f.count.item(row)
+        if count == f.places:
+            self._swept.make_room(0, count + 1)
+            f = self._swept.figures
+        slot = s.take(column.index, row)
+        slots = f.slot[row]
+        if place < count:
+            slots[place + 1 : count + 1] = slots[place:count].copy()
+            s.place[slots[place + 1 : count + 1]] += 1
+        slots[place] = slot
+        s.place[slot] = place
+        f.count[row] = count + 1
+        return slot
+
+    def take_places(self, rows: Ints, market: Market) -> None:
+        """Price what accounts hold where that was put off, and count which of it is doubtful; all accounts netted."""
+        f, s = self._swept.figures, self._segments
+        slots = f.slot[rows]
+        used = slots >= 0
+        columns = s.page_column[slots // PAGE]
+        held = np.zeros(len(self.columns) + 1, dtype=np.bool_)  # unused places name a first column, if there is any
+        for index in np.flatnonzero(np.bincount(columns[used], minlength=1)).tolist():
+            column = self.columns[index]
+            have_priced(column, market, self._certificates, asleep=False)
+            held[index] = column.pricing.held
+        now = held[columns] & used
+        s.seen_held[slots[used]] = now[used]
+        f.held_places[rows] = now.sum(axis=1)
+
+    def grounds_of(self, rows: Ints) -> Shared:
+        """Return what the requirements of swept accounts rest on, all columns priced or followed."""
+        s, netting = self._segments, self._swept.netting
+        slots = self._swept.figures.slot[rows]
+        used = slots >= 0
+        counts = used.sum(axis=1)
+        slots = slots[used]
+        column, start = s.page_column[slots // PAGE], s.start[slots]
+        length = s.stop[slots] - start
+        first_position = _from_zero(length)
+        at = s.row[np.repeat(start - first_position[:-1], length) + np.arange(first_position[-1])]
+        of = np.repeat(column, length)
+        order = np.argsort(of, kind="stable")
+        ends = np.cumsum(np.bincount(of, minlength=1))
+        heads, found = {}, [np.zeros((MARKS, 0))]
+        for index in np.flatnonzero(np.bincount(column, minlength=1)).tolist():
+            p = self.columns[index].pricing
+            heads[index] = (p.underlying, p.index_price, p.refinement, p.price_range)
+            own = order[ends[index - 1] if index else 0 : ends[index]]
+            found.append(p.own_marks(at[own]))
+        marks = np.empty((MARKS, len(at)))
+        marks[:, order] = np.concatenate(found, axis=1)
+        sets, traits = self._swept.figures.set_of[rows].tolist(), self._swept.figures.traits[rows].tolist()
+        matrices = [
+            netting.matrices_now(index) if trait & NETTED and count > 1 else None
+            for index, trait, count in zip(sets, traits, counts.tolist(), strict=True)
+        ]
+        return Shared(heads, _from_zero(counts), matrices, column, first_position, marks)
+
+
+def _underlying(place: Place) -> str:
+    return place[1].underlying
+
+
+def _from_zero(lengths: Ints) -> Ints:
+    """Return where each of some parts begins, one after the other, and where the last ends."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
 
 
 def have_priced(column: Column, market: Market, certificates: Certificates | None, *, asleep: bool) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from monitor.engine import expiry, funding, ledger
-from monitor.engine.book import Book, Taken
+from monitor.engine import conflation, expiry, funding, ledger
+from monitor.engine.book import Book
 from monitor.engine.change import UNCHANGED, MarketChange
 from monitor.engine.composite import RejectedTick
 from monitor.engine.conflation import Due
@@ -20,10 +20,10 @@ from monitor.engine.expiries import Expiries
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.listing import RejectedInstrument
 from monitor.engine.market import TICKS, Market
+from monitor.engine.own import OwnRecords, cause_of
 from monitor.engine.parameters import RejectedParameters
 from monitor.engine.pricing import PRICING_GRID_US
 from monitor.engine.state import Account, Marker, Outgoing, Rejected, Shard, Sourced, State
-from monitor.engine.status import is_at_rest
 from monitor.engine.surface import RejectedVolatility
 from monitor.engine.transitions import (
     conditions_changed,
@@ -31,7 +31,6 @@ from monitor.engine.transitions import (
     fire_timers,
     keep_figures,
     keep_requirements,
-    note_baseline,
     push_timer,
     take_figures,
 )
@@ -78,7 +77,7 @@ def open_shard(
     for account in accounts:
         shard.accounts[account.name] = account
         if account.flush <= marker.published_flush:
-            account.outbox = []
+            account.outbox, account.points = [], []
         # A flush whose marker was lost must not give its number to another one.
         marker.flush = max(marker.flush, account.flush)
         state.partition_of[account.name] = partition
@@ -112,12 +111,18 @@ def step(state: State, records: Sequence[Sourced], *, conflate: bool = False) ->
     """
     events: list[Outgoing] = []
     due = Due() if conflate else None
+    own = OwnRecords(state, events)
+    if conflate and not state.conflating:
+        conflation.begin(state)
+    state.conflating = conflate
     for source in records:
         if _IS_MARKET[source.topic]:
+            own.apply()
             due = _market_record(state, source, events, due)
         else:
             due = _evaluate_due(state, due, events)
-            _account_record(state, source, events)
+            own.take(source)
+    own.apply()
     _evaluate_due(state, due, events)
     keep_requirements(state)
     return events
@@ -152,11 +157,11 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
         # No record crosses a point of the pricing grid: time has passed it before.
         names = _re_evaluate(state, change, market.time_us)
         if names:
-            cause = _cause(source)
+            cause = cause_of(source)
             for name in names:
                 conditions_changed(state, name, cause, events)
     if state.gated:
-        _open_gates(state, _cause(source), events)
+        _open_gates(state, cause_of(source), events)
     return due
 
 
@@ -171,10 +176,6 @@ def _fold(state: State, source: Sourced, events: list[Outgoing]) -> MarketChange
     except REJECTIONS as refusal:
         state.rejected.append(Rejected(source, refusal.kind, refusal.text))
         return UNCHANGED
-
-
-def _cause(source: Sourced) -> Cause:
-    return Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
 
 
 # --- conflation -----------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ def _evaluate_due(state: State, due: Due | None, events: list[Outgoing]) -> Due 
     for name in changed:
         account = state.shards[state.partition_of[name]].accounts[name]
         source, skipped = due.behind(ledger.exposures(account, market.instruments).rows)
-        conditions_changed(state, name, _cause(source), events, conflated=skipped)
+        conditions_changed(state, name, cause_of(source), events, conflated=skipped)
     return Due()
 
 
@@ -318,84 +319,6 @@ def _restate(state: State) -> None:
                 shard.restated[account.name] = None
 
 
-# --- account records ------------------------------------------------------------------------------
-
-
-def _account_record(state: State, source: Sourced, events: list[Outgoing]) -> None:
-    shard = state.shards[source.partition]
-    record, topic, position = source.record, source.topic, source.position
-    assert isinstance(record, OWN)
-    if position <= shard.marker.positions.get(topic, START):
-        return
-    shard.marker.positions[topic] = position
-    name = record.account
-    account = shard.accounts.get(name)
-    if account is not None and position <= account.positions.get(topic, START):
-        return  # recovered ahead of its shard's marker
-    new = account is None
-    if account is None:
-        account = Account(config=AccountConfig(account=name, event_time_us=record.event_time_us))
-    try:
-        applied = _apply(state, account, record)
-    except RejectedRecord as refusal:
-        state.rejected.append(Rejected(source, refusal.kind, refusal.text))
-        return
-    if not applied:
-        return
-    if new:
-        shard.accounts[name] = account
-        state.partition_of[name] = source.partition
-    account.positions[topic] = position
-    shard.changed[name] = None
-    if name in shard.waiting:
-        account.kept = None  # of other holdings
-        return  # evaluated when the market has caught up with it
-    bits, figures = _take_record(state, account, record)
-    keep_figures(account, figures)
-    if not is_at_rest(account, bits):  # asked here as well: most records end here
-        deposit = isinstance(record, Transfer) and record.amount > 0.0
-        conditions_changed(state, name, _cause(source), events, deposit=deposit)
-    if account.sequence == 0:
-        note_baseline(state, account, figures[1])
-
-
-def _apply(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> bool:
-    """Apply an input to an account; return whether it changed anything (a duplicate does not)."""
-    if isinstance(record, Trade):
-        market = state.market
-        instrument = market.instruments.get(record.instrument)
-        if instrument is None:
-            raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
-        if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
-            expiry.refuse_forgotten(instrument)
-        return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, market.ticks))
-    if isinstance(record, Transfer):
-        return ledger.apply_transfer(account, record)
-    applied = ledger.apply_config(account, record)
-    if applied:
-        account.kept = None  # of another model, perhaps
-    return applied
-
-
-def _take_record(state: State, account: Account, record: Trade | Transfer | AccountConfig) -> Taken:
-    """Let the book evaluate an account after a record: by what the record changed if that is all, else anew."""
-    market, book = state.market, state.book
-    taken: Taken | None = None
-    if isinstance(record, Trade):
-        instrument = market.instruments.get(record.instrument)
-        assert instrument is not None, "a trade in what is not listed is refused"
-        settled = expiry.take(account, (record.instrument,), market, state.expiries)
-        state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
-        if not settled:
-            taken = book.take_record(account, market, instrument, ledger.assets_of(instrument))
-    elif isinstance(record, Transfer):
-        taken = book.take_record(account, market, None, (record.asset,))
-    if taken is None:
-        book.set_account(account, market)
-        taken = book.taken(account.name)
-    return taken
-
-
 # --- gates ----------------------------------------------------------------------------------------
 
 
@@ -430,7 +353,7 @@ def _open_gates(state: State, cause: Cause, events: list[Outgoing]) -> None:
     for shard in state.shards.values():
         names: list[str] = []
         if not shard.open and state.market.reached(shard.marker.positions):
-            shard.open = True
+            shard.open, shard.conflated = True, state.conflated
             names = sorted(shard.accounts)
         elif shard.open and shard.waiting:
             names = list(shard.waiting)

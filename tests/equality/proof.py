@@ -128,6 +128,7 @@ class Proof:
     def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
         """Compare to the end; raises `Unequal` at the first difference."""
         constants = (*(QUICK if self.plan.quick else ()), (certified, "LEAST_HELD", 0), (added, "LEAST_HELD", 0))
+        constants += ((certified, "FIRST_PAUSE", 0),)
         if self.plan.few is not None:
             few = self.plan.few
             constants += ((certified, "FEW", few), (certified, "SAMPLE", 4), (certified, "CALM", 1))

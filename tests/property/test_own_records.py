@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from monitor.engine import State, evaluate_account, new_state, open_shard, step
+from monitor.engine import State, certified, collect, evaluate_account, new_state, open_shard, step
 from monitor.engine.book import Book
+from monitor.engine.outbox import Flush
 from monitor.engine.segments import Segments
-from monitor.engine.state import Account, Sourced
+from monitor.engine.state import Account, Rejected, Sourced
 from schemas.records import AccountConfig, Input, Instrument, Trade, Transfer
-from tests.engine_market import DAY_US, SPOT_USD, START_US, Log, both, random_market, smile
+from tests.engine_market import (
+    DAY_US,
+    SPOT_USD,
+    START_US,
+    Log,
+    both,
+    expiring,
+    first_records,
+    opening,
+    random_market,
+    random_trade,
+    smile,
+)
 
 ACCOUNTS = ("a", "b", "c", "d", "e")
 OWN = (Trade, Transfer, AccountConfig)
@@ -141,3 +156,87 @@ def test_a_baseline_made_late_is_the_one_made_at_once() -> None:
     assert asked == waiting
     assert any(baseline is not None for baseline in asked.values())
     assert evaluate_account(late, "a") == evaluate_account(early, "a")
+
+
+def _crowded(seed: int) -> list[Input]:
+    """Return a market in which many accounts trade between two ticks; some records are sent twice, some are refused."""
+    draw = random.Random(seed)
+    accounts = tuple(f"a{number:02d}" for number in range(24))
+    records = [*opening(), *(soon for underlying in SPOT_USD for soon in expiring(underlying))]
+    records += first_records(accounts)
+    traded = [one.instrument for one in records if isinstance(one, Instrument)]
+    price, time_us = dict(SPOT_USD), START_US
+    own: list[Input] = []
+    for number in range(700):
+        time_us += draw.choice((0, 1_000, 400_000))
+        kind, account = draw.random(), draw.choice(accounts)
+        if kind < 0.06:
+            underlying = draw.choice(tuple(SPOT_USD))
+            price[underlying] *= 1.0 + draw.gauss(-0.001, 0.01)
+            records += both(underlying, price[underlying], time_us)
+            continue
+        if kind < 0.12 and own:
+            one = draw.choice(own)  # known by its id if that was one of the last of its account
+        elif kind < 0.18:
+            amount = draw.choice((-9_000.0, 7_000.0))
+            one = Transfer(
+                transfer_id=str(number), account=account, asset="USD", amount=amount, event_time_us=time_us
+            )  # fmt: skip
+        elif kind < 0.20:
+            one = AccountConfig(account=account, margin_model=draw.choice(("P", "A")), event_time_us=time_us)
+        else:
+            one = random_trade(draw, str(number), draw.choice(traded), account, price, time_us)
+        if kind > 0.97:
+            one = msgspec.structs.replace(one, instrument="of-nobody")
+        own.append(one)
+        records.append(one)
+    return records
+
+
+def _run(records: list[Input], sizes: Iterator[int]) -> tuple[list[bytes], list[Rejected], Flush]:
+    """Return events and refusals in their order, and what a flush at the end writes."""
+    state = new_state()
+    partition_of = {f"a{number:02d}": number % 2 for number in range(24)}
+    for partition in (0, 1):
+        open_shard(state, partition, None, [], partitions=2, epoch=1)
+    log = Log(partition_of=partition_of)
+    sources = [log(record) for record in records]
+    events: list[bytes] = []
+    while sources:
+        size = next(sizes)
+        events += [event.body.encode() for event in step(state, sources[:size])]
+        sources = sources[size:]
+    return events, list(state.rejected), collect(state)
+
+
+@pytest.mark.parametrize("least_held", [1, 40_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_records_that_are_taken_together_say_what_they_say_one_by_one(
+    seed: int, least_held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Events and refusals are the same in their order, and every stored byte is, watched by certificates or not."""
+    monkeypatch.setattr(certified, "LEAST_HELD", least_held)
+    records, draw = _crowded(seed), random.Random(seed)
+    one_by_one = _run(records, itertools.repeat(1))
+    assert _run(records, itertools.repeat(1_000)) == one_by_one
+    assert _run(records, (draw.choice((1, 3, 30)) for _ in itertools.count())) == one_by_one
+    events, rejected, flush = one_by_one
+    assert len(events) > 20
+    assert {one.error_kind for one in rejected} >= {"unknown_instrument"}
+    assert len(flush.accounts) == 24
+
+
+def test_accounts_with_dollars_alone_are_taken_together() -> None:
+    """Nobody holds anything whose price moves: there is no column at all."""
+    state, log = _opened(), Log()
+    names = [f"a{number}" for number in range(5)]
+    for amount in (100.0, 50.0):
+        step(state, [
+            log(Transfer(transfer_id=f"{amount}", account=name, asset="USD", amount=amount, event_time_us=START_US))
+            for name in names
+        ])  # fmt: skip
+    assert [account.equity_usd for account in state.shards[0].accounts.values()] == [150.0] * 5
+    for account in state.shards[0].accounts.values():
+        assert account.baseline is not None
+        assert account.baseline.coins == {}
+        _same_as_from_nothing(state, account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -26,7 +27,17 @@ from monitor.engine import (
     urgent,
 )
 from monitor.engine.state import Account
-from schemas.records import AccountConfig, AccountEvent, Heartbeat, Input, MarginModel, Trade, Transfer
+from schemas.records import (
+    START,
+    AccountConfig,
+    AccountEvent,
+    AccountState,
+    Heartbeat,
+    Input,
+    MarginModel,
+    Trade,
+    Transfer,
+)
 from tests.engine_market import START_US, Log, both, index_tick, opening
 
 SECOND_US = 1_000_000
@@ -243,6 +254,43 @@ def test_rewind_folds_the_market_again_without_acting_twice() -> None:
     assert gate_open(state, 0)
     gap = [log(record) for record in both("BTC", 92_000.0, START_US + 2 * SECOND_US)]
     assert [msgspec.json.decode(item.body)["kind"] for item in step(state, gap)] == ["liquidation"]
+
+
+def test_a_state_names_where_its_account_is_and_not_where_it_was_written() -> None:
+    """Folding the market again and restating figures leave no positions at which nobody ever was."""
+    state, log = _state(), Log()
+    market = [log(record) for record in opening()]
+    step(state, [*market, *(log(record) for record in _long("a", 1.0, 20_000.0))])
+    fall = [log(record) for record in both("BTC", 97_500.0, START_US + SECOND_US)]
+    step(state, fall)
+    told = [_told(state)["a"]]
+    assert [sorted(point) for point in told[0].path] == [
+        ["market.ticks.v1", "risk.trades.v1", "risk.transfers.v1"], ["market.ticks.v1", "risk.trades.v1"],
+        ["market.ticks.v1"],
+    ]  # fmt: skip
+    assert told[0].path[0]["risk.trades.v1"] == START
+    # Another account's records take the partition further; "a" is not written with them.
+    step(state, [log(record) for record in _long("b", 1.0, 90_000.0)])
+    told.append(_told(state)["b"])
+    rewind(state)
+    step(state, [*market, *fall])
+    minute = [log(record) for record in both("BTC", 97_400.0, START_US + 61 * SECOND_US)]
+    step(state, minute)
+    found = _told(state)
+    assert set(found) == {"a"}
+    assert found["a"].path == ()
+    told.append(found["a"])
+    for before, after in pairwise(told):
+        assert all(position <= after.positions[topic] for topic, position in before.positions.items())
+    assert told[-1].positions["risk.trades.v1"] == told[1].positions["risk.trades.v1"]
+
+
+def _told(state: State) -> dict[str, AccountState]:
+    """Flush, and return the account states that were published."""
+    flush = collect(state)
+    confirm(state, flush)
+    found = [msgspec.json.decode(value.value, type=AccountState) for value in flush.account_states]
+    return {one.account: one for one in found}
 
 
 def test_a_parameter_set_changes_the_requirement_of_its_accounts_at_once() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,8 +13,11 @@ from benchmarks.ticks import Pair, Times, walk, warm
 from benchmarks.ticks_book import COINS, DAYS, build
 from kernels.certificates import joint, watch
 from monitor.engine import certified
-from monitor.engine.certified import Certificates, Group
+from monitor.engine.certificate_groups import Group
+from monitor.engine.certified import Certificates
 from monitor.engine.figures import Ints
+from monitor.engine.state import State
+from monitor.engine.status import HELD
 
 ACCOUNTS = 300
 
@@ -23,6 +29,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     monkeypatch.setattr(certified, "FEW", 2)
     monkeypatch.setattr(certified, "GAP_SHARE", 2)
     monkeypatch.setattr(certified, "TRIED", 1)
+    monkeypatch.setattr(certified, "FIRST_PAUSE", 0)
     found = Pair(build(sweep.Book(ACCOUNTS).segments, ACCOUNTS))
     warm(found)
     assert found.is_watched()
@@ -127,3 +134,48 @@ def test_who_is_watched_again_has_all_boxes_or_none(pair: Pair) -> None:
         assert pair.is_watched()
         check(pair)
     assert pair.equal
+
+
+def passed(to_us: int, state: State) -> list[str]:
+    """Let market time pass, and refresh the book as the engine does."""
+    change = state.market.advance(to_us)
+    return state.book.refresh(change.underlyings, state.market, surface=change.surface)
+
+
+def test_who_is_healthy_stays_certified_while_data_are_doubtful(pair: Pair) -> None:
+    """A feed falls silent and comes back: only who is in trouble has to be judged, and events are the same."""
+    certificates, group = layer(pair)
+    book, quotes = pair.built.certified.book, pair.built.quotes
+    accounts = pair.built.certified.shards[0].accounts
+
+    def certified_rows() -> set[int]:
+        slots = book._figures.slot[: len(accounts)]
+        lost = ((slots >= 0) & (book._segments.curves[slots, joint.RADIUS] < 0.0)).any(axis=1)
+        return set(np.flatnonzero(~lost).tolist())
+
+    column = next(one for one in group.columns if one.underlying == COINS[1])
+    for number in range(3):
+        brief = msgspec.structs.replace(quotes.tick(COINS[1], 1.0 + 1e-9), max_age_ms=1_000)
+        pair.refresh([brief], Times())
+        before = certified_rows()
+        swept = certificates.work.swept
+        quotes.time_us += 5_000_000
+        pair._both([partial(passed, quotes.time_us)], Times())
+        assert column.pricing.held
+        assert not group.exact
+        held = {int(row) for row in column.accounts}
+        healthy = {book._row_of[name] for name, account in accounts.items() if account.status == "healthy"}
+        assert held & healthy & before <= certified_rows()
+        walk(pair, 3e-4, 10)
+        # Others hold by numbers, too, while data are doubtful.
+        assert (held - healthy) & certified_rows()
+        check(pair)
+        pair.refresh([quotes.tick(COINS[1], 1.0 + 3e-3 * number)], Times())
+        assert not column.pricing.held
+        assert certificates.work.swept == swept
+        check(pair)
+        for name in accounts:
+            assert not book.conditions(name) & HELD
+            assert not pair.built.plain.book.conditions(name) & HELD
+    assert pair.equal
+    assert pair.events > 0
