@@ -75,6 +75,8 @@ def _worker(of: Deployment) -> list[Acl]:
         *_topics(of, (*INPUTS, topics.SEQUENCED, topics.MARKET_SNAPSHOTS, topics.WORKERS), "Read"),
         # Its desk page shows accounts of all workers.
         *_topics(of, (*EVENTS, topics.ACCOUNT_STATES, topics.REGIMES), "Read"),
+        # There people answer for alerts. It does not make that topic: it starts without.
+        *_topics(of, (topics.ALERT_NOTES,), "Read", "Write", "DescribeConfigs"),
         *_topics(of, WRITTEN, "Write"),
         # It refuses to start on topics that differ from the table.
         *_topics(of, tuple(one for one in topics.ALL if one not in topics.AUCTION_TOPICS), "DescribeConfigs"),

@@ -179,6 +179,8 @@ def _example(topic: topics.Topic, example: records.Record) -> dict[str, Any]:
         found["headers"] = _as_text(of(body, source=_SOURCE, epoch=_EPOCH))
     elif described == "StateHeaders":
         found["headers"] = _as_text(headers.state_headers(_EPOCH))
+    elif described in {"AuctionHeaders", "AnswerHeaders"}:
+        found["headers"] = _as_text(headers.AUCTION)
     return found
 
 
@@ -222,6 +224,10 @@ def _described_headers(topic: topics.Topic, record: type[records.Record]) -> str
         return None
     if record in {records.AccountEvent, records.RegimeChange, records.RangeStep}:
         return "EventHeaders"
+    if record in {records.Intent, records.Award}:
+        return "AuctionHeaders"
+    if record is records.Answer:
+        return "AnswerHeaders"
     return "StateHeaders" if record in {records.AccountState, records.RiskArray} else None
 
 
@@ -240,18 +246,21 @@ def _schemas(published: list[topics.Topic]) -> dict[str, Any]:
     cloud = headers.event_headers(codec.encode(event), source=_SOURCE, epoch=_EPOCH)
     found["EventHeaders"] = _header_schema("CloudEvents 1.0, binary mode, and the sender's epoch.", cloud)
     found["StateHeaders"] = _header_schema("The form, and the sender's epoch.", headers.state_headers(_EPOCH))
+    found["AuctionHeaders"] = _header_schema("The form.", headers.AUCTION, signed=True)
+    answers = _header_schema("Those of a solver that signs.", headers.AUCTION, signed=True)
+    found["AnswerHeaders"] = {**answers, "required": []}
     found["DeadLetterHeaders"] = _header_schema(
         "Where it stood, and why it was refused.", headers.dead_letter_headers(letter)
     )
     return dict(sorted(found.items()))
 
 
-def _header_schema(description: str, found: headers.Headers) -> dict[str, Any]:
-    """Describe headers from an example: all of them are there in every message."""
+def _header_schema(description: str, found: headers.Headers, *, signed: bool = False) -> dict[str, Any]:
+    """Describe headers from an example: all of them are there in every message, the signature where it is `signed`."""
     properties: dict[str, Any] = {name: {"type": "string", "description": _HEADERS[name]} for name, _ in found}
     for name in properties.keys() & _PATTERNS.keys():
         properties[name]["pattern"] = _PATTERNS[name]
-    if headers.EPOCH in properties:
+    if signed or headers.EPOCH in properties:
         properties[SIGNATURE] = {"type": "string", "description": _HEADERS[SIGNATURE]}
     return {
         "type": "object",

@@ -113,6 +113,10 @@ def _cloud_event(about: _Subject, source: str, epoch: int) -> Headers:
     ]
 
 
+AUCTION: Headers = [("content-type", CONTENT_TYPE.encode())]
+"""Headers of intents and awards, before they are signed: ids and times are in the body."""
+
+
 def state_headers(epoch: int) -> Headers:
     """Headers of an account state, which is no event: its form, and the sender's epoch."""
     return [("content-type", CONTENT_TYPE.encode()), (EPOCH, str(epoch).encode())]

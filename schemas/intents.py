@@ -16,7 +16,10 @@ from schemas.base import Record
 from schemas.fields import Count, InvalidRecord, Money, Name, NonZeroQuantity, Quantity, TimeUs, Version
 
 Basket = Annotated[dict[Name, NonZeroQuantity], Meta(min_length=1, max_length=256)]
-Refusal = Literal["late", "unknown", "changed", "not_allowed", "too_expensive", "no_release", "outbid"]
+Refusal = Literal[
+    "late", "unknown", "changed", "not_allowed", "too_expensive", "no_release", "outbid", "unsigned", "forged"
+]
+"""`unsigned` and `forged` where solvers have keys: there is no signature, or it is not this solver's of this answer."""
 
 
 class Intent(Record, frozen=True, kw_only=True):

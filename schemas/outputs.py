@@ -142,6 +142,16 @@ class PlanLine(Published, frozen=True, kw_only=True):
     """Requirement set free by one more contract, USD."""
 
 
+class LeftOut(Published, frozen=True, kw_only=True):
+    """Where evaluations of an account were left out under a declared overload since its event before."""
+
+    positions: dict[str, Position]
+    """Last record of each topic before the overload, or at the event before if that came later, as [offset, index in
+    its frame]."""
+    timer: dict[str, Position] | None = None
+    """The same of the evaluation that began the timer which fired; absent where none did."""
+
+
 class AccountEvent(Published, frozen=True, kw_only=True):
     """One transition of one account: what, how short, why, and computed at which positions.
 
@@ -206,6 +216,8 @@ class AccountEvent(Published, frozen=True, kw_only=True):
     conflated_records: Count = 0
     """Under a declared overload: market records that moved the account's underlyings between its last evaluation and
     this one, and were folded without an evaluation of their own."""
+    left_out: LeftOut | None = None
+    """Since where, under a declared overload, not every record was evaluated; absent where every one was."""
     plan: tuple[PlanLine, ...] | None = None
     """What a liquidation should do; absent where not computed."""
     v: Version
@@ -243,6 +255,11 @@ class AccountState(Published, frozen=True, kw_only=True):
     """First 16 hex digits of SHA-256 over the canonical values of the parameter set."""
     positions: dict[str, Position]
     """Last record applied of each topic, as [offset, index in its frame]."""
+    path: tuple[dict[str, Position], ...] = ()
+    """Positions right behind each of the account's own records since its state before, oldest first, the newest 64.
+
+    Topics that are not named are as in `positions`.
+    """
     closed: bool = False
     """Whether the account is closed."""
     v: Version

@@ -26,6 +26,7 @@ LAYOUT: Final = "1"
 ALGORITHM: Final = "hmac-sha256"
 LEAST_KEY_BYTES: Final = 32  # what the hash gives: a shorter key is easier to guess than the signature
 MAX_KEYS: Final = 16
+MAX_SOLVER_KEYS: Final = 1_000
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OURS = ("ce_", "risk-")
 _DOMAIN = b"liquidation-monitor event signature\x00"
@@ -71,10 +72,10 @@ class Keys:
         return tuple(key.name for key in self.keys)
 
 
-def parse_keys(text: str) -> Keys:
+def parse_keys(text: str, most: int = MAX_KEYS) -> Keys:
     """Read keys, one a line: `ID hmac-sha256 BASE64`; empty lines and those that begin with `#` are skipped.
 
-    Raises BadKeys on none, too many, two of a name, and keys shorter than 32 bytes.
+    Raises BadKeys on none, more than `most`, two of a name, and keys shorter than 32 bytes.
     """
     keys: list[Key] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -84,8 +85,8 @@ def parse_keys(text: str) -> Keys:
         keys.append(_key(words, number))
         if keys[-1].name in {key.name for key in keys[:-1]}:
             raise BadKeys(f"line {number}: key {keys[-1].name} is there twice")
-    if not 1 <= len(keys) <= MAX_KEYS:
-        raise BadKeys(f"{len(keys)} keys, expected 1 to {MAX_KEYS}")
+    if not 1 <= len(keys) <= most:
+        raise BadKeys(f"{len(keys)} keys, expected 1 to {most}")
     return Keys(tuple(keys))
 
 

@@ -224,6 +224,18 @@ DEAD_LETTERS = Topic(
     direction="output",
     purpose="refused records: original bytes, with position and reason in headers",
 )
+# Not in the table below: workers and bots start without it. `liqmon alerts run` makes it, and its messages are JSON of
+# their own (`monitor.alerts.notes`).
+ALERT_NOTES = Topic(
+    "risk.alert-notes.v1",
+    "note",
+    "compact",
+    records.Record,
+    partitions=1,
+    min_compaction_lag_ms=3_600_000,
+    direction="internal",
+    purpose="alerts: who was told what, and who answers for it",
+)
 
 ALL: tuple[Topic, ...] = (
     TRADES,

@@ -117,6 +117,9 @@ type AccountEvent struct {
 	// Under a declared overload: market records that moved the account's underlyings between its last evaluation and this one, and were folded without an evaluation of their own.
 	ConflatedRecords *int64 `json:"conflated_records,omitempty"`
 
+	// Since where, under a declared overload, not every record was evaluated; absent where every one was.
+	LeftOut *LeftOut `json:"left_out,omitempty"`
+
 	// What a liquidation should do; absent where not computed.
 	Plan []PlanLine `json:"plan,omitempty"`
 
@@ -167,6 +170,9 @@ type AccountState struct {
 
 	// Last record applied of each topic, as [offset, index in its frame].
 	Positions map[string][2]int64 `json:"positions"`
+
+	// Positions right behind each of the account's own records since its state before, oldest first, the newest 64. Topics that are not named are as in `positions`.
+	Path []map[string][2]int64 `json:"path,omitempty"`
 
 	// Whether the account is closed.
 	Closed *bool `json:"closed,omitempty"`
@@ -887,6 +893,15 @@ type JointVolatility struct {
 
 	// Fewest days to expiry that moves are scaled with [doc: Derive and Paradex].
 	DteFloorDays *float64 `json:"dte_floor_days,omitempty"`
+}
+
+// LeftOut: Where evaluations of an account were left out under a declared overload since its event before.
+type LeftOut struct {
+	// Last record of each topic before the overload, or at the event before if that came later, as [offset, index in its frame].
+	Positions map[string][2]int64 `json:"positions"`
+
+	// The same of the evaluation that began the timer which fired; absent where none did.
+	Timer map[string][2]int64 `json:"timer,omitempty"`
 }
 
 // Liquidity: Market depth of one underlying: of its price, and of its volatility in USD per volatility point.
@@ -2170,6 +2185,7 @@ var Required = map[string][]string{
 	"JointParameters":          {},
 	"JointStressMove":          {"name", "other", "volatility"},
 	"JointVolatility":          {},
+	"LeftOut":                  {"positions"},
 	"Liquidity":                {},
 	"LiquidityAddOn":           {},
 	"LoanToValue":              {"kind"},

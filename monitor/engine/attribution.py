@@ -25,7 +25,7 @@ import numpy as np
 
 from monitor.engine.baseline import Baseline
 from monitor.engine.column import Results, evaluate_exposure, is_plain, is_swept, range_of, refinement_of
-from monitor.engine.grounds import Noted, coins_of
+from monitor.engine.grounds import Grounds, Noted, Share, coins_of
 from monitor.engine.netting import matrices_of, stress_in
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, Pricing, grid
@@ -81,10 +81,13 @@ def note(account: Account, market: Market, active: ActiveSet, book: Book, im_usd
 
     None if it is not a finite number, or is not made of the groups above: models other than A and P, anything on top.
     """
+    grounds = book.grounds(account.config.account) if math.isfinite(im_usd) else None
+    return None if grounds is None else noted(account, market, active, grounds, im_usd)
+
+
+def noted(account: Account, market: Market, active: ActiveSet, grounds: Grounds | Share, im_usd: float) -> Noted:
+    """Return the note of a requirement whose grounds were taken."""
     config, ticks = account.config, market.ticks
-    grounds = book.grounds(config.account) if math.isfinite(im_usd) else None
-    if grounds is None:
-        return None
     return Noted(
         account.sequence, ticks.time_us, im_usd, config.margin_model, ticks.regime.regime, active,
         account.balances.copy(), account.holdings.copy(), market.instruments, grounds,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from kernels.certificates import joint, standard
-from monitor.engine.certified import STATUS
+from monitor.engine.certificate_groups import STATUS
 from monitor.engine.figures import Floats, Ints
 from monitor.models.standard import CROSS, ISOLATED, TIERED
 from schemas.add_ons import OFF

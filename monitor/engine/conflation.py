@@ -5,10 +5,20 @@ Folds take every record. Left out are evaluations of accounts in between, and ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from monitor.engine.state import Sourced
+from monitor.engine.state import (
+    MAX_OVERLOADS,
+    Account,
+    Evaluated,
+    Overload,
+    Shard,
+    Sourced,
+    State,
+    positions_of,
+)
+from schemas.records import START, LeftOut, Position
 
 
 @dataclass(slots=True)
@@ -62,3 +72,53 @@ class Due:
         if not found:
             return max(self._moves.values(), key=lambda one: one.number).last, 0
         return max(found, key=lambda one: one.number).last, sum(one.count for one in found) - 1
+
+
+def begin(state: State) -> None:
+    """Note that evaluations may be left out from here on."""
+    state.conflating = True
+    for shard in state.shards.values():
+        if shard.open:
+            shard.overloads.append(Overload({**shard.marker.positions, **state.market.positions}, state.conflated))
+            del shard.overloads[:-MAX_OVERLOADS]
+
+
+def note_timers(state: State, shard: Shard, account: Account, before: Mapping[str, int]) -> None:
+    """Remember where the evaluation was that began each of an account's timers; `before` are those it had."""
+    begun = _evaluated(shard, account).begun
+    for timer in [*begun]:
+        if timer not in account.timers:
+            del begun[timer]
+    for timer, deadline in account.timers.items():
+        if before.get(timer) != deadline:
+            begun[timer] = positions_of(state, shard, account)
+
+
+def take_left_out(
+    state: State, shard: Shard, account: Account, at: dict[str, Position], timer: dict[str, Position] | None
+) -> LeftOut | None:
+    """Return since where evaluations were left out before an event `at` some positions, None if none was.
+
+    It counts from the account's event before: where an overload began earlier, that event's positions are named.
+    """
+    evaluated = _evaluated(shard, account)
+    since, before = evaluated.conflated, evaluated.positions
+    evaluated.conflated, evaluated.positions = state.conflated, at
+    ends = [*(one.conflated for one in shard.overloads[1:]), state.conflated]
+    for overload, end in zip(shard.overloads, ends, strict=False):
+        if end > since:
+            is_older = all(overload.positions[topic] <= before.get(topic, START) for topic in state.market.positions)
+            return LeftOut(positions=before if is_older else overload.positions, timer=timer)
+    return None
+
+
+def begun_at(shard: Shard, account: Account, timer: str | None) -> dict[str, Position] | None:
+    """Return where the evaluation was that began a timer; None if that is not known."""
+    return None if timer is None else _evaluated(shard, account).begun.get(timer)
+
+
+def _evaluated(shard: Shard, account: Account) -> Evaluated:
+    found = shard.evaluated.get(account.name)
+    if found is None:
+        found = shard.evaluated[account.name] = Evaluated(shard.conflated)
+    return found

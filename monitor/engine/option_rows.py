@@ -42,6 +42,7 @@ class OptionRows:
         self.rows: list[Ints] = [np.array(by_expiry[at], dtype=np.int64) for at in self.expiries]
         self._place_of = {at: place for place, at in enumerate(self.expiries)}
         self._row_of = {instrument.instrument: row for row, instrument in options}
+        self._place_of_row = {row: place for place, rows in enumerate(self.rows) for row in rows.tolist()}
         self._implied: set[int] = set()  # expiries without slices
         self._forwards: list[float | None] = [None] * len(self.rows)
         self._own_us: Ints = np.full(n, NO_OWN_US, dtype=np.int64)
@@ -83,7 +84,7 @@ class OptionRows:
             row = self._row_of.get(instrument)
             if row is not None:
                 self._read_own(row, instrument, market)
-                moved |= {place for place, rows in enumerate(self.rows) if row in rows}
+                moved.add(self._place_of_row[row])
         return moved
 
     def _read_all(self, market: Market, basis: Floats) -> None:

@@ -11,10 +11,20 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from monitor.engine.state import MAX_STATE_BYTES, Account, Marker, Outgoing, Rejected, Shard, State, encode
+from monitor.engine.state import (
+    MAX_STATE_BYTES,
+    Account,
+    Marker,
+    Outgoing,
+    Rejected,
+    Shard,
+    State,
+    encode,
+    positions_of,
+)
 from schemas.ids import canonical
 from schemas.keys import record_key
-from schemas.records import AccountState, Position, RegimeRecord
+from schemas.records import START, AccountState, Position, RegimeRecord
 
 MARKER_PREFIX = b"!marker/"
 
@@ -86,11 +96,11 @@ def collect(state: State) -> Flush:
 
 
 def confirm(state: State, flush: Flush) -> None:
-    """Note that the events of a flush are on their topics: empty the outboxes that it carried."""
+    """Note that events and states of a flush are on their topics: empty the outboxes that it carried."""
     for partition, name in flush.accounts:
         shard = state.shards.get(partition)
         if shard is not None:
-            shard.accounts[name].outbox = []
+            shard.accounts[name].outbox, shard.accounts[name].points = [], []
     for partition, number in flush.shards:
         shard = state.shards.get(partition)
         if shard is not None and shard.marker.published_flush != number:
@@ -177,7 +187,12 @@ def _market_positions(state: State, shard: Shard) -> dict[str, Position]:
 
 
 def account_state(state: State, account: Account) -> AccountState:
-    """Build the compacted state record of an account as it is now."""
+    """Build the compacted state record of an account as it is now.
+
+    It names where the account is now, not where it was written last: a market that was folded again, or is a
+    successor's, would stand beside records of accounts that are long behind it, and nobody was ever there.
+    """
+    positions = positions_of(state, state.shards[state.partition_of[account.name]], account)
     equity, im, mm = account.equity_usd, account.im_requirement_usd, account.mm_requirement_usd
     active = state.market.parameters.get(account.config.parameter_set) or state.market.parameters.get("default")
     assert active is not None, "the default set always exists"
@@ -195,7 +210,13 @@ def account_state(state: State, account: Account) -> AccountState:
         model=account.config.margin_model,
         parameter_set=account.config.parameter_set,
         parameter_hash=active.hash,
-        positions=dict(account.positions),
+        positions=positions,
+        path=tuple(_unlike(point, positions) for point in account.points),
         closed=account.config.closed,
         v=1,
     )
+
+
+def _unlike(point: dict[str, Position], positions: dict[str, Position]) -> dict[str, Position]:
+    """Return what a point has otherwise than the positions that are told with it; of some topics there was nothing."""
+    return {topic: at for topic, last in positions.items() if (at := point.get(topic, START)) != last}

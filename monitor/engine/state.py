@@ -6,7 +6,7 @@ rebuilt from them and from the market topics.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from monitor.engine.baseline import Baseline
 from monitor.engine.expiries import Expiries
 from monitor.engine.kept import Kept
 from schemas.ids import canonical
-from schemas.records import AccountConfig, Input, Position, Status
+from schemas.records import START, AccountConfig, Input, Position, Status
 
 if TYPE_CHECKING:
     from monitor.engine.book import Book
@@ -28,6 +28,8 @@ LAYOUT = 1  # of the stored values; a reader refuses any other
 RECENT_IDS = 64  # trade and transfer ids remembered per account: a publisher's retry comes within a few records
 NO_DEADLINE = 1 << 62
 _NOTED = "noted"
+MAX_POINTS = 64  # of an account between two of its published states: those of a backlog that has more are not told
+MAX_OVERLOADS = 16  # remembered of a shard: who has had no event since an older one does not tell of it
 MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
 
 
@@ -85,7 +87,9 @@ class Account(Struct, rename={"stored_baseline": "baseline"}, dict=True):
     `timers` maps a timer's name to its deadline (event time). `deposited` marks money that came into a bankrupt
     account while its data were doubtful: it is judged when they are good. `positions` are the last records applied,
     by topic. `baseline` is what the next event's attribution counts from. `kept` is the last requirement of a
-    model that is too slow for ticks. `epoch`, `version` and `flush` are stamped when the value is written.
+    model that is too slow for ticks. `points` are the positions of all inputs behind each of its own records that no
+    published state has told, the newest `MAX_POINTS`. `epoch`, `version` and `flush` are stamped when the value is
+    written.
     """
 
     config: AccountConfig
@@ -110,6 +114,7 @@ class Account(Struct, rename={"stored_baseline": "baseline"}, dict=True):
     mm_requirement_usd: float = 0.0
     stored_baseline: Baseline | None = None
     kept: Kept | None = None
+    points: list[dict[str, Position]] = []
     outbox: list[Outgoing] = []
 
     @property
@@ -157,12 +162,34 @@ class Marker(Struct):
 
 
 @dataclass(slots=True)
+class Overload:
+    """A stretch in which evaluations may be left out: where a shard was before it, how many had been left out then."""
+
+    positions: dict[str, Position]
+    conflated: int
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What is remembered of an account's evaluations, in memory alone.
+
+    `conflated` is how many were left out at its last event and `positions` where that was, `begun` where the
+    evaluations were that began its timers.
+    """
+
+    conflated: int
+    positions: dict[str, Position] = field(default_factory=dict)
+    begun: dict[str, dict[str, Position]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Shard:
     """The accounts of one partition, and what the next flush has to write.
 
     `changed`, `restated` and `waiting` are ordered sets of account names: to be written, to be published as states
     only, and recovered ahead of the market (not evaluated before the market has caught up). `timers` is a heap of
-    (deadline, account); an entry that no longer stands in the account is stale and skipped.
+    (deadline, account); an entry that no longer stands in the account is stale and skipped. `overloads` are the
+    newest; `conflated` is the state's when the shard was opened.
     """
 
     marker: Marker
@@ -174,6 +201,9 @@ class Shard:
     restated: dict[str, None] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)
     timers: list[tuple[int, str]] = field(default_factory=list)
+    overloads: list[Overload] = field(default_factory=list)
+    evaluated: dict[str, Evaluated] = field(default_factory=dict)
+    conflated: int = 0
 
 
 @dataclass(slots=True)
@@ -183,8 +213,8 @@ class State:
     `partition_of` maps every account here to its partition. `gated` says that some shard or account still waits for
     the market to catch up with it. `expiries` are of the accounts that are evaluated; like `next_deadline_us`, the
     earliest of timers and expiries, it is rebuilt from the accounts. `conflated` counts the market records that were
-    folded without an evaluation of their own. `breathe` is called now and then while many accounts are opened at once,
-    so that who runs the engine can tell work from standing still.
+    folded without an evaluation of their own, `conflating` tells that they may be. `breathe` is called now and then
+    while many accounts are opened at once, so that who runs the engine can tell work from standing still.
     """
 
     market: Market
@@ -196,7 +226,23 @@ class State:
     expiries: Expiries = field(default_factory=Expiries)
     next_deadline_us: int = NO_DEADLINE
     conflated: int = 0
+    conflating: bool = False
     breathe: Callable[[], None] | None = None
+
+
+def positions_of(
+    state: State, shard: Shard, account: Account, own: Mapping[str, Position] | None = None
+) -> dict[str, Position]:
+    """Return the last record of each input that an account has been through, its own or not.
+
+    `own` are positions of its shard's inputs, of the shard as it is now if not given.
+    """
+    own = shard.marker.positions if own is None else own
+    positions = {**own, **(state.market.positions if shard.open else {})}
+    for topic, position in account.positions.items():
+        if position > positions.get(topic, START):
+            positions[topic] = position  # it was recovered ahead of its shard
+    return positions
 
 
 _decode_account = msgspec.json.Decoder(Account).decode

@@ -8,20 +8,22 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from monitor.engine import attribution, status
+from monitor.engine import attribution, conflation, status
 from monitor.engine.book import status_parameters
 from monitor.engine.events import build_event, to_outgoing
 from monitor.engine.kept import kept_of
 from monitor.engine.parameters import ActiveSet
-from monitor.engine.state import NO_DEADLINE, Account, Outgoing, Shard, State
-from schemas.records import START, Cause
+from monitor.engine.state import NO_DEADLINE, Account, Outgoing, Shard, State, positions_of
+from schemas.records import Cause
 
 TIMER_CAUSE = Cause(topic="timer")
+
+FEW_NOTED = 3  # baselines that are noted one by one: arrays cost more
 
 TIMERS_ROOM = 1_024  # stale entries that a heap of timers may hold beside two for each account
 
@@ -84,9 +86,11 @@ def _after(
 ) -> None:  # fmt: skip
     """Write down what the status machine did: events, and the account if anything of it must be stored."""
     name = account.name
+    began = {one.timer: conflation.begun_at(shard, account, one.timer) for one in transitions}
     if account.timers != timers:
         shard.changed[name] = None
         push_timer(state, shard, account)
+        conflation.note_timers(state, shard, account, timers)
     if not transitions:
         return
     shard.changed[name] = None
@@ -97,10 +101,7 @@ def _after(
         data_quality = tuple(sorted({*evaluation.data_quality, *trigger.flags}))
         evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
-    positions = {**shard.marker.positions, **state.market.positions}
-    for topic, position in account.positions.items():  # an account may have been recovered ahead of its shard
-        if topic not in state.market.positions:
-            positions[topic] = max(position, positions.get(topic, START))
+    positions = positions_of(state, shard, account)
     for transition in transitions:
         why = attribution.attribute(account, state.market, active) if evaluation.valued else None
         base = account.baseline
@@ -108,8 +109,9 @@ def _after(
             account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
             attribution=why, attribution_base=None if why is None or base is None else attribution.base_of(base),
         )  # fmt: skip
-        if trigger.conflated:
-            event = msgspec.structs.replace(event, conflated_records=trigger.conflated)
+        left_out = conflation.take_left_out(state, shard, account, positions, began[transition.timer])
+        if trigger.conflated or left_out is not None:
+            event = msgspec.structs.replace(event, conflated_records=trigger.conflated, left_out=left_out)
         take_baseline(state, account)
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
@@ -133,6 +135,18 @@ def note_baseline(state: State, account: Account, im_usd: float) -> None:
     noted = attribution.note(account, state.market, _active(state, account), state.book, im_usd)
     if noted is not None:
         account.note_baseline(noted)
+
+
+def note_baselines(state: State, accounts: Sequence[tuple[Account, float]]) -> None:
+    """As `note_baseline`, of several accounts that are computed with all others, with their initial requirements."""
+    finite = [(account, im_usd) for account, im_usd in accounts if math.isfinite(im_usd)]
+    if len(finite) < FEW_NOTED:
+        for account, im_usd in finite:
+            note_baseline(state, account, im_usd)
+        return
+    grounds = state.book.grounds_of([account.name for account, _ in finite])
+    for (account, im_usd), share in zip(finite, grounds, strict=True):
+        account.note_baseline(attribution.noted(account, state.market, _active(state, account), share, im_usd))
 
 
 def take_figures(state: State, account: Account) -> None:

@@ -15,12 +15,13 @@ from monitor.connection import Address
 from monitor.engine.state import Sourced
 from monitor.errors import ExitCode, MonitorError, UsageError
 from monitor.verify.claim import Claim, read_claim
-from monitor.verify.recompute import Stamped
+from monitor.verify.recompute import Path, Stamped
 from monitor.worker.intake import delivered, without_tombstones
 from monitor.worker.log_view import LogView, Unanswered
 from monitor.worker.options import WorkerOptions
 from schemas.codec import decode_message
 from schemas.fields import MAX_FRAME_ROWS
+from schemas.headers import EPOCH
 from schemas.records import START, AccountEvent, Position
 from schemas.topics import (
     ACCOUNT_STATES,
@@ -40,10 +41,12 @@ EVENT_TOPICS = (MARGIN_CALLS, LIQUIDATIONS, REGIMES)
 class _Named(msgspec.Struct):
     """What is read of an account's state."""
 
+    account: str
     positions: dict[str, Position]
+    path: list[dict[str, Position]] = []
 
 
-_read_positions = msgspec.json.Decoder(_Named).decode
+_read_state = msgspec.json.Decoder(_Named).decode
 _STRICT = "-strict"  # how the source of an event in strict order ends: its group's name
 
 
@@ -109,21 +112,29 @@ class Topics:
                     found.setdefault(record.sequence, record)
         return [found[sequence] for sequence in sorted(found)]
 
-    async def path(self, event: AccountEvent, partition: int) -> list[dict[str, Position]]:
+    async def path(self, event: AccountEvent, partition: int) -> Path:
         """Return the positions that states of the partition's accounts name, those up to an event's alone.
 
         Compaction takes them away with time. They say in which order records were applied and nothing of what comes
         of it: a forged one can make a true event differ, and no false one equal.
         """
-        found: dict[tuple[tuple[str, Position], ...], None] = {}
+        flushes: dict[tuple[tuple[str, Position], ...], None] = {}
+        own: dict[tuple[tuple[str, Position], ...], None] = {}
+        newest = 0
         async for message in self._all(ACCOUNT_STATES, [partition]):
             try:
-                named = _read_positions(message.value or b"").positions
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+                state = _read_state(message.value or b"")
+                epoch = int(dict(message.headers).get(EPOCH, b"0"))
+            except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 continue
-            if all(position <= event.positions.get(topic, START) for topic, position in named.items()):
-                found[tuple(sorted(named.items()))] = None
-        return [dict(point) for point in found]
+            if epoch < newest:
+                continue  # of a worker that was paused, about records that its successor applied elsewhere
+            newest = epoch
+            _note(flushes, state.positions, event.positions)
+            if state.account == event.account:
+                for point in state.path:
+                    _note(own, {**state.positions, **point}, event.positions)
+        return Path([dict(point) for point in flushes], [dict(point) for point in own])
 
     async def records(self, positions: Mapping[str, Position], partition: int) -> Records:
         """Return all records of a partition's inputs up to some positions; raises Unverifiable."""
@@ -204,6 +215,14 @@ class Topics:
             TopicPartition(self._options.topic(topic), partition) for partition in partitions
         ):
             yield message
+
+
+def _note(
+    found: dict[tuple[tuple[str, Position], ...], None], point: dict[str, Position], end: Mapping[str, Position]
+) -> None:  # fmt: skip
+    """Take a point that is not beyond an event's positions, once."""
+    if all(position <= end.get(topic, START) for topic, position in point.items()):
+        found[tuple(sorted(point.items()))] = None
 
 
 def _claim(body: bytes, message: Any) -> Claim | None:

@@ -11,13 +11,16 @@ reasons for are tried (`ORDERS`).
 
 from __future__ import annotations
 
+import bisect
 import copy
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from monitor.answers.moment import step_watched
 from monitor.engine import Sourced, new_state, open_shard, step
 from monitor.engine.book import status_parameters
 from monitor.engine.market import TICKS as TICK_RECORDS
@@ -30,6 +33,7 @@ from schemas.topics import MARKET_TOPICS, SOURCE_RANK, TICKS
 if TYPE_CHECKING:
     from monitor.engine import State
     from monitor.engine.baseline import Baseline
+    from monitor.engine.state import Outgoing
 
 _MARKET = frozenset(topic.name for topic in MARKET_TOPICS)
 
@@ -52,6 +56,7 @@ _read_place = msgspec.json.Decoder(_Place).decode
 
 Order = Callable[[Stamped], tuple[int, int, int, int]]
 Positions = Mapping[str, Position]
+TakesMoment = Callable[["State", "Outgoing", "Baseline | None"], None]
 
 
 def by_event_time(item: Stamped) -> tuple[int, int, int, int]:
@@ -74,6 +79,20 @@ def accounts_first(item: Stamped) -> tuple[int, int, int, int]:
 def accounts_last(item: Stamped) -> tuple[int, int, int, int]:
     """Order accounts' records behind prices, as a merge does that stopped waiting for them."""
     return (item.source.topic not in _MARKET, *by_event_time(item)[:3])
+
+
+class Path(NamedTuple):
+    """Positions of all inputs that are known to have been passed, in any order.
+
+    `flushes`: those of the partition when an account's state was published. `own`: those of the account right behind
+    each of its own records; no other record of it is missing between them.
+    """
+
+    flushes: Sequence[Positions] = ()
+    own: Sequence[Positions] = ()
+
+
+NO_PATH = Path()
 
 
 class Tried(NamedTuple):
@@ -101,25 +120,20 @@ class Run:
     Records of other accounts of its partition move positions and nothing else.
     """
 
-    def __init__(self, account: str, partition: int, partitions: int) -> None:
+    def __init__(self, account: str, partition: int, partitions: int, told: TakesMoment | None = None) -> None:
         self._account = account
+        self._told = told
         self._shard = partition
         self._state = new_state()
         open_shard(self._state, partition, None, [], partitions=partitions, epoch=1)
         self.said: dict[int, bytes] = {}
         self.others: dict[str, bytes] = {}
         self.applied = 0
-        self.base: Baseline | None = None
-        """What the newest event's attribution counts from."""
 
     @property
     def state(self) -> State:
         """The engine's state after what was applied: of this one account, and the market."""
         return self._state
-
-    def _baseline(self) -> Baseline | None:
-        account = self._state.shards[self._shard].accounts.get(self._account)
-        return None if account is None else account.baseline
 
     def take(self, sources: Sequence[Sourced], *, conflate: bool = False) -> None:
         """Apply records in order."""
@@ -135,19 +149,33 @@ class Run:
             positions[source.topic] = max(source.position, positions.get(source.topic, START))
         self._step(mine, conflate=conflate)
 
+    def take_all(self, sources: Sequence[Sourced], *, conflate: bool = False) -> None:
+        """Apply records with an evaluation behind each, or without those that may be left out."""
+        if conflate:
+            self.take(sources, conflate=True)
+            return
+        for source in sources:
+            self.take([source])
+
     def _step(self, sources: Sequence[Sourced], *, conflate: bool) -> None:
         if not sources:
             return
-        base = self._baseline()
-        for outgoing in step(self._state, sources, conflate=conflate):
+        for outgoing in self._applied(sources, conflate=conflate):
             body = outgoing.body.encode()
             place = _read_place(body)
             if place.account == self._account:
                 self.said.setdefault(place.sequence, body)
-                self.base = base
             else:
                 self.others[outgoing.id] = body
         self._state.rejected.clear()
+
+    def _applied(self, sources: Sequence[Sourced], *, conflate: bool) -> list[Outgoing]:
+        told, state = self._told, self._state
+        if told is None:
+            return step(state, sources, conflate=conflate)
+        return step_watched(
+            state, sources, (self._account,), lambda one, base: told(state, one, base), conflate=conflate
+        )
 
 
 def in_sequence(event: AccountEvent, records: Iterable[Stamped], partition: int, partitions: int) -> bytes | None:
@@ -162,40 +190,52 @@ def in_sequence(event: AccountEvent, records: Iterable[Stamped], partition: int,
 
 def from_topics(
     event: AccountEvent, before: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], tried: Tried,
-    partition: int, partitions: int, path: Sequence[Positions] = (),
+    partition: int, partitions: int, path: Path = NO_PATH,
 ) -> bytes | None:  # fmt: skip
     """Return the event as the topics give it; None if the account has no such event at its positions.
 
     `before` are the account's earlier events by sequence, `records` those of each topic by position, from the first
-    on; `tried` says what comes first of what has no order; `path` are positions that the partition is known to have
-    been at, in any order.
+    on; `tried` says what comes first of what has no order.
     """
     anchors = (*before, event)
     return run_through(event.account, anchors, records, tried, partition, partitions, path).said.get(event.sequence)
 
 
-def run_through(
+def run_through(  # noqa: PLR0913 (what is known of an order, and who looks)
     account: str, anchors: Sequence[AccountEvent], records: Mapping[str, Sequence[Stamped]], tried: Tried,
-    partition: int, partitions: int, path: Sequence[Positions] = (), *, to_end: bool = False,
+    partition: int, partitions: int, path: Path = NO_PATH, *, to_end: bool = False,
+    told: TakesMoment | None = None,
 ) -> Run:  # fmt: skip
-    """Apply records from one event of the account to the next; `path` as `from_topics`, `to_end` for all of them."""
-    run = Run(account, partition, partitions)
+    """Apply records from one event of the account to the next; `path` as `from_topics`, `to_end` for all of them.
+
+    `told` is called with each event of the account at its moment.
+    """
+    run = Run(account, partition, partitions, told)
     done = dict.fromkeys(records, 0)
-    ordered = sorted(path, key=_progress)
+    known = Path(sorted(path.flushes, key=_progress), sorted(path.own, key=_progress))
+    mine = {
+        (topic, item.source.position) for topic, items in records.items() for item in items if _is_of(item, account)
+    }
     reached: Positions = {}
     time_us = 0
     for anchor in anchors:
-        merged: list[Sourced] = []
         noted = _noted(anchor, records)
         begun_us = _begun_us(run, anchor) if tried.timers else None
-        for point in (*_between(reached, ordered, anchor.positions), anchor.positions):
-            stretch = [item.source for item in heapq.merge(*_stretch(point, records, done), key=tried.order)]
-            merged += _put_at(
-                stretch, noted or _starting(stretch, begun_us, account, time_us), time_us, early=tried.early
-            )
-            time_us = max(time_us, *map(_tick_us, stretch), 0)
-        _apply(run, anchor, _last_put_last(anchor, merged))
-        reached = anchor.positions
+        for stop, conflate in _stages(reached, anchor):
+            merged: list[Sourced] = []
+            for point, is_own in _between(reached, known, stop, mine):
+                stretch = [item.source for item in heapq.merge(*_stretch(point, records, done), key=tried.order)]
+                if is_own:
+                    merged += _own_last(stretch, account, point)
+                else:
+                    at = noted or _starting(stretch, begun_us, account, time_us)
+                    merged += _put_at(stretch, at, time_us, early=tried.early)
+                time_us = max(time_us, *map(_tick_us, stretch), 0)
+            if stop is not anchor.positions:
+                run.take_all(merged, conflate=conflate)
+            else:
+                _apply(run, anchor, _last_put_last(anchor, merged), conflate=conflate)
+            reached = stop
     if to_end:
         rest = (items[done[topic] :] for topic, items in records.items())
         run.take([item.source for item in heapq.merge(*rest, key=tried.order)])
@@ -203,16 +243,47 @@ def run_through(
 
 
 def _progress(positions: Positions) -> tuple[int, int]:
-    """Return a number that grows along any path: the sum of all offsets, then of all rows."""
-    return (sum(offset for offset, _ in positions.values()), sum(row for _, row in positions.values()))
+    """Return a number that grows along any path: the sum of all offsets (of nothing, 0), then of all rows."""
+    return (sum(offset + 1 for offset, _ in positions.values()), sum(row for _, row in positions.values()))
 
 
-def _between(reached: Positions, ordered: Sequence[Positions], end: Positions) -> Iterator[Positions]:
-    """Yield the points that lie on one path from `reached` to `end`; what does not is of another time, or forged."""
-    for point in ordered:
+def _between(
+    reached: Positions, path: Path, end: Positions, mine: Container[tuple[str, Position]]
+) -> Iterator[tuple[Positions, bool]]:
+    """Yield the points that lie on one path from `reached` to `end`, and `end`; tell which are of the account's own.
+
+    What is not on it is of another time, or forged. Flushes of others give way: an account that was stored and its
+    partition that was not have been through the same records in another order. `mine` are the account's records.
+    """
+    own = list(_following(reached, path.own, end))
+    for stop, is_own in (*((point, True) for point in own), (end, False)):
+        behind = [item for item in stop.items() if item in mine and item[1] > reached.get(item[0], START)]
+        for point in _following(reached, path.flushes, stop):
+            if is_own and any(point.get(topic, START) >= position for topic, position in behind):
+                continue  # it would have been through the record that the stop is right behind
+            yield point, False
+            reached = point
+        yield stop, is_own
+        reached = stop
+
+
+def _following(reached: Positions, ordered: Sequence[Positions], end: Positions) -> Iterator[Positions]:
+    """Yield, of points ordered by progress, those on one path from `reached` to `end`."""
+    first = bisect.bisect_left(ordered, _progress(reached), key=_progress)
+    last = bisect.bisect_right(ordered, _progress(end), key=_progress)
+    for point in itertools.islice(ordered, first, last):
         if _precedes(reached, point) and _precedes(point, end):
             yield point
             reached = point
+
+
+def _own_last(stretch: list[Sourced], account: str, point: Positions) -> list[Sourced]:
+    """Move the account's record that a point is right behind to the end."""
+    own = [
+        one for one in stretch
+        if getattr(one.record, "account", None) == account and one.position == point.get(one.topic)
+    ]  # fmt: skip
+    return [*(one for one in stretch if one is not own[-1]), own[-1]] if own else stretch
 
 
 def _precedes(one: Positions, other: Positions) -> bool:
@@ -298,6 +369,10 @@ def _tick_us(source: Sourced) -> int:
     return source.record.event_time_us if source.topic == TICKS.name else 0
 
 
+def _is_of(item: Stamped, account: str) -> bool:
+    return getattr(item.source.record, "account", None) == account
+
+
 def _last_put_last(anchor: AccountEvent, merged: list[Sourced]) -> list[Sourced]:
     """Move the record that caused an event to the end: nothing was applied behind it when the event was computed."""
     place = _causing(anchor)
@@ -318,18 +393,34 @@ def _causing(anchor: AccountEvent) -> tuple[str, int, int]:
     return (TICKS.name, *reached)
 
 
-def _apply(run: Run, anchor: AccountEvent, merged: list[Sourced]) -> None:
+def _stages(reached: Positions, anchor: AccountEvent) -> Iterator[tuple[Positions, bool]]:
+    """Yield where to stop on the way to an event, and whether evaluations were left out on the way there.
+
+    Of those that were made under an overload none had an effect that lasted, but that at which the timer began that
+    fired: others would be events. Where they were is not told; so only those are made that never are left out.
+    """
+    said = anchor.left_out
+    if said is not None:
+        for stop, conflate in ((said.positions, False), (said.timer, True)):
+            if stop is not None and _precedes(reached, stop) and _precedes(stop, anchor.positions):
+                yield stop, conflate
+                reached = stop
+    yield anchor.positions, said is not None
+
+
+def _apply(run: Run, anchor: AccountEvent, merged: list[Sourced], *, conflate: bool) -> None:
     """Apply the records up to an event as they were: one by one, or under overload with one evaluation for many."""
-    if not _is_conflated(anchor):
-        for source in merged:
-            run.take([source])
+    if not (conflate or _is_conflated(anchor)):
+        run.take_all(merged)
+        return
+    if conflate and anchor.cause.topic not in _MARKET:
+        run.take(merged, conflate=True)  # what acts at its own moment, and what is the account's own, is never left out
         return
     # It stands for its cause and that many records before it: from the first of them on, nothing was evaluated.
     coins = {risk.underlying for risk in anchor.underlyings}
     moving = _moving(run, merged, coins)
     start = moving[-1 - anchor.conflated_records :][0] if moving else 0
-    for source in merged[:start]:
-        run.take([source])
+    run.take_all(merged[:start], conflate=conflate)
     run.take(merged[start:], conflate=True)
 
 

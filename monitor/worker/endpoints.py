@@ -101,6 +101,9 @@ class Router:
             return _error(503, f"the topic of endpoints could not be read ({error!r})", partition)
         if url is None:
             return _error(421, "another worker has this account, and has not said where it answers", partition)
+        return await self._ask(url, path, query, partition)
+
+    async def _ask(self, url: str, path: str, query: Query, partition: int) -> Reply:
         parameters = [*((name, value) for name, values in query.items() for value in values), (ROUTED, "1")]
         limit = aiohttp.ClientTimeout(total=FORWARD_S)
         try:
@@ -113,10 +116,27 @@ class Router:
             log.info("not_routed", partition=partition, url=url, reason=repr(error))
             return _error(502, f"the owner at {url} does not answer", partition)
 
+    async def ask_others(self, path: str, query: Query) -> list[Reply]:
+        """Return what each other worker says; 421 or 502 for one that cannot be asked."""
+        try:
+            owners = await self._owners()
+        except (KafkaError, OSError) as error:
+            return [_error(503, f"the topic of endpoints could not be read ({error!r})", -1)]
+        wanted = [partition for partition in range(self._options.partitions) if partition not in self._own()]
+        silent = next((partition for partition in wanted if partition not in owners), None)
+        if silent is not None:
+            return [_error(421, "another worker has this partition, and has not said where it answers", silent)]
+        urls = {owners[partition].url: partition for partition in reversed(wanted)}
+        return list(await asyncio.gather(*(self._ask(url, path, query, p) for url, p in sorted(urls.items()))))
+
     async def _owner(self, partition: int) -> str | None:
-        """Return where a partition's owner said that it answers, the one of the largest epoch."""
+        newest = (await self._owners()).get(partition)
+        return None if newest is None else newest.url
+
+    async def _owners(self) -> dict[int, WorkerEndpoint]:
+        """Return where each partition's owner said that it answers, the one of the largest epoch."""
         view = LogView(self._options.broker, f"{self._options.group}-endpoints")
-        newest: WorkerEndpoint | None = None
+        newest: dict[int, WorkerEndpoint] = {}
         try:
             await view.start()
             async for record in view.read_all([TopicPartition(self._options.topic(WORKERS), 0)]):
@@ -124,11 +144,12 @@ class Router:
                     found = _read(record.value or b"")
                 except msgspec.MsgspecError:
                     continue
-                if found.partition == partition and found.group == self._options.group:
-                    newest = found if newest is None or found.epoch >= newest.epoch else newest
+                before = newest.get(found.partition)
+                if found.group == self._options.group and (before is None or found.epoch >= before.epoch):
+                    newest[found.partition] = found
         finally:
             await view.stop()
-        return None if newest is None else newest.url
+        return newest
 
 
 def _error(status: int, text: str, partition: int) -> Reply:

@@ -37,7 +37,10 @@ from schemas.topics import ALL
 TURN_MS = 20.0  # then the loop serves agents, heartbeats and rebalances; longer delays them, shorter costs switches
 STATE_INTERVAL_MS = 250.0  # how long a change without an event may wait for its flush while no more records do
 MARKER_INTERVAL_MS = 1_000.0  # how long anything may
-FLUSH_RECORDS = 5_000  # applied records that end the wait: bounds what a crash applies again, and a flush's size
+BACKLOG_SHARE = 4.0  # in a backlog that is longer, if collecting the last flush took more than a part of it in so many,
+BACKLOG_INTERVAL_MS = 4_000.0  # but no longer than this
+FLUSH_RECORDS = 20_000  # applied records that end the wait: bounds what a crash applies again
+FLUSH_ACCOUNTS = 5_000  # changed accounts that do: bounds a flush's size
 GATHER_S = 0.001
 LOOK_MS = 5.0  # how old the known ends of the sources may be: asking costs more than a record
 STALL_MS = 2_000.0  # Faust delivers within milliseconds, after a rebalance within a second
@@ -91,6 +94,7 @@ class Engine:
         self._dirty_since_ms: float | None = None
         self._urgent_since_ms: float | None = None
         self._flushed_ms = _now_ms()
+        self._collect_ms = 0.0
         self._looked_ms = 0.0
 
     # --- turns ----------------------------------------------------------------------------------
@@ -294,7 +298,7 @@ class Engine:
             self.auditor.look(self.applied, self.order.states)  # before what it doubts is sent
             if done.wait_ms is not None:
                 return done.wait_ms
-            if _now_ms() >= until_ms or self._applied_since_flush >= FLUSH_RECORDS:
+            if _now_ms() >= until_ms or self._is_full():
                 return 0.0
 
     def add_source(self, topic: str, partition: int, begin: int, end: int, committed: int | None) -> None:
@@ -318,11 +322,19 @@ class Engine:
     def _flush_due(self, now_ms: float) -> bool:
         if self._urgent_since_ms is not None and now_ms - self._urgent_since_ms >= self.options.flush_interval_ms:
             return True
-        if self._applied_since_flush >= FLUSH_RECORDS:
+        if self._is_full():
             return True
         if now_ms >= self._states_due_ms():
             return True
-        return bool(self.order.shards) and now_ms - self._flushed_ms >= MARKER_INTERVAL_MS
+        return bool(self.order.shards) and now_ms - self._flushed_ms >= self._interval_ms()
+
+    def _is_full(self) -> bool:
+        """Whether so much was applied that it is flushed at once."""
+        applied = self._applied_since_flush
+        if applied < FLUSH_ACCOUNTS:
+            return applied >= FLUSH_RECORDS
+        changed = sum(len(shard.changed) for shard in self.order.shards.values())
+        return applied >= FLUSH_RECORDS or changed >= FLUSH_ACCOUNTS
 
     def _states_due_ms(self) -> float:
         """Return when a change without an event is flushed.
@@ -331,7 +343,13 @@ class Engine:
         """
         if self._dirty_since_ms is None:
             return math.inf
-        return self._dirty_since_ms + (MARKER_INTERVAL_MS if self.intake.held else STATE_INTERVAL_MS)
+        return self._dirty_since_ms + (self._interval_ms() if self.intake.held else STATE_INTERVAL_MS)
+
+    def _interval_ms(self) -> float:
+        """Return how long anything may wait for its flush: longer where flushes are much of the work of a backlog."""
+        if not self.intake.held:
+            return MARKER_INTERVAL_MS
+        return max(MARKER_INTERVAL_MS, min(BACKLOG_SHARE * self._collect_ms, BACKLOG_INTERVAL_MS))
 
     async def flush(self) -> None:
         """Send all that has changed, then acknowledge the messages it came from; the caller holds the lock."""
@@ -349,8 +367,10 @@ class Engine:
                 if letter.is_market:
                     mark = letter.topic + how
                     self.reported[mark] = max(letter.position, self.reported.get(mark, START))
-        await self._state_again()
+        self._owe_states()
+        began_ms = _now_ms()
         flush = self._collect()
+        self._collect_ms = _now_ms() - began_ms
         if flush or unread or rejected:
             began_s = time.monotonic()
             await self.flusher.send(self.order.shards, flush, unread, rejected, self.reported, self.owed)
@@ -382,16 +402,15 @@ class Engine:
         if hole := offset_hole(offsets_of(self.sources.values())):
             raise OffsetHole(hole, "restart it: it reads on from what is committed")
 
-    async def _state_again(self) -> None:
-        """Publish states that a former owner owes, once the market is where they were made or further.
+    def _owe_states(self) -> None:
+        """Have this flush write accounts again whose states a former owner may not have published, and state them.
 
-        Before the flush: its marker would tell a successor that nothing is owed.
+        Its marker would tell a successor that nothing is owed. As they are now they may not be published before they
+        are stored: a crash in between has their last records applied again, perhaps elsewhere.
         """
         for partition, shard in self.order.shards.items():
-            if shard.open and (names := self.unstated.get(partition)):
-                await self.flusher.states(self.order.state_of(partition), partition, names)
-                del self.unstated[partition]
-                shard.marker_stale = True
+            if shard.open:
+                shard.changed.update(dict.fromkeys(self.unstated.pop(partition, ())))
 
     def _collect(self) -> Flush:
         """Take what has changed in all states."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 
-from monitor.engine.outbox import Event, Flush, Value, account_state, marker_key
-from monitor.engine.state import Shard, State, encode
+from monitor.engine.outbox import Event, Flush, Value, marker_key
+from monitor.engine.state import Shard, encode
 from monitor.worker.changelog import Letters, encode_letters, letters_key
 from monitor.worker.dead_letters import Letter, Owed, outbound
 from monitor.worker.metrics import Meters
@@ -23,7 +23,6 @@ from monitor.worker.options import WorkerOptions
 from monitor.worker.publisher import Outbound, Publisher
 from monitor.worker.risk_arrays import RiskArrays
 from schemas.headers import event_headers, regime_headers, state_headers
-from schemas.ids import canonical
 from schemas.records import Position
 from schemas.topics import ACCOUNT_STATES, ALL, REGIMES
 
@@ -84,13 +83,6 @@ class Flusher:
         events = list(events)
         await self._publisher.send([self._event(event) for event in events])
         self.said(events)
-
-    async def states(self, state: State, partition: int, names: Iterable[str]) -> None:
-        """Publish accounts of an open shard as they are now."""
-        shard, topic = state.shards[partition], self._options.topic(ACCOUNT_STATES)
-        headers = state_headers(shard.marker.epoch)
-        values = [(name, canonical(account_state(state, shard.accounts[name]))) for name in names]
-        await self._publisher.send([Outbound(topic, partition, name.encode(), data, headers) for name, data in values])
 
     async def values(self, partition: int, values: Iterable[tuple[bytes, bytes]]) -> None:
         """Write changelog records of one partition."""

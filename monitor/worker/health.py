@@ -5,8 +5,9 @@ or stuck for good, must not take its own alarm down. The thread reads one immuta
 there twice a second, and judges by their age whether the loop still turns.
 
 What it says is for machines on this host. So it listens on loopback unless it was told otherwise, and then only with a
-token; it answers GET alone, to a bounded number of short-lived connections (and a few streams), and on loopback only to
-a Host that names loopback, because a page in a browser can have its own name resolve to this address.
+token; it answers GET alone, but for people's answers on the page (`monitor.web.posted`), to a bounded number of
+short-lived connections (and a few streams), and on loopback only to a Host that names loopback, because a page in a
+browser can have its own name resolve to this address.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from monitor.web.page import Page
 from monitor.worker.metrics import CONTENT_TYPE, Figures
 from monitor.worker.questions import PREFIX, Questions
 from monitor.worker.watchdogs import worst
+from monitor.worker.whole_book import PREFIX as BOOK
+from monitor.worker.whole_book import WholeBook
 
 MAX_CONNECTIONS: Final = 16  # a Prometheus, a supervisor, a person; the rest is refused
 CONNECTION_S: Final = 10.0  # then a connection is closed, whatever it is doing: idle ones do not stay
@@ -75,7 +78,9 @@ def readyz(figures: Figures | None, now_s: float, session_timeout_s: float) -> A
     age_s = now_s - figures.at_s
     if age_s * 2.0 > session_timeout_s and all(one["name"] != "paused" for one in reasons):
         reasons.insert(0, {"name": "paused", "reason": f"the worker's loop has not turned for {age_s:.1f} s"})
-    if not figures.ready:
+    if not figures.ready and figures.recovery is not None:
+        reasons.append({"name": figures.recovery.stage, "reason": figures.recovery.text})
+    elif not figures.ready:
         what = "accounts are not evaluated yet" if figures.settled else "the group is rebalancing"
         reasons.append({"name": "catching_up" if figures.settled else "rebalancing", "reason": what})
     ready = not reasons
@@ -129,9 +134,14 @@ class Guard:
 
     token: str = ""
 
-    def refusal(self, method: str, host: str, authorization: str, *, public: bool = False) -> Answer | None:
-        """Return the refusal of a request, None if it may pass; what is `public` needs no token."""
-        if method != "GET":
+    def refusal(
+        self, method: str, host: str, authorization: str, *, public: bool = False, takes: bool = False
+    ) -> Answer | None:
+        """Return the refusal of a request, None if it may pass; what is `public` needs no token.
+
+        `takes` is whether something may be sent there; who may send it is for the page to say.
+        """
+        if method != "GET" and not (takes and method == "POST"):
             return Answer(405, b'{"error":"GET only"}\n')
         if self.token and public:
             return None
@@ -168,11 +178,16 @@ class HealthServer:
         self._guard = Guard(token)
         self._clock = clock
         self._questions = questions
+        self._book: WholeBook | None = None
         self._page: Page | None = None
         self._timers: dict[object, asyncio.TimerHandle] = {}
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._end = asyncio.Event()
+
+    def ask(self, book: WholeBook) -> None:
+        """Answer questions about the whole book as well; before `start`."""
+        self._book = book
 
     def show(self, page: Page) -> None:
         """Serve a page as well; before `start`."""
@@ -251,12 +266,16 @@ class HealthServer:
         answer = self._guard.refusal(
             request.method, headers.get("Host", ""), headers.get("Authorization", ""),
             public=page is not None and page.is_public(request.path),
+            takes=page is not None and page.takes(request.path),
         )  # fmt: skip
         if answer is None and page is not None and page.has(request.path):
             return await page.respond(request, lambda: self._keep_open(request.protocol))
         if answer is None and self._questions is not None and request.path.startswith(PREFIX):
             query = {name: request.query.getall(name) for name in request.query}
             answer = Answer(*await self._questions.answer(request.path, query))
+        if answer is None and self._book is not None and request.path.startswith(BOOK):
+            query = {name: request.query.getall(name) for name in request.query}
+            answer = Answer(*await self._book.answer(request.path, query))
         answer = answer or self._route(request.path)
         response = web.Response(status=answer.status, body=answer.body, headers=_HEADERS)
         response.headers["Content-Type"] = answer.content_type
@@ -270,7 +289,9 @@ class HealthServer:
             return readyz(self._figures(), self._clock(), self._session_timeout_s)
         if path == "/metrics":
             return Answer(200, self._metrics(), CONTENT_TYPE)
-        return Answer(404, b'{"error":"/livez, /readyz, /metrics or /v1/accounts/ACCOUNT/QUESTION"}\n')
+        return Answer(
+            404, b'{"error":"/livez, /readyz, /metrics, /v1/accounts/ACCOUNT/QUESTION or /v1/book/QUESTION"}\n'
+        )
 
 
 class _Refused(asyncio.Protocol):

@@ -29,6 +29,7 @@ from schemas.records import START, Position
 from schemas.topics import ACCOUNT_TOPICS, INSTRUMENTS, MARKET_TOPICS, PARAMETERS, SOURCE_RANK, TICKS
 
 CHUNK = 64  # records given to `step` at once: small, so that gates and time are looked at often
+OWN_CHUNK = 512  # the same of accounts: a frame's rows are evaluated together, and open no gate
 OVERLOADED_CHUNK = 2_000  # the same under overload: accounts are evaluated once for most of it
 # An account's inputs are waited for longer than a market's: a trade without its deposit, or a price without the trade
 # that came before it, is a wrongful liquidation.
@@ -249,11 +250,14 @@ class LiveOrder:
         wait_ms: float | None = None
         conflate = self._overload.active
         size = OVERLOADED_CHUNK if conflate else CHUNK
+        own_share = size / self._own_size(size)
+        room = float(size)
         self._keep_back()
-        while len(chunk) < size and wait_ms is None:
+        while room > 0.0 and wait_ms is None:
             item = self._merge.next(now_ms)
             if isinstance(item, Sourced):
                 chunk.append(item)
+                room -= 1.0 if item.topic in _MARKET_NAMES else own_share
                 if self._is_there(item):
                     break  # as far as this topic may go for now
             else:
@@ -286,6 +290,10 @@ class LiveOrder:
                 waiting=self._merge.buffered(), conflated=self._state.conflated,
                 positions={topic: list(at) for topic, at in self._state.market.positions.items()},
             )  # fmt: skip
+
+    def _own_size(self, size: int) -> int:
+        """Return how many records of accounts alone are given to `step` at once, where `size` is that of others."""
+        return size if self._state.book.has_slow else max(size, OWN_CHUNK)
 
     def _step_by_snapshots(self, chunk: list[Sourced], *, conflate: bool) -> None:
         """Step, with a stop before each record that lies beyond a multiple of its topic's offsets."""

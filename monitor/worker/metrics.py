@@ -24,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from monitor.worker.exposure import Exposure, families
+from monitor.worker.recovery import Progress
 from monitor.worker.watchdogs import Verdict
 from schemas.records import EventKind
 
@@ -102,11 +103,14 @@ class Figures:
     lag_s: Mapping[tuple[str, int], float] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
     exposure: Exposure = field(default_factory=Exposure)
+    recovery: Progress | None = None
 
 
 GAUGES: Final[dict[str, str]] = {
     "ready": "1 while all accounts of its partitions are evaluated and no watchdog is raised.",
     "idle": "1 while the group gives it no partition.",
+    "recovery_share": "How much is read of the state that it takes over, then of what waits for it; 1 beside that.",
+    "recovery_left_seconds": "How long that goes on at the rate of the last seconds, where that is known.",
     "partitions": "Partitions it owns.",
     "partitions_expected": "Partitions of account topics, P: what all workers together should own.",
     "accounts_on_data_hold": "Accounts whose decisions are held because data are doubtful.",

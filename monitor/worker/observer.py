@@ -24,6 +24,7 @@ from monitor.worker.disk import disk_trouble
 from monitor.worker.errors import NotCommitting, NotReady, OffsetHole, Paused, RecoveryDied, WorkerError
 from monitor.worker.intake import Source
 from monitor.worker.metrics import Exposed, Figures, Meters
+from monitor.worker.recovery import Progress
 from monitor.worker.watchdogs import (
     Bounds,
     Level,
@@ -161,11 +162,16 @@ class Observer:
         if market is not None:
             lags |= {(topic, 0): behind for topic, behind in market.behind.items()}
             seconds |= {(topic, 0): waiting_us / 1e6 for topic, waiting_us in market.waiting_us.items()}
+        recovery = self._ownership.recovery.look(seen.now_s, waits=self._waits(seen))
         return Figures(
             at_s=seen.now_s, ready=seen.ready, partitions=seen.partitions, settled=engine.group.settled,
-            verdicts=verdicts, values=self._values(seen), lag_records=lags, lag_s=seconds,
+            verdicts=verdicts, values=self._values(seen, recovery), recovery=recovery, lag_records=lags, lag_s=seconds,
             statuses=dict(self._statuses), exposure=self._exposure,
         )  # fmt: skip
+
+    def _waits(self, seen: Observations) -> int | None:
+        """Return how many offsets are to be applied before it is ready, None if that is not what it waits for."""
+        return seen.lag_records if self._engine.active and seen.partitions and not seen.ready else None
 
     def _count(self, now_s: float) -> None:
         self._counted_s = now_s
@@ -178,7 +184,7 @@ class Observer:
         if bool(self._overdue) != bool(before):
             _tell_overdue(self._overdue)
 
-    def _values(self, seen: Observations) -> dict[str, float]:
+    def _values(self, seen: Observations, recovery: Progress | None) -> dict[str, float]:
         engine, ownership = self._engine, self._ownership
         figures = engine.order.figures()
         shards = engine.order.shards.values()
@@ -194,6 +200,9 @@ class Observer:
             "recovered_records": ownership.recovered, "rewinds": ownership.rewinds,
             "audit_checks": engine.auditor.audited, "audit_differences": engine.auditor.differences,
         }  # fmt: skip
+        values["recovery_share"] = 1.0 if recovery is None else recovery.share
+        if recovery is not None and recovery.left_s is not None:
+            values["recovery_left_seconds"] = recovery.left_s
         if time_us := max((state.market.time_us for state in engine.order.states), default=0):
             values["market_age_seconds"] = time.time() - time_us / 1e6
         if "lag_ms" in figures:

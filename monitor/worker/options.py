@@ -9,7 +9,7 @@ from pathlib import Path
 from aiokafka.partitioner import murmur2
 
 from monitor.brokers.endpoint import endpoint
-from monitor.config import Order, Settings
+from monitor.config import Answering, Order, Settings
 from monitor.connection import Address, read_keys
 from monitor.engine.snapshot import CHUNK_BYTES
 from schemas.signatures import Keys
@@ -53,6 +53,7 @@ class WorkerOptions:
     health_host: str = "127.0.0.1"
     health_port: int = 0
     health_token_file: Path | None = None
+    page_acknowledgements: Answering = "auto"
     commit_stalled_s: float = 30.0
     market_silent_s: float = 10.0
     publish_stalled_s: float = 5.0
@@ -113,6 +114,7 @@ def from_settings(settings: Settings, *, ready_timeout_s: float = 120.0) -> Work
         health_host=settings.health_host,
         health_port=settings.health_port,
         health_token_file=Path(settings.health_token_file) if settings.health_token_file else None,
+        page_acknowledgements=settings.page_acknowledgements,
         commit_stalled_s=settings.commit_stalled_s,
         market_silent_s=settings.market_silent_s,
         publish_stalled_s=settings.publish_stalled_s,

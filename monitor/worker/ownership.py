@@ -18,6 +18,7 @@ from monitor.worker.changelog import Letters, Recovered, RecoveredState, encode_
 from monitor.worker.claims import Claims
 from monitor.worker.engine_task import PRIME_S, Engine
 from monitor.worker.errors import Fenced, LostState, RebalanceTimeout, WrongPartitions
+from monitor.worker.recovery import Recovery
 
 MAX_CLAIMS = 20
 REBALANCE_TIMEOUT_S = 30.0  # the group waits so long for a member to give its partitions up
@@ -37,6 +38,7 @@ class Ownership:
         self._options = engine.options
         self._member = ""
         self._assigned: frozenset[int] | None = None  # what the group has given us last, until it asks for it back
+        self.recovery = Recovery()
         self.recovered = 0  # changelog records read
         self.opened = 0  # partitions taken over
         self.rewinds = 0
@@ -139,11 +141,15 @@ class Ownership:
 
     async def _recover(self, partitions: list[int]) -> list[Recovered]:
         """Make some partitions ours, and read their whole changelog."""
-        state, topic = RecoveredState(self._options.changelog), self._options.changelog
+        state, view = RecoveredState(self._options.changelog), self._engine.view
+        tps = {p: TopicPartition(self._options.changelog, p) for p in partitions}
         read = dict.fromkeys(partitions, 0)
-        async for record in self._engine.view.read_all(TopicPartition(topic, p) for p in partitions):
+        begins, ends = await view.begins(tps.values()), await view.ends(tps.values())
+        self.recovery.begin({p: begins[tp] for p, tp in tps.items()}, {p: ends[tp] for p, tp in tps.items()})
+        async for record in view.read_all(tps.values()):
             self._take_in(state, record)
-            read[record.partition] = record.offset + 1
+            read[record.partition] = self.recovery.read[record.partition] = record.offset + 1
+        self.recovery.end()
         await self._check_inputs(state, partitions)
         for partition in partitions:
             await self._claim(state, partition, read[partition])

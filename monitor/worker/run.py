@@ -40,7 +40,10 @@ from monitor.worker.metrics import Exposed, Meters, exposed, text
 from monitor.worker.observer import Observer
 from monitor.worker.options import WorkerOptions
 from monitor.worker.ownership import Ownership
-from monitor.worker.questions import PREFIX, Questions, take_from
+from monitor.worker.questions import PREFIX, Questions
+from monitor.worker.shown import show
+from monitor.worker.whole_book import PREFIX as BOOK
+from monitor.worker.whole_book import WholeBook
 from schemas.topics import ALL, AUCTION_TOPICS
 
 PROGRESS_S = 10.0
@@ -56,6 +59,7 @@ class Gauges:
     meters: Meters
     exposed: Exposed
     questions: Questions
+    book: WholeBook
     page: Page
     url: str = ""
     token: str = ""
@@ -74,7 +78,7 @@ class Shell(mode.Service):
         self.pulse, self.publisher, self.view = core.pulse, core.publisher, core.view
         self.order, self.group, self.intake = core.order, core.group, core.intake
         self.engine, self.ownership = core.engine, core.ownership
-        self._questions = gauges.questions
+        self._questions, self._exposed, self._book = gauges.questions, gauges.exposed, gauges.book
         self._sampler = Sampler(self.order)
         gauges.page.attach(self._sampler)
         helper = gauges.questions.helper
@@ -93,13 +97,14 @@ class Shell(mode.Service):
         """Connect our own clients and start our tasks, before the app may ask for them."""
         place = self.options.partition_of
         self._questions.attach(
-            asyncio.get_running_loop(), take_from(self.order), lambda name: place(name.encode()), self._router.ask
+            asyncio.get_running_loop(), self.order, lambda name: place(name.encode()), self._router.ask
         )
+        self._book.attach(self.order, self._router.ask_others)
         await self.publisher.start()
         await self.view.start()
         for work in (
             self.engine.run(), self.group.run(), self.pulse.run(), self._announce(), self._report(),
-            self.observer.run(), self.adviser.run(), self._announcer.run(), self._sampler.run(),
+            self.observer.run(), self.adviser.run(), self._announcer.run(), self._sampler.run(), self._show(),
             *self.order.readers(),
         ):  # fmt: skip
             self.add_future(_ending(work))
@@ -115,6 +120,10 @@ class Shell(mode.Service):
         while True:
             await asyncio.sleep(0.05)
             self.ownership.announce()
+
+    async def _show(self) -> None:
+        """Show how far its recovery is, while there is one."""
+        await show(lambda: None if self._exposed.figures is None else self._exposed.figures.recovery)
 
     async def _report(self) -> None:
         """Say every few seconds how far things are."""
@@ -259,21 +268,23 @@ def serving(options: WorkerOptions) -> Iterator[Gauges]:
     """
     meters = Meters()
     shown, questions = exposed(meters), Questions()
+    token = read_token(options.health_token_file, os.environ)
+    book = WholeBook(questions)
     page = Page(
         options, lambda: readyz(shown.figures, time.monotonic(), options.session_timeout_s).body,
-        lambda: None if shown.figures is None else shown.figures.at_s,
+        lambda: None if shown.figures is None else shown.figures.at_s, token=bool(token),
     )  # fmt: skip
-    token = read_token(options.health_token_file, os.environ)
     server = HealthServer(
         lambda: shown.figures, lambda: text(meters.registry), session_timeout_s=options.session_timeout_s,
         host=options.health_host, port=options.health_port, token=token,
         questions=questions,
     )  # fmt: skip
+    server.ask(book)
     server.show(page)
     host, port = server.start()
-    log.info("health", host=host, port=port, paths=["/", "/livez", "/readyz", "/metrics", PREFIX, API])
+    log.info("health", host=host, port=port, paths=["/", "/livez", "/readyz", "/metrics", PREFIX, BOOK, API])
     try:
-        yield Gauges(meters, shown, questions, page, url_of(host, port), token)
+        yield Gauges(meters, shown, questions, book, page, url_of(host, port), token)
     finally:
         server.stop()
 

@@ -18,6 +18,7 @@ import click
 
 from monitor.brokers import kafka_obstacle
 from tests.faults.cluster import Cluster
+from tests.faults.crew import INTERRUPTED
 from tests.faults.feed import Order
 from tests.faults.kills import f1, f2, f3
 from tests.faults.load import f17, f18
@@ -37,9 +38,11 @@ LANES = (("F2", "F18", "F17"), ("F1", "F3", "F16"), ("F4", "F5", "F6"))
 
 def run_lane(plan: Plan, names: tuple[str, ...]) -> list[Row]:
     """Run some faults one after the other, and tell of each row as it comes."""
-    rows = []
+    rows: list[Row] = []
     for name in names:
         for row in FAULTS[name](plan):
+            if INTERRUPTED.is_set():
+                return rows
             rows.append(row)
             click.echo(row.line(), err=True)
     return rows
@@ -68,6 +71,8 @@ def lanes(wanted: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--write", "document", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Document with markers for the table.")  # fmt: skip
+@click.option("--keep", "kept", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder for what does not recompute, and the logs of its workers.")  # fmt: skip
 @click.option("--where-possible", is_flag=True, help="Without Java and Maven say so, and end with 0.")
 def main(
     *,
@@ -78,6 +83,7 @@ def main(
     seed: int,
     as_json: bool,
     document: Path | None,
+    kept: Path | None,
     where_possible: bool,
 ) -> None:
     """Meet faults on Apache Kafka and say what came of the guarantees."""
@@ -88,9 +94,13 @@ def main(
     start_s = time.monotonic()
     chosen = list(lanes(faults or tuple(FAULTS)))
     with Cluster() as cluster, ThreadPoolExecutor(len(chosen)) as pool:
-        plan = Plan(cluster, full, seed, orders or ("strict", "live"), times)
+        plan = Plan(cluster, full, seed, orders or ("strict", "live"), times, kept)
         running = [pool.submit(run_lane, plan, names) for names in chosen]
-        rows = in_order([row for lane in running for row in lane.result()])
+        try:
+            rows = in_order([row for lane in running for row in lane.result()])
+        except KeyboardInterrupt:
+            INTERRUPTED.set()  # lanes end their workers, and then the brokers end
+            raise
     took = f"{'Full' if full else 'Smoke'} counts, Apache Kafka, {time.monotonic() - start_s:.0f} s."
     text = json.dumps([row.as_json() for row in rows], indent=1) if as_json else f"{table(rows)}\n\n{took}"
     click.echo(text)

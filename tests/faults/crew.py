@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from tests.integration.worker.support import Process
 RESTART = 75
 POLL_S = 0.05
 HANGS_S = 600.0  # only what hangs takes so long, also on a machine that has ten times as much to do
+
+
+INTERRUPTED = threading.Event()
+"""Somebody wants the run to end: nothing is waited for any more, and nothing new begins."""
 
 
 class Broken(Exception):
@@ -44,7 +49,9 @@ class Crew:
         self.remove(worker).kill()
 
     def tend(self) -> None:
-        """Start those again that asked for it; raises Broken on any other end."""
+        """Start those again that asked for it; raises Broken on any other end, and when the run is to end."""
+        if INTERRUPTED.is_set():
+            raise Broken("interrupted")
         for worker in list(self.members):
             code = worker.child.poll()
             if code is None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 from aiokafka import TopicPartition
@@ -22,7 +24,7 @@ from monitor.worker.log_view import LogView
 from monitor.worker.options import WorkerOptions
 from schemas.fields import MAX_FRAME_ROWS
 from schemas.headers import EPOCH
-from schemas.records import AccountEvent, Position
+from schemas.records import AccountEvent
 from schemas.topics import ACCOUNT_TOPICS, LIQUIDATIONS, MARGIN_CALLS, MARKET_TOPICS, REGIMES
 from tests.faults.feed import P
 from tests.faults.judge import Said, Verdict, recomputed
@@ -115,8 +117,13 @@ def digests(bodies: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()}
 
 
-async def recompute_some(broker: str, prefix: str, said: Iterable[Said], steps: int = STEPS) -> Verdict:
-    """Compute events again from the topics, account by account, until `steps` records were applied for it."""
+async def recompute_some(
+    broker: str, prefix: str, said: Iterable[Said], steps: int = STEPS, keep: Path | None = None
+) -> Verdict:  # fmt: skip
+    """Compute events again from the topics, account by account, until `steps` records were applied for it.
+
+    What does not recompute is written down in a folder, if there is one to `keep` it, to be looked at.
+    """
     if not steps:
         return Verdict()
     by_account: dict[str, dict[int, bytes]] = defaultdict(dict)
@@ -139,6 +146,9 @@ async def recompute_some(broker: str, prefix: str, said: Iterable[Said], steps: 
             path = await Topics(view, options).path(events[-1], partition)
             of_account, applied = _again(account, events, bodies, records[partition], partition, path)
             verdict.add(of_account)
+            if keep is not None and of_account.broken:
+                kept = (account, events, bodies, records[partition], partition, path)
+                (keep / f"{prefix}{account}.pickle").write_bytes(pickle.dumps(kept))
             left -= applied
             if left <= 0:
                 break
@@ -161,7 +171,7 @@ def _within(events: list[AccountEvent], records: Records, steps: int) -> list[Ac
 
 def _again(
     account: str, events: list[AccountEvent], bodies: Mapping[int, bytes], records: Records, partition: int,
-    path: Sequence[dict[str, Position]],
+    path: recompute.Path,
 ) -> tuple[Verdict, int]:  # fmt: skip
     """Compute an account's events again, in a second order of what has none only if the first does not give them."""
     wanted = {event.sequence: bodies[event.sequence] for event in events}

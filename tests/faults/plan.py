@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from tests.faults.cluster import Cluster
@@ -22,7 +23,8 @@ class Plan:
     """How often and how faults are met.
 
     `full` counts are those before a release; `cluster` is one node that all faults but those of brokers share; faults
-    that know both orders are met in `orders`; `times` stands in place of how often each is met.
+    that know both orders are met in `orders`; `times` stands in place of how often each is met; `keep` is a folder for
+    what broke.
     """
 
     cluster: Cluster
@@ -30,6 +32,7 @@ class Plan:
     seed: int = 1
     orders: Sequence[Order] = ("strict", "live")
     times: int | None = None
+    keep: Path | None = None
 
     def choose(self, smoke: T, full: T) -> T:
         """Return what belongs to this plan."""
@@ -55,7 +58,7 @@ def rounds(count: int, size: int) -> list[int]:
 @contextmanager
 def staged(plan: Plan, order: Order, row: Row, **options: object) -> Iterator[Stage]:
     """Give a stage on the shared broker; what breaks in it is in the row."""
-    with Stage(plan.cluster, order, row, **options) as stage:  # type: ignore[arg-type]
+    with Stage(plan.cluster, order, row, keep=plan.keep, **options) as stage:  # type: ignore[arg-type]
         yield stage
 
 

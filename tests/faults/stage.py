@@ -57,6 +57,7 @@ class Stage:
     environment: Mapping[str, str] = field(default_factory=dict)
     session_s: float = SESSION_S
     recompute_steps: int = evidence.STEPS
+    keep: Path | None = None
     ready_ms: float = 0.0
 
     def __enter__(self) -> Self:
@@ -79,6 +80,9 @@ class Stage:
         self.feed.abandon()
         self.crew.end()
         self.bot.end()
+        if self.keep is not None and not self.row.held:
+            for number, worker in enumerate((*self.crew.ended, *self.crew.members)):
+                (self.keep / f"{self.prefix}worker-{number}.log").write_text("".join(worker.text))
         self.kafka.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if isinstance(error, Broken | TimeoutError | KafkaError | AssertionError):
@@ -186,7 +190,7 @@ class Stage:
             }  # fmt: skip
             verdict.add(judge.positions(held, self.feed.trades))
             kept = judge.in_force(found.said)[0]
-            again = evidence.recompute_some(self.cluster.address, self.prefix, kept, self.recompute_steps)
+            again = evidence.recompute_some(self.cluster.address, self.prefix, kept, self.recompute_steps, self.keep)
             verdict.add(asyncio.run(again))
         self._judge_letters()
         self._judge_bot(found)

@@ -32,6 +32,7 @@ from schemas.topics import (
     SOURCE_RANK,
     TICKS,
 )
+from tests.simulator.check_recomputed import ahead, check_events, check_points, states_of
 from tests.simulator.check_snapshots import check_snapshots
 from tests.simulator.scenario import Message, Scenario, sourced
 from tests.simulator.world import World
@@ -77,6 +78,7 @@ class Found:
     failures: list[str]
     figures: Counter[str]
     recovered: dict[int, Recovered] = field(default_factory=dict)
+    openings: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     said: list[Said] = field(default_factory=list)
 
     @property
@@ -143,7 +145,7 @@ def _recover(found: Found) -> None:
 
 def _read_events(found: Found) -> None:
     """Read the events with what is needed to judge them."""
-    openings: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    openings = found.openings
     for record in found.world.log.read(found.world.options.changelog):
         if (record.key or b"").startswith(b"!marker/"):
             epoch = decode_marker(record.value or b"").epoch
@@ -341,7 +343,8 @@ def _check_strict(found: Found) -> None:
 
 # Of the write, not of the account: figures are those of the market at which it was last written or stated.
 _STAMPS = {
-    "epoch", "version", "flush", "outbox", "positions", "equity_usd", "im_requirement_usd", "mm_requirement_usd",
+    "epoch", "version", "flush", "outbox", "points", "positions", "equity_usd", "im_requirement_usd",
+    "mm_requirement_usd",
 }  # fmt: skip
 
 
@@ -404,6 +407,24 @@ def _check_live(found: Found) -> None:
     stride = max(1, len(events) // RECOMPUTED)
     for event in events[::stride]:
         _recompute(found, topics, event)
+    _verify(found, topics)
+
+
+def _verify(found: Found, topics: Topics) -> None:
+    """Events come out of the topics byte for byte, by what account states say of the order of records."""
+    options = found.world.options
+    known = states_of(found.world, found.openings)
+    check_points(known, ahead(found.world), found.failures, found.figures)
+    said: dict[str, dict[int, Said]] = defaultdict(dict)
+    for one in found.said:
+        if not one.fenced:
+            said[one.event.account][one.event.sequence] = one
+    for account, numbered_said in sorted(said.items()):
+        partition = options.partition_of(account.encode())
+        events = [(one.event, one.body) for _, one in sorted(numbered_said.items())]
+        records = [*topics.market, *topics.accounts[partition]]
+        place = (partition, options.partitions)
+        check_events(account, events, records, known[partition], place, found.failures, found.figures)
 
 
 def _check_final(found: Found, reference: State) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.engine import outbox
 from monitor.worker import engine_task, ownership
 from monitor.worker.changelog import RecoveredState
 from monitor.worker.engine_task import Engine
@@ -105,6 +106,16 @@ def trade_ids_not_stored() -> AbstractContextManager[None]:
     return _stored(lambda account: account.pop("recent_ids", None))
 
 
+def timers_not_stored() -> AbstractContextManager[None]:
+    """A successor does not know since when a dwell runs."""
+    return _stored(lambda account: account.pop("timers", None))
+
+
+def positions_of_the_last_write() -> AbstractContextManager[None]:
+    """Account states name where the account was written last, whatever its shard has been through since."""
+    return _replaced(outbox, "positions_of", lambda _state, _shard, account: dict(account.positions))
+
+
 def poison_dropped() -> AbstractContextManager[None]:
     """Refused records vanish."""
 
@@ -195,6 +206,6 @@ MUTANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     for mutant in (
         events_before_state, state_not_awaited, outbox_cleared_early, sequence_not_stored, trade_ids_not_stored,
         poison_dropped, epoch_not_checked, offset_gap_skipped, stored_events_not_sent, acknowledged_at_delivery,
-        acknowledged_before_state, old_generation_applied,
+        acknowledged_before_state, old_generation_applied, timers_not_stored, positions_of_the_last_write,
     )
 }  # fmt: skip

@@ -16,7 +16,7 @@ BUGGIFY: dict[tuple[Any, str], tuple[float, ...]] = {
     (engine_task, "TURN_MS"): (0.05, 1.0, 20.0),
     (engine_task, "STATE_INTERVAL_MS"): (5.0, 50.0, 250.0),
     (engine_task, "MARKER_INTERVAL_MS"): (50.0, 300.0, 1_000.0),
-    (engine_task, "FLUSH_RECORDS"): (1, 10, 5_000),
+    (engine_task, "FLUSH_RECORDS"): (1, 10, 20_000),
     (engine_task, "LOOK_MS"): (0.0, 5.0, 50.0),
     (engine_task, "STALL_MS"): (300.0, 2_000.0),
     (engine_task, "STALL_MESSAGES"): (1, 100),
@@ -28,6 +28,13 @@ BUGGIFY: dict[tuple[Any, str], tuple[float, ...]] = {
     (market_reader, "POLL_RECORDS"): (3, 50, 500),
     (log_view, "READ_AHEAD"): (2, 100, 5_000),
     (group, "COMMIT_INTERVAL_S"): (0.02, 0.5, 3.0),
+}
+
+# Those that came later have a draw of their own: seeds that were kept still mean what they meant.
+BUGGIFY_TOO: dict[tuple[Any, str], tuple[float, ...]] = {
+    (engine_task, "FLUSH_ACCOUNTS"): (1, 3, 5_000),
+    (live_order, "OWN_CHUNK"): (1, 20, 512),
+    (engine_task, "BACKLOG_SHARE"): (0.0, 1.0, 4.0),
 }
 
 
@@ -72,8 +79,9 @@ class Plan:
     @contextmanager
     def in_force(self) -> Iterator[None]:
         """Shrink what the seed shrinks."""
-        before = [(module, name, getattr(module, name)) for module, name in BUGGIFY]
-        for module, name in BUGGIFY:
+        shrunk = (*BUGGIFY, *BUGGIFY_TOO)
+        before = [(module, name, getattr(module, name)) for module, name in shrunk]
+        for module, name in shrunk:
             if name in self.buggified:
                 setattr(module, name, self.buggified[name])
         try:
@@ -88,6 +96,8 @@ def draw_plan(seed: int, records: int) -> Plan:
     draw = random.Random(f"plan-{seed}")
     rate = draw.choice((20.0, 40.0, 100.0))
     buggified = {name: draw.choice(values) for (_, name), values in BUGGIFY.items() if draw.random() < 0.5}
+    other = random.Random(f"too-{seed}")
+    buggified |= {name: other.choice(values) for (_, name), values in BUGGIFY_TOO.items() if other.random() < 0.5}
     return Plan(
         seed=seed, records=records, order=draw.choice(("live", "strict")), workers=draw.choice((1, 2, 3)),
         partitions=draw.choice((2, 3, 4)), session_s=draw.choice((0.4, 0.8, 1.5)),

@@ -30,13 +30,13 @@ FAULTS = (
     *(f"crash at {point}" for point in POINTS),
 )  # fmt: skip
 
-# The seed that finds each broken guarantee first, so that the others need not be tried; all are within WITHIN.
-WITHIN = 80
+# The seed that finds each broken guarantee first, so that the others need not be tried; rare ones are beyond WITHIN.
+WITHIN = 100
 FOUND_BY = {
-    "events_before_state": 27, "state_not_awaited": 56, "outbox_cleared_early": 44, "sequence_not_stored": 1,
-    "trade_ids_not_stored": 2, "poison_dropped": 0, "epoch_not_checked": 18, "offset_gap_skipped": 10,
-    "stored_events_not_sent": 44, "acknowledged_at_delivery": 0, "acknowledged_before_state": 2,
-    "old_generation_applied": 2,
+    "events_before_state": 148, "state_not_awaited": 110, "outbox_cleared_early": 67, "sequence_not_stored": 1,
+    "trade_ids_not_stored": 2, "poison_dropped": 0, "epoch_not_checked": 677, "offset_gap_skipped": 0,
+    "stored_events_not_sent": 67, "acknowledged_at_delivery": 0, "acknowledged_before_state": 2,
+    "old_generation_applied": 2, "timers_not_stored": 2, "positions_of_the_last_write": 26,
 }  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def test_every_fault_happened(campaign: Campaign) -> None:
     assert campaign.figures["events"] > 3 * SEEDS
     assert campaign.figures["events sent again"] > 0
     assert campaign.figures["recomputed"] > SEEDS
+    assert campaign.figures["verified"] > SEEDS
     assert campaign.figures["snapshots"] > SEEDS
 
 

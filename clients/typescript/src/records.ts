@@ -80,6 +80,8 @@ export interface AccountEvent {
   /** Under a declared overload: market records that moved the account's underlyings between its last evaluation and
     this one, and were folded without an evaluation of their own. */
   readonly conflated_records?: number;
+  /** Since where, under a declared overload, not every record was evaluated; absent where every one was. */
+  readonly left_out?: LeftOut | null;
   /** What a liquidation should do; absent where not computed. */
   readonly plan?: ReadonlyArray<PlanLine> | null;
   /** Layout of the record. */
@@ -116,6 +118,11 @@ export interface AccountState {
   readonly parameter_hash: string;
   /** Last record applied of each topic, as [offset, index in its frame]. */
   readonly positions: Readonly<Record<string, readonly [number, number]>>;
+  /** Positions right behind each of the account's own records since its state before, oldest first, the newest 64.
+
+    Topics that are not named are as in `positions`.
+     */
+  readonly path?: ReadonlyArray<Readonly<Record<string, readonly [number, number]>>>;
   /** Whether the account is closed. */
   readonly closed?: boolean;
   /** Layout of the record. */
@@ -271,7 +278,7 @@ export interface Award {
   /** What was taken, the best first. */
   readonly taken: ReadonlyArray<Taken>;
   /** Answers of which nothing was taken. */
-  readonly refused: Readonly<Record<string, "changed" | "late" | "no_release" | "not_allowed" | "outbid" | "too_expensive" | "unknown">>;
+  readonly refused: Readonly<Record<string, "changed" | "forged" | "late" | "no_release" | "not_allowed" | "outbid" | "too_expensive" | "unknown" | "unsigned">>;
   /** Excess that is still missing, USD; the next action is about it. */
   readonly left_usd: number;
   /** When it was awarded, microseconds since 1970 UTC. */
@@ -653,6 +660,15 @@ export interface JointVolatility {
   readonly long_term_power?: number;
   /** Fewest days to expiry that moves are scaled with [doc: Derive and Paradex]. */
   readonly dte_floor_days?: number;
+}
+
+/** Where evaluations of an account were left out under a declared overload since its event before. */
+export interface LeftOut {
+  /** Last record of each topic before the overload, or at the event before if that came later, as [offset, index in
+    its frame]. */
+  readonly positions: Readonly<Record<string, readonly [number, number]>>;
+  /** The same of the evaluation that began the timer which fired; absent where none did. */
+  readonly timer?: Readonly<Record<string, readonly [number, number]>> | null;
 }
 
 /** Market depth of one underlying: of its price, and of its volatility in USD per volatility point. */

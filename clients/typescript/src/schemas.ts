@@ -207,6 +207,18 @@ export const schemas = {
     "default": 0,
     "description": "Under a declared overload: market records that moved the account's underlyings between its last evaluation and\n    this one, and were folded without an evaluation of their own."
    },
+   "left_out": {
+    "anyOf": [
+     {
+      "$ref": "#/$defs/LeftOut"
+     },
+     {
+      "type": "null"
+     }
+    ],
+    "default": null,
+    "description": "Since where, under a declared overload, not every record was evaluated; absent where every one was."
+   },
    "plan": {
     "anyOf": [
      {
@@ -341,6 +353,28 @@ export const schemas = {
      "items": false
     },
     "description": "Last record applied of each topic, as [offset, index in its frame]."
+   },
+   "path": {
+    "type": "array",
+    "items": {
+     "type": "object",
+     "additionalProperties": {
+      "type": "array",
+      "minItems": 2,
+      "maxItems": 2,
+      "prefixItems": [
+       {
+        "type": "integer"
+       },
+       {
+        "type": "integer"
+       }
+      ],
+      "items": false
+     }
+    },
+    "default": [],
+    "description": "Positions right behind each of the account's own records since its state before, oldest first, the newest 64.\n\n    Topics that are not named are as in `positions`.\n    "
    },
    "closed": {
     "type": "boolean",
@@ -500,6 +534,60 @@ export const schemas = {
    "stress",
    "matrices",
    "absorption_ratio"
+  ]
+ },
+ "LeftOut": {
+  "title": "LeftOut",
+  "description": "Where evaluations of an account were left out under a declared overload since its event before.",
+  "type": "object",
+  "properties": {
+   "positions": {
+    "type": "object",
+    "additionalProperties": {
+     "type": "array",
+     "minItems": 2,
+     "maxItems": 2,
+     "prefixItems": [
+      {
+       "type": "integer"
+      },
+      {
+       "type": "integer"
+      }
+     ],
+     "items": false
+    },
+    "description": "Last record of each topic before the overload, or at the event before if that came later, as [offset, index in\n    its frame]."
+   },
+   "timer": {
+    "anyOf": [
+     {
+      "type": "object",
+      "additionalProperties": {
+       "type": "array",
+       "minItems": 2,
+       "maxItems": 2,
+       "prefixItems": [
+        {
+         "type": "integer"
+        },
+        {
+         "type": "integer"
+        }
+       ],
+       "items": false
+      }
+     },
+     {
+      "type": "null"
+     }
+    ],
+    "default": null,
+    "description": "The same of the evaluation that began the timer which fired; absent where none did."
+   }
+  },
+  "required": [
+   "positions"
   ]
  },
  "PlanLine": {

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from monitor.answers import bundle as bundles
 from monitor.answers.view import decode
 from monitor.asking.about import About
 from monitor.asking.advise import advise
+from monitor.asking.build import this_build
 from schemas.codec import encode
 from schemas.headers import read_event_headers
 from schemas.ids import advice_id, canonical
@@ -20,14 +23,17 @@ from schemas.topics import ADVICE
 from tests.engine_market import START_US, TOPIC_OF
 from tests.integration.worker.deployment import ACCOUNTS, Deployment, market
 from tests.integration.worker.support import Process, eventually
-from tests.integration.worker.test_health import ask, command, metrics
+from tests.integration.worker.test_health import ask, command, metrics, output
 from tests.integration.worker.test_worker import share_out
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]  # only what hangs takes so long
 
 
-def test_calls_are_followed_by_advice(deployment: Deployment) -> None:
-    """Each advice is about an event on the topics, and is what anyone computes from the view that it carries."""
+def test_calls_are_followed_by_advice(deployment: Deployment, tmp_path: Path) -> None:
+    """Each advice is about an event on the topics, and is what anyone computes from the view that it carries.
+
+    Liquidations are proved from the topics, by bundles that give them again without these.
+    """
     deployment.keep_publishing(market(seed=31), 150.0)
     worker = deployment.worker()
     worker.wait_for("ready")
@@ -71,6 +77,12 @@ def test_calls_are_followed_by_advice(deployment: Deployment) -> None:
         )  # fmt: skip
         assert encode(advise(decode(canonical(found.view)), about)) == message.value
     assert carried == sum(json.loads(m.value or b"")["kind"] == "liquidation" for m in messages)
+    proved = [name for name, body in events.items() if body["kind"] == "liquidation"][:4]
+    for name in proved:
+        file = tmp_path / f"{name}.json"
+        assert output(deployment, "bundle", name, "--out", str(file))[0] == 0, events[name]
+        assert bundles.check(bundles.read(file.read_bytes()), this_build()).outcome == "equal"
+    assert proved
 
 
 def test_any_worker_answers_for_an_account_of_another(deployment: Deployment) -> None:
@@ -85,6 +97,14 @@ def test_any_worker_answers_for_an_account_of_another(deployment: Deployment) ->
         assert answers[0] == answers[1]
         asked += answers[0]["account"] == name
     assert asked == 12
+    trades = [
+        answered(worker, f"/v1/accounts/{ACCOUNTS[0]}/pre-trade?trade=BTC-PERPETUAL=0.01") for worker in (one, other)
+    ]
+    assert trades[0] == trades[1]
+    books = [answered(worker, "/v1/book/breaches?shock=BTC=-30%25") for worker in (one, other)]
+    assert books[0] == books[1]
+    assert books[0]["partitions"] == list(range(deployment.PARTITIONS))
+    assert books[0]["answer"]["accounts"] >= 12
     unknown = [ask(worker, "/v1/accounts/nobody/explain") for worker in (one, other)]
     assert [status for status, _ in unknown] == [404, 404]
     # A question goes on once: the second of these is told that the account is elsewhere.
@@ -117,13 +137,13 @@ def test_questions_about_the_whole_book_read_the_topics(deployment: Deployment, 
         assert len(json.dumps(found)) > 100, (name, code)
 
 
-def answered(worker: Process, path: str) -> dict[str, object]:
+def answered(worker: Process, path: str) -> dict[str, Any]:
     """The answer, once the process that computes is there."""
 
-    def found() -> dict[str, object] | None:
+    def found() -> dict[str, Any] | None:
         status, body = ask(worker, path)
         assert status in {200, 503}, body
         return json.loads(body) if status == 200 else None
 
-    answer: dict[str, object] = eventually(found)
+    answer: dict[str, Any] = eventually(found)
     return answer

@@ -1,11 +1,14 @@
-"""`liqmon auction` on the broker: killed and started again, with answers twice, changed, late and of no sense."""
+"""`liqmon auction` on the broker: killed and started again, with answers twice, changed, late, of nobody."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +21,9 @@ from monitor.answers.plan.engine import situation_of
 from monitor.answers.view import View
 from monitor.liquidation.intents import excess_of
 from schemas.codec import encode
+from schemas.headers import Headers
 from schemas.records import Advice, Answer, Award, Intent, Record
+from schemas.signatures import Keys, SignatureError, parse_keys, sign, verify
 from schemas.topics import ADVICE, ANSWERS, AWARDS, INTENTS, Topic
 from tests.auction_books import advice_on, short_view
 from tests.integration.worker.deployment import Deployment
@@ -28,15 +33,20 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]  # only what hangs t
 OPEN_S = 8.0
 
 
-def publish(deployment: Deployment, *messages: tuple[Topic, bytes, bytes]) -> None:
+Message = tuple[Topic, bytes, bytes] | tuple[Topic, bytes, bytes, Headers]
+
+
+def publish(deployment: Deployment, *messages: Message) -> None:
     """Publish messages in order, to the partitions of their keys."""
 
     async def run() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=deployment.broker.url, acks="all")
         await producer.start()
         try:
-            for topic, key, value in messages:
-                await producer.send_and_wait(f"{deployment.prefix}{topic.name}", value, key=key)
+            for topic, key, value, *headers in messages:
+                await producer.send_and_wait(
+                    f"{deployment.prefix}{topic.name}", value, key=key, headers=headers[0] if headers else None
+                )
         finally:
             await producer.stop()
 
@@ -51,11 +61,19 @@ def read(deployment: Deployment, topic: Topic, kind: type[Record]) -> list[Any]:
     return [msgspec.json.decode(one.value or b"", type=kind) for one in deployment.read(topic)]
 
 
-def auction(deployment: Deployment) -> Process:
-    """Start one."""
+def signed(topic: Topic, record: Any, keys: Keys) -> Message:
+    """A message as who holds the first of some keys sends it."""
+    key, body = record.account.encode(), encode(record)
+    return topic, key, body, [sign(key, [], body, keys)]
+
+
+def auction(deployment: Deployment, *, open_s: float = OPEN_S, **variables: str) -> Process:
+    """Start one, with further variables in its environment."""
+    environment = [f"{name}={value}" for name, value in variables.items()]
     found = deployment.spawn([
-        sys.executable, "-m", "monitor", "auction", "--broker", deployment.broker.url, "--prefix", deployment.prefix,
-        "--open-s", str(OPEN_S),
+        "env", *environment, sys.executable, "-m", "monitor", "auction", "--broker", deployment.broker.url,
+        "--prefix", deployment.prefix,
+        "--open-s", str(open_s),
     ])  # fmt: skip
     found.wait_for("ready")
     return found
@@ -119,3 +137,57 @@ def judge(view: View, advice: Advice, award: Award) -> None:
     spent = math.fsum(one.cost_usd for one in award.taken)
     assert spent <= 1.5 * advice.cost_usd
     assert math.isclose(award.left_usd, max(0.0, -exact(trades, spent)), rel_tol=1e-9, abs_tol=1e-6)
+
+
+def keys(*names: str) -> Keys:
+    """Keys under some names, alike for a name."""
+    lines = (f"{name} hmac-sha256 {base64.b64encode(name.encode().ljust(32, b'.')).decode()}" for name in names)
+    return parse_keys("\n".join(lines))
+
+
+def key_file(path: Path, of: Keys) -> str:
+    """Write keys as the settings read them."""
+    path.write_text("".join(f"{k.name} hmac-sha256 {base64.b64encode(k.secret).decode()}\n" for k in of.keys))
+    return str(path)
+
+
+def test_what_nobody_vouches_for_does_not_count(deployment: Deployment, tmp_path: Path) -> None:
+    """Forged advice, intents and awards are as if they were not there; an answer has to be signed by its solver."""
+    ours, strangers, solvers = keys("desk"), keys("stranger"), keys("solver-one", "solver-two", "solver-four")
+    running = auction(
+        deployment, open_s=12.0, LIQMON_SIGNING_KEY_FILE=key_file(tmp_path / "ours", ours),
+        LIQMON_SOLVER_KEY_FILE=key_file(tmp_path / "solvers", solvers),
+    )  # fmt: skip
+    advice = advice_on(short_view())
+    publish(deployment, of(ADVICE, advice), signed(ADVICE, advice, strangers))
+    eventually(lambda: len(running.said("unverified")) >= 2)
+    publish(deployment, signed(ADVICE, advice, ours))
+    intent: Intent = eventually(lambda: read(deployment, INTENTS, Intent))[0]
+    one, two, three, four = (answer(advice, intent, name, 0.9, 0.9) for name in ("one", "two", "three", "four"))
+    ending = Award(
+        intent=intent.id, account=intent.account, episode=intent.episode, action=intent.action, taken=(), refused={},
+        left_usd=0.0, event_time_us=intent.expires_us,
+    )  # fmt: skip
+    publish(
+        deployment, signed(AWARDS, ending, strangers),
+        signed(INTENTS, replace(intent, expires_us=intent.expires_us + 1), solvers),
+        signed(ANSWERS, one, keys("solver-one")), of(ANSWERS, two), signed(ANSWERS, three, keys("solver-three")),
+        signed(ANSWERS, four, keys("solver-one")),
+        signed(ANSWERS, replace(one, cost_usd=0.0), keys("solver-two")),  # in the name of another
+    )  # fmt: skip
+
+    def ours_alone(topic: Topic) -> list[Any]:
+        found = []
+        for message in deployment.read(topic):
+            with contextlib.suppress(SignatureError):
+                verify(message.key, list(message.headers.items()), message.value, ours)
+                found.append(message)
+        return found
+
+    message, *_ = eventually(lambda: ours_alone(AWARDS))
+    award = msgspec.json.decode(message.value or b"", type=Award)
+    assert [taken.answer for taken in award.taken] == ["one"]
+    assert award.taken[0].cost_usd > 0.0
+    assert award.refused == {"two": "unsigned", "three": "forged", "four": "forged"}
+    assert ours_alone(INTENTS)
+    assert running.terminate() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
+import re
 import sys
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -128,6 +129,29 @@ def test_a_worker_tells_how_it_is(deployment: Deployment, monkeypatch: pytest.Mo
     states = [(line["name"], line["state"]) for line in worker.said("watchdog")]
     assert states[:2] == [("market_silent", "raised"), ("market_silent", "over")]
     assert worker.terminate() == 0
+    check_recovery(deployment)
+
+
+def check_recovery(deployment: Deployment) -> None:
+    """Assert that a worker that takes the state over says how far it is, at its endpoint, in metrics and in its log."""
+    total = sum(deployment.broker.ends(deployment.changelog, deployment.PARTITIONS).values())
+    heir = deployment.spawn([
+        sys.executable, "-m", "tests.integration.worker.slow_recovery", *deployment.arguments(),
+    ])  # fmt: skip
+    heir.wait_for("health")
+    said = eventually(lambda: [one["reason"] for one in readiness(heir)["reasons"] if one["name"] == "recovering"])
+    share, read, of = re.match(r"(\d+) %.* \(([\d,]+) of ([\d,]+) offsets of the stored state\)$", said[0]).groups()  # type: ignore[union-attr]
+    assert int(of.replace(",", "")) == total
+    assert int(share) == round(100.0 * int(read.replace(",", "")) / total)
+    eventually(lambda: 0.0 < metrics(heir).get("liqmon_recovery_share", 0.0) < 1.0)
+    eventually(lambda: "s left" in str(readiness(heir)["reasons"]))
+    heir.wait_for("ready")
+    lines = heir.said("recovering")
+    assert [line["total"] for line in lines] == [total] * len(lines)
+    assert [line["read"] for line in lines] == sorted(line["read"] for line in lines)
+    eventually(lambda: metrics(heir)["liqmon_recovery_share"] == 1.0)
+    assert "liqmon_recovery_left_seconds" not in metrics(heir)
+    assert heir.terminate() == 0
 
 
 class Narrow(Deployment):

@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from monitor.errors import UsageError
 from monitor.verify.claim import differences, given_claim, read_claim
 from monitor.verify.recompute import (
     ORDERS,
+    Path,
     Stamped,
     Tried,
     by_arrival,
@@ -23,6 +25,7 @@ from monitor.verify.recompute import (
     change_of_regime,
     from_topics,
     in_sequence,
+    run_through,
 )
 from schemas.ids import canonical
 from schemas.records import AccountEvent, AccountState, Funding, Heartbeat, Input, Position, PriceTick, Trade, Transfer
@@ -148,18 +151,23 @@ def test_every_event_of_a_live_worker_is_computed_again(seed: int) -> None:
     assert checked >= 5
 
 
-def paced(items: Sequence[Sourced], every: int) -> tuple[list[bytes], dict[int, list[dict[str, Position]]]]:
-    """What the engine says of records in their order, and the positions that account states of each flush name."""
+def paced(items: Sequence[Sourced], every: int) -> tuple[list[bytes], dict[int, list[AccountState]]]:
+    """What the engine says of records in their order, and the account states of each flush by partition."""
     state = opened()
     bodies: list[bytes] = []
-    path: dict[int, list[dict[str, Position]]] = defaultdict(list)
+    path: dict[int, list[AccountState]] = defaultdict(list)
     for start in range(0, len(items), every):
         bodies += [one.body.encode() for one in step(state, items[start : start + every])]
         flush = collect(state)
         confirm(state, flush)
         for value in flush.account_states:
-            path[value.partition].append(msgspec.json.decode(value.value, type=AccountState).positions)
+            path[value.partition].append(msgspec.json.decode(value.value, type=AccountState))
     return bodies, path
+
+
+def own_path(states: Sequence[AccountState], account: str) -> list[dict[str, Position]]:
+    """Where an account was right behind each of its own records, as its states tell."""
+    return [{**state.positions, **point} for state in states if state.account == account for point in state.path]
 
 
 def funded(seed: int) -> list[Sourced]:
@@ -191,13 +199,70 @@ def test_states_of_accounts_tell_the_order_that_topics_do_not(seed: int) -> None
         partition, last = PARTITION_OF[account], max(by_sequence)
         records, event = by_topic(items, partition), by_sequence[last]
         before = [by_sequence[number] for number in range(1, last)]
-        known = path[partition]
+        known = [state.positions for state in path[partition]]
         assert any(
-            from_topics(event, before, records, order, partition, 2, known) == canonical(event)
+            from_topics(event, before, records, order, partition, 2, Path(known)) == canonical(event)
             for order in ORDERS.values()
         )
         alone += from_topics(event, before, records, EVENT_TIME, partition, 2) == canonical(event)
     assert alone < len(events)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_states_tell_where_each_record_of_an_account_was_applied(seed: int) -> None:
+    """A backlog in which no order gives all events of what has none: with the account's own path each order does."""
+    items = drifting(weighty(seed))
+    bodies, path = paced(items, 400)
+    blind = 0
+    for account, by_sequence in said(bodies).items():
+        partition, records = PARTITION_OF[account], at_once(items, PARTITION_OF[account])
+        events = [by_sequence[number] for number in sorted(by_sequence)]
+        flushes, own = [state.positions for state in path[partition]], own_path(path[partition], account)
+        for tried in ORDERS.values():
+            run = run_through(account, events, records, tried, partition, 2, Path(flushes, own))
+            assert run.said == {event.sequence: canonical(event) for event in events}
+        runs = [run_through(account, events, records, one, partition, 2, Path(flushes)) for one in ORDERS.values()]
+        blind += sum(canonical(event) not in [run.said.get(event.sequence) for run in runs] for event in events)
+    assert blind > 10
+
+
+def test_an_account_ahead_of_its_partition_leaves_the_others_their_order() -> None:
+    """What a crash within a flush left of one account was no place of the partition: own records stand against it."""
+    items = drifting(weighty(2))
+    bodies, path = paced(items, 400)
+    for account, by_sequence in said(bodies).items():
+        partition, events = PARTITION_OF[account], [by_sequence[number] for number in sorted(by_sequence)]
+        own = own_path(path[partition], account)
+        assert len(own) > 3
+        # Through all prices that come before the account's next record, and through none of the records in between.
+        ahead = [{**one, **{t: at for t, at in later.items() if t in MARKET}} for one, later in pairwise(own)]
+        ahead += [{**one, **{t: at for t, at in later.items() if t not in MARKET}} for one, later in pairwise(own)]
+        records = at_once(items, partition)
+        run = run_through(account, events, records, EVENT_TIME, partition, 2, Path(ahead, own))
+        assert run.said == {event.sequence: canonical(event) for event in events}
+
+
+def at_once(items: Sequence[Sourced], partition: int) -> dict[str, list[Stamped]]:
+    """As `by_topic`, where all has arrived at one moment."""
+    return {topic: [Stamped(one.source, 0) for one in ones] for topic, ones in by_topic(items, partition).items()}
+
+
+def weighty(seed: int) -> list[Sourced]:
+    """As `funded`, with trades that take an account over a threshold and back."""
+    return [
+        msgspec.structs.replace(item, record=msgspec.structs.replace(item.record, quantity=20.0 * item.record.quantity))
+        if isinstance(item.record, Trade) and item.record.trade_id != "open" else item
+        for item in funded(seed)
+    ]  # fmt: skip
+
+
+def drifting(items: Sequence[Sourced]) -> list[Sourced]:
+    """The same records with those of accounts now behind prices and now before them, as in and after a takeover."""
+    ahead = {
+        number: 0.0 if item.topic in MARKET else 100.0 * math.sin(number / 110)
+        for number, item in enumerate(items)
+    }  # fmt: skip
+    return [items[number] for number in sorted(ahead, key=lambda number: (number + ahead[number], number))]
 
 
 @pytest.mark.parametrize("early", [False, True])
@@ -266,7 +331,7 @@ def test_a_path_of_another_run_is_left_out() -> None:
     event, before = by_sequence[last], [by_sequence[number] for number in range(1, last)]
     draw = random.Random(1)
     forged = [{TICKS.name: (draw.randrange(10**6), 0), "risk.trades.v1": (10**6, 0)} for _ in range(50)]
-    body = from_topics(event, before, by_topic(items, partition), EVENT_TIME, partition, 2, forged)
+    body = from_topics(event, before, by_topic(items, partition), EVENT_TIME, partition, 2, Path(forged, forged))
     assert body == canonical(event)
 
 
@@ -302,6 +367,49 @@ def test_an_event_of_an_overload_is_computed_again(repeats: int) -> None:
                 assert body == canonical(first), differences(canonical(first), body or b"{}")
                 checked += 1
     assert checked >= 2
+
+
+@pytest.mark.parametrize("seed", [2, 4])
+def test_events_behind_an_overload_are_computed_again(seed: int) -> None:
+    """Timers that began in one or ran through one, and crossings that nobody looked at: every event comes out."""
+    log = Log(partition_of=PARTITION_OF)
+    items = [log(record) for record in swinging(seed, 300)]
+    state, bodies = opened(), list[bytes]()
+    path: dict[int, list[AccountState]] = defaultdict(list)
+    bounds = [0, *(len(items) * share // 20 for share in (5, 9, 10, 16)), len(items)]  # two overloads
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        part, conflate = items[start:end], number % 2 == 1
+        batch = 40 if conflate else 8
+        for first in range(0, len(part), batch):
+            bodies += [out.body.encode() for out in step(state, part[first : first + batch], conflate=conflate)]
+            flush = collect(state)
+            confirm(state, flush)
+            for value in flush.account_states:
+                path[value.partition].append(msgspec.json.decode(value.value, type=AccountState))
+    told, untold = 0, 0
+    for account, by_sequence in said(bodies).items():
+        partition, events = PARTITION_OF[account], [by_sequence[number] for number in sorted(by_sequence)]
+        known = Path([one.positions for one in path[partition]], own_path(path[partition], account))
+        records = at_once(items, partition)
+        run = run_through(account, events, records, EVENT_TIME, partition, 2, known)
+        assert run.said == {event.sequence: canonical(event) for event in events}
+        told += sum(event.left_out is not None for event in events)
+        plain = [msgspec.structs.replace(event, left_out=None) for event in events]
+        run = run_through(account, plain, records, EVENT_TIME, partition, 2, known)
+        again = {number: bare(body) for number, body in run.said.items()}
+        untold += sum(again.get(event.sequence) != bare(canonical(event)) for event in events)
+    assert told > 10
+    assert untold > 0
+
+
+def bare(body: bytes) -> AccountEvent:
+    """An event without what it says of an overload."""
+    return msgspec.structs.replace(msgspec.json.decode(body, type=AccountEvent), left_out=None)
+
+
+def test_without_an_overload_no_event_says_that_anything_was_left_out() -> None:
+    """Where every record is evaluated, bodies are what they always were."""
+    assert all(one.left_out is None for by in said(run(sources(0))).values() for one in by.values())
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,28 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
 
+from monitor.answers.book_apart import breaches_apart, market_of, part_of, preview_apart, slim
+from monitor.answers.book_wide import Breach, Breaches
 from monitor.answers.distance import distance
 from monitor.answers.explain import explain
+from monitor.answers.pre_trade import pre_trade
+from monitor.answers.shock import Shock
 from monitor.answers.view import take
-from monitor.answers.what_if import Fill, Hypothesis, what_if
+from monitor.answers.what_if import Fill, Hypothesis, Move, what_if
 from monitor.engine.state import State
 from monitor.worker import questions as module
 from monitor.worker.health import HealthServer
 from monitor.worker.helper import COMMAND
-from monitor.worker.questions import NotHere, Questions, take_from
+from monitor.worker.questions import NotHere, Query, Questions, Reply, take_from
+from monitor.worker.whole_book import PREFIX as BOOK
+from monitor.worker.whole_book import BookAnswer, WholeBook
+from schemas.records import ParameterSet
 from tests.answers_books import folded, holding_most
 from tests.unit.worker.test_health import WELL, ask
 
@@ -29,7 +37,7 @@ class _Order:
     """An order as far as questions look at it."""
 
     def __init__(self, state: State) -> None:
-        self.states = [state]
+        self.states, self.shards = [state], state.shards
 
 
 class Asked:
@@ -43,26 +51,35 @@ class Asked:
         stack.callback(thread.join)
         stack.callback(lambda: self.loop.call_soon_threadsafe(self.loop.stop))
         self.questions = Questions(command)
+        self.book = WholeBook(self.questions)
         self.server = HealthServer(
             lambda: WELL, lambda: b"", session_timeout_s=10.0, clock=lambda: 100.0, questions=self.questions
         )
+        self.server.ask(self.book)
         _, self.port = self.server.start()
         stack.callback(self.server.stop)
         self.state = state
+        self.elsewhere: list[Reply] = []
 
     def attach(self) -> None:
         """Let the worker be there."""
-        self.questions.attach(self.loop, take_from(_Order(self.state)), lambda _name: 7)  # type: ignore[arg-type]
+        order: Any = _Order(self.state)
+        self.questions.attach(self.loop, order, lambda _name: 7)
+        self.book.attach(order, self.others)
 
-    def get(self, path: str) -> tuple[int, dict[str, object]]:
+    async def others(self, _path: str, _query: Query) -> list[Reply]:
+        """What other workers say."""
+        return self.elsewhere
+
+    def get(self, path: str, prefix: str = "/v1/accounts/") -> tuple[int, dict[str, Any]]:
         """Return status and JSON."""
-        status, body = ask(self.port, f"/v1/accounts/{path}")
+        status, body = ask(self.port, f"{prefix}{path}")
         return status, json.loads(body)
 
-    def answered(self, path: str) -> dict[str, object]:
+    def answered(self, path: str, prefix: str = "/v1/accounts/") -> dict[str, Any]:
         """Return the answer, once the process that computes is there."""
         for _ in range(20):
-            status, body = self.get(path)
+            status, body = self.get(path, prefix)
             if status != 503:
                 break
         assert status == 200, body
@@ -98,6 +115,69 @@ def test_answers_are_those_of_the_commands(asked: Asked, state: State) -> None:
     supposed = Hypothesis(fills=(Fill("BTC-PERPETUAL", -3.0),))
     found = asked.answered(f"{name}/what-if?trade={quote('BTC-PERPETUAL=-3')}")
     assert found == plain(what_if(take(state, name, also=supposed.names), supposed))
+
+
+def test_a_trade_is_checked_before_it_is_made(asked: Asked, state: State) -> None:
+    """The worker's loop says what what-if says of a trade, without the process beside it."""
+    name = holding_most(state)[0]
+    supposed = Hypothesis(fills=(Fill("BTC-PERPETUAL", -0.2),), transfers=(Move("USD", 50.0),))
+    status, found = asked.get(f"{name}/pre-trade?trade={quote('BTC-PERPETUAL=-0.2')}&transfer=USD=50")
+    assert (status, found) == (200, plain(pre_trade(state, name, supposed)))
+    assert found["after"]["equity_usd"] == pytest.approx(
+        asked.answered(f"{name}/what-if?trade=BTC-PERPETUAL=-0.2&transfer=USD=50")["after"]["equity_usd"], rel=1e-12
+    )
+    status, found = asked.get(f"{name}/pre-trade?trade=NOTHING=1")
+    assert status == 400
+    assert "not listed" in found["error"]
+
+
+SET = {
+    "name": "default",
+    "event_time_us": 1_800_000_000_000_000,
+    "risk_matrix": {"price_range": 0.9},
+    "netting": {"ranges": "fixed"},
+}
+
+
+@pytest.mark.parametrize("query", ["breaches?shock=BTC=-30%25&vol=20", f"preview?parameters={quote(json.dumps(SET))}"])
+def test_the_whole_book_is_asked(asked: Asked, state: State, query: str) -> None:
+    """A worker's own accounts by themselves, and with what other workers say of theirs."""
+    accounts = [slim(one) for one in state.shards[0].accounts.values() if one.name in state.book]
+    part = part_of(market_of(accounts, state.market), accounts)
+    if query.startswith("breaches"):
+        want = breaches_apart(part, Shock(moves={"BTC": -0.3}, vol=0.2))
+    else:
+        want = preview_apart(part, msgspec.convert(SET, ParameterSet))
+    asked.elsewhere = []
+    assert asked.answered(query, BOOK) == {"partitions": [0], "answer": plain(want)}
+    assert want.breaches
+    breach = Breach("zz", "P", "healthy", "bankrupt", -1.0, 1e12, 1e12, 1e12)
+    other = Breaches(want.market_time_us + 1, 1, {"healthy": 1}, {"bankrupt": 1}, (breach,))
+    asked.elsewhere = [(200, msgspec.json.encode(BookAnswer((3,), other)))]
+    found = asked.answered(query, BOOK)
+    assert found["partitions"] == [0, 3]
+    assert found["answer"]["accounts"] == want.accounts + 1
+    assert found["answer"]["breaches"] == plain((breach, *want.breaches))
+    assert asked.answered(f"{query}&routed=1", BOOK)["partitions"] == [0]
+    asked.elsewhere = [(200, msgspec.json.encode(BookAnswer((0,), other)))]
+    assert asked.get(query, BOOK)[0] == 503
+    asked.elsewhere = [(502, b'{"error":"away"}')]
+    assert asked.get(query, BOOK) == (502, {"error": "away"})
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "says"),
+    [("cascade", 404, "preview"), ("preview", 400, "parameters"), ("breaches?shock=BTC", 400, "no shock"),
+     ("breaches?shock=XYZ=-5%25", 400, "no price"), ("breaches?at_least=mars", 400, "no standing"),
+     ("preview?parameters=7", 400, "no parameter set"), ("breaches?model=A", 400, "no option")],
+)  # fmt: skip
+def test_what_the_book_cannot_say_is_told(asked: Asked, query: str, status: int, says: str) -> None:
+    """A question that is none is refused with what is wrong with it."""
+    asked.elsewhere = []
+    asked.answered("breaches", BOOK)
+    found, body = asked.get(query, BOOK)
+    assert found == status, body
+    assert says in body["error"]
 
 
 def test_a_plan_is_made(asked: Asked, state: State) -> None:
