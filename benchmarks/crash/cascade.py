@@ -19,7 +19,7 @@ import click
 import msgspec
 
 from monitor.answers.shock import Shock
-from monitor.cascade import POLICIES, Accounts, Cascade, Setup, cascade
+from monitor.cascade import POLICIES, Accounts, Cascade, Policy, Setup, cascade
 from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
 from monitor.replay.arrival import Merged, Span
 from monitor.replay.sequence import Sequence
@@ -50,7 +50,7 @@ class Played(msgspec.Struct, frozen=True):
 
 
 def play(markets: tuple[Path, ...], portfolio: Path, start_us: int, shock_us: int, until_us: int, setup: Setup,
-         kinds: tuple[str, ...]) -> Played:  # fmt: skip
+         policies: tuple[Policy, ...]) -> Played:  # fmt: skip
     """Fold, book, shock; raises what the sources raise."""
     state = new_state(certificates=False)
     open_shard(state, 0, None, [], partitions=1, epoch=1)
@@ -64,11 +64,11 @@ def play(markets: tuple[Path, ...], portfolio: Path, start_us: int, shock_us: in
     moves = {u: shocked[u] / price - 1.0 for u, price in before.items() if u in shocked}
     shock = Shock(moves={u: move for u, move in moves.items() if abs(move) >= LEAST}, vol=0.0)
     found, gross_usd = [], 0.0
-    for kind in kinds:
+    for policy in policies:
         accounts = Accounts(state)
         gross_usd = math.fsum(abs(line.delta_usd) for name in accounts.names for line in accounts.lines(name))
-        found.append(cascade(accounts, shock, POLICIES[kind], setup))
-        click.echo(f"{kind}: {len(found[-1].rounds)} rounds, bad debt {found[-1].bad_debt_usd:,.0f}", err=True)
+        found.append(cascade(accounts, shock, policy, setup))
+        click.echo(f"{policy.kind}: {len(found[-1].rounds)} rounds, bad debt {found[-1].bad_debt_usd:,.0f}", err=True)
     return Played(start_us, shock_us, found[0].accounts, gross_usd, before, shocked, lowest, setup, tuple(found))
 
 
@@ -128,7 +128,8 @@ def table(played: Played) -> list[str]:
     ]
     for one in played.cascades:
         coin, most = max(one.amplification.items(), key=lambda item: item[1])
-        rounds = f"{len(one.rounds)}{'+' if one.ended == 'rounds' else ''}"
+        more = f" + {one.rounds_to_go:,} or more" if one.rounds_to_go else "+"
+        rounds = f"{len(one.rounds)}{more if one.ended == 'rounds' else ''}"
         rows.append(
             f"| {one.policy} | {rounds} | {len(one.liquidated):,} | {len(one.bankrupt):,} | "
             f"{median(one.amplification.values()):.2f} | {most:.2f} ({coin}) | {one.traded_usd:,.0f} | "
@@ -191,14 +192,16 @@ def draw(played: Played, path: Path, coin: str) -> None:
 @click.option("--until", default="2025-10-10T22:00", show_default=True, help="Until when lowest prices are looked for.")
 @click.option("--policy", "kinds", multiple=True, type=click.Choice(list(POLICIES)), help="[default: all]")
 @click.option("--depth", default=1.0, show_default=True, help="Times the daily volumes of the parameter set.")
-@click.option("--max-rounds", default=200, show_default=True, help="Bound on rounds.")
+@click.option("--cap", type=float, help="Share of a day's volume that `cap` lets through in a round.")
+@click.option("--max-rounds", default=1_000, show_default=True, help="Bound on rounds.")
 @click.option("--coin", default="BTC", show_default=True, help="Whose price is plotted.")
 @click.option("--read", "read_file", type=click.Path(path_type=Path, exists=True), help="Show what was kept.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Keep all of it there.")
 @click.option("--svg", "svg_file", type=click.Path(path_type=Path), help="A plot.")
 def main(  # noqa: PLR0913, PLR0917 - one argument an option
     markets: tuple[Path, ...], portfolio: Path | None, start: str, end: str, until: str, kinds: tuple[str, ...],
-    depth: float, max_rounds: int, coin: str, read_file: Path | None, json_file: Path | None, svg_file: Path | None,
+    depth: float, cap: float | None, max_rounds: int, coin: str, read_file: Path | None, json_file: Path | None,
+    svg_file: Path | None,
 ) -> None:  # fmt: skip
     """Play a recorded crash's first leg to its end under every policy."""
     if read_file is not None:
@@ -207,7 +210,9 @@ def main(  # noqa: PLR0913, PLR0917 - one argument an option
         if not markets or portfolio is None:
             raise click.UsageError("give market files and --portfolio, or --read")
         setup = Setup(depth=depth, max_rounds=max_rounds)
-        chosen = kinds or tuple(POLICIES)
+        chosen = tuple(POLICIES[kind] for kind in kinds or POLICIES)
+        if cap is not None:
+            chosen = tuple(msgspec.structs.replace(one, volume_per_round=cap) for one in chosen)
         played = play(markets, portfolio, iso_us(start), iso_us(end), iso_us(until), setup, chosen)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.encode(played))

@@ -8,7 +8,7 @@ certificates, because a certified account is not looked at until it has to be. I
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,9 +27,10 @@ from monitor.engine.surface import Reading, SurfaceRow
 from schemas.ids import parameter_hash
 
 if TYPE_CHECKING:
+    from monitor.engine.book import Book
     from monitor.engine.composite import TicksFold
     from monitor.engine.parameters import ParametersFold
-    from monitor.engine.state import State
+    from monitor.engine.state import Account, State
     from monitor.engine.surface import Touch, VolatilityFold
     from schemas.records import Instrument, ParameterSet
 
@@ -93,18 +94,23 @@ def _asked(state: State, market: Market, sets: list[str], at_least: str) -> Brea
     if state.book.certifying:
         raise ValueError("the book has certificates: its accounts are not looked at before they have to be")
     accounts = {name: state.shards[state.partition_of[name]].accounts[name] for name in names}
-    before = {name: standing_of(_good(state.book.conditions(name))) for name in names}
+    before = {name: standing_of(good(state.book.conditions(name))) for name in names}
     with _swept(state, market, sets):
-        after = {name: standing_of(_good(state.book.conditions(name))) for name in names}
-        least = ORDER.index(at_least)
-        worse = [
-            name for name in names
-            if ORDER.index(after[name]) >= least and ORDER.index(after[name]) > ORDER.index(before[name])
-        ]  # fmt: skip
-        figures = dict(zip(worse, state.book.figures_of(worse), strict=True))
+        return worse(state.market.time_us, state.book, accounts, before, at_least)
+
+
+def worse(
+    time_us: int, book: Book, accounts: Mapping[str, Account], before: Mapping[str, str], at_least: str
+) -> Breaches:
+    """Return which accounts of a book that stands at another market now stand worse than before."""
+    after = {name: standing_of(good(book.conditions(name))) for name in accounts}
+    least = ORDER.index(at_least)
+    names = [
+        name for name in accounts
+        if ORDER.index(after[name]) >= least and ORDER.index(after[name]) > ORDER.index(before[name])
+    ]  # fmt: skip
     found = []
-    for name in worse:
-        equity, im, mm = figures[name]
+    for name, (equity, im, mm) in zip(names, book.figures_of(names), strict=True):
         found.append(
             Breach(
                 name, accounts[name].config.margin_model, before[name], after[name], _finite(equity), _finite(im),
@@ -112,7 +118,7 @@ def _asked(state: State, market: Market, sets: list[str], at_least: str) -> Brea
             )
         )  # fmt: skip
     found.sort(key=lambda one: (-(one.shortfall_usd or 0.0), one.account))
-    return Breaches(state.market.time_us, len(names), _counts(before.values()), _counts(after.values()), tuple(found))
+    return Breaches(time_us, len(accounts), _counts(before.values()), _counts(after.values()), tuple(found))
 
 
 @contextmanager
@@ -231,7 +237,7 @@ def _sets(state: State) -> list[str]:
     return sorted({config.parameter_set for config in configs} | {"default"})
 
 
-def _good(bits: int) -> int:
+def good(bits: int) -> int:
     """Return conditions as if the data were good; UNKNOWN stays."""
     return bits if bits == status.UNKNOWN else bits & ~status.HELD
 

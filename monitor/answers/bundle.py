@@ -164,7 +164,9 @@ def _recomputed(view: View, event: AccountEvent, flags: tuple[str, ...]) -> tupl
         parameters=active, attribution=parts,
         attribution_base=None if parts is None or base is None else attribution.base_of(base),
     )  # fmt: skip
-    made = msgspec.structs.replace(made, conflated_records=event.conflated_records, plan=event.plan)
+    made = msgspec.structs.replace(
+        made, conflated_records=event.conflated_records, left_out=event.left_out, plan=event.plan
+    )  # claimed, as in a recomputation from the topics
     return made, _decides(book, view, event)
 
 

@@ -65,6 +65,14 @@ class Weights:
     moving: float = 0.01
 
 
+class Treasury(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked: the question of `allocate` as one record."""
+
+    venues: tuple[Venue, ...]
+    assets: tuple[Asset, ...]
+    weights: Weights = Weights()
+
+
 class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     """Where collateral should be, and what that leaves."""
 
@@ -109,6 +117,10 @@ def allocate(venues: Sequence[Venue], assets: Sequence[Asset], weights: Weights 
 
 
 def _check(venues: Sequence[Venue], assets: Sequence[Asset]) -> None:
+    for named in (venues, assets):
+        names = [one.name for one in named]
+        if len(set(names)) < len(names):
+            raise CannotAllocate("a name is there twice")
     numbers = [x for asset in assets for x in (asset.units, asset.value_usd)]
     if any(x < 0.0 for x in numbers):
         raise CannotAllocate("amounts and prices are not negative")

@@ -7,7 +7,7 @@ fill is what the engine says after it. Then the model and the parameters change,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +28,7 @@ from schemas.records import ParameterSet, Trade, Transfer
 
 if TYPE_CHECKING:
     from monitor.engine.market import Market
+    from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Account
     from schemas.records import Instrument
 
@@ -114,16 +115,8 @@ def supposed(view: View, hypothesis: Hypothesis) -> tuple[View, dict[str, float]
     market = view.market()
     account = copy_account(view.account)
     account.kept = None  # of other holdings, or of another model
-    prices = _book_fills(account, view, market, hypothesis.fills)
-    try:
-        for number, one in enumerate(hypothesis.transfers):
-            transfer = Transfer(
-                transfer_id=f"what-if:{number}", account=account.name, asset=one.asset, amount=one.amount,
-                event_time_us=view.facts.time_us,
-            )  # fmt: skip
-            ledger.apply_transfer(account, transfer)
-    except (RejectedRecord, InvalidRecord) as error:
-        raise RefusedQuestion(str(error)) from error
+    prices = booked(account, market, hypothesis.fills, lambda instrument: mark_of(view, instrument))
+    book_moves(account, hypothesis.transfers, market.time_us)
     if hypothesis.model is not None:
         if hypothesis.model not in MODELS:
             raise RefusedQuestion(f"there is no model {hypothesis.model!r}; one of {', '.join(MODELS)}")
@@ -148,36 +141,61 @@ def _standing(of: Evaluator) -> Standing:
 
 def standing_from(view: View, figures: Figures, *, has_positions: bool) -> Standing:
     """Return figures as an answer."""
+    return _said(view.account, view.active, figures, has_positions=has_positions)
+
+
+def standing_from_figures(account: Account, active: ActiveSet, figures: Figures) -> Standing:
+    """Return figures of an account under a parameter set as an answer."""
+    return _said(account, active, figures, has_positions=bool(account.holdings))
+
+
+def _said(account: Account, active: ActiveSet, figures: Figures, *, has_positions: bool) -> Standing:
     equity, im, mm = figures
     ratio = 1.0 / equity if equity > 0.0 else math.nan
     return Standing(
-        model=view.account.config.margin_model, parameter_set=view.active.set.name,
-        standing=standing_of(bits_of(figures, view.active.set.status, has_positions=has_positions)),
+        model=account.config.margin_model, parameter_set=active.set.name,
+        standing=standing_of(bits_of(figures, active.set.status, has_positions=has_positions)),
         equity_usd=_finite(equity), im_requirement_usd=_finite(im), mm_requirement_usd=_finite(mm),
         im_excess_usd=_finite(equity - im), mm_excess_usd=_finite(equity - mm), v=_finite(im * ratio),
         u=_finite(mm * ratio),
     )  # fmt: skip
 
 
-def _book_fills(account: Account, view: View, market: Market, fills: Sequence[Fill]) -> dict[str, float]:
+def booked(
+    account: Account, market: Market, fills: Sequence[Fill], mark: Callable[[Instrument], float]
+) -> dict[str, float]:
+    """Book fills in an account, at their marks where they say no price; return the prices. Raises RefusedQuestion."""
     prices: dict[str, float] = {}
     for number, fill in enumerate(fills):
         instrument = market.instruments.get(fill.instrument)
         if instrument is None:
             raise RefusedQuestion(f"{fill.instrument} is not listed in this view")
-        price = mark_of(view, instrument) if fill.price is None else fill.price
+        price = mark(instrument) if fill.price is None else fill.price
         if not math.isfinite(price):
             raise RefusedQuestion(f"{fill.instrument} has no price: give one")
         prices[fill.instrument] = price
         try:
             trade = Trade(
                 trade_id=f"what-if:{number}", account=account.name, instrument=fill.instrument,
-                quantity=fill.quantity, price=price, fee=fill.fee, event_time_us=view.facts.time_us,
+                quantity=fill.quantity, price=price, fee=fill.fee, event_time_us=market.time_us,
             )  # fmt: skip
             ledger.apply_trade(account, trade, instrument, funding.index_of(instrument, market.ticks))
         except (RejectedRecord, InvalidRecord) as error:
             raise RefusedQuestion(f"{fill.instrument}: {error}") from error
     return prices
+
+
+def book_moves(account: Account, transfers: Sequence[Move], time_us: int) -> None:
+    """Book transfers in an account; raises RefusedQuestion."""
+    try:
+        for number, one in enumerate(transfers):
+            transfer = Transfer(
+                transfer_id=f"what-if:{number}", account=account.name, asset=one.asset, amount=one.amount,
+                event_time_us=time_us,
+            )  # fmt: skip
+            ledger.apply_transfer(account, transfer)
+    except (RejectedRecord, InvalidRecord) as error:
+        raise RefusedQuestion(str(error)) from error
 
 
 def mark_of(view: View, instrument: Instrument) -> float:
@@ -191,6 +209,14 @@ def mark_of(view: View, instrument: Instrument) -> float:
     pricing.set_parameters(view.active.risk_matrix(instrument.underlying))
     pricing.read_surfaces(market)
     pricing.price(market)
+    return mark_in(pricing, instrument)
+
+
+def mark_in(pricing: Pricing, instrument: Instrument) -> float:
+    """Return a contract's mark as `mark_of`, from rows that are priced."""
+    name = instrument.instrument
+    if instrument.type == "spot":
+        return pricing.index_price
     row = pricing.row_of[name]
     if instrument.type == "option":
         value = float(pricing.value[row]) / instrument.contract_size

@@ -20,8 +20,10 @@ from monitor.connection import Address, client_options
 from monitor.liquidation.auctions import Auctions, Terms
 from monitor.verify.inputs import partitions_of
 from schemas.codec import decode_message, encode
-from schemas.headers import CONTENT_TYPE
+from schemas.headers import AUCTION
+from schemas.intents import Refusal
 from schemas.records import Advice, Answer, Award, Intent
+from schemas.signatures import Keys, SignatureError, Tampered, Unsigned, sign, verify
 from schemas.topics import ADVICE, ANSWERS, AWARDS, INTENTS, Topic, full_name
 
 if TYPE_CHECKING:
@@ -37,8 +39,17 @@ log = structlog.get_logger("monitor.auction")
 class Auction:
     """The auctions of one deployment."""
 
-    def __init__(self, broker: Address, prefix: str, terms: Terms) -> None:
+    def __init__(
+        self, broker: Address, prefix: str, terms: Terms, keys: Keys | None = None, solvers: Keys | None = None
+    ) -> None:
+        """Say where and on which terms.
+
+        With `keys` advice, intents and awards count only if one of them signed, and the first signs what is written;
+        with `solvers` an answer counts only if the key of its solver's name signed it.
+        """
         self._broker = broker
+        self._keys = keys
+        self._solvers = solvers
         self._names = {full_name(topic, prefix): topic for topic in READ}
         self._prefix = prefix
         self.auctions = Auctions(terms)
@@ -98,6 +109,8 @@ class Auction:
                 "refused", topic=topic.name, offset=message.offset, kind=refused.error_kind, reason=refused.error_text
             )
         at_us = message.timestamp * 1_000
+        if topic is not ANSWERS and not self._is_ours(topic, message):
+            return
         for _, record in decoded.records:
             match record:
                 case Advice():
@@ -106,11 +119,37 @@ class Auction:
                     if self.auctions.opened(record):
                         log.info("opened", **_about(record), release_usd=record.release_usd)
                 case Answer():
-                    reply = self.auctions.answered(record, at_us)
+                    reply = self.auctions.answered(record, at_us, self._unfit(record, message))
                     log.info("answered", intent=record.intent, answer=record.id, solver=record.solver, reply=reply)
                 case Award():
                     if self.auctions.awarded(record):
                         log.info("awarded", **_about(record), taken=len(record.taken), left_usd=record.left_usd)
+
+    def _is_ours(self, topic: Topic, message: Any) -> bool:
+        """Whether a message of a topic that only we and workers write to is signed as ours are."""
+        if self._keys is None:
+            return True
+        try:
+            verify(message.key, message.headers, message.value, self._keys)
+        except SignatureError as error:
+            self.refused += 1
+            log.warning("unverified", topic=topic.name, offset=message.offset, reason=str(error))
+            return False
+        return True
+
+    def _unfit(self, answer: Answer, message: Any) -> Refusal | None:
+        """Return why an answer is not its solver's, None if it is or nobody asks."""
+        if self._solvers is None:
+            return None
+        try:
+            name = verify(message.key, message.headers, message.value, self._solvers)
+            if name == answer.solver:
+                return None
+            reason: SignatureError = Tampered(f"key {name} signed an answer of {answer.solver}")
+        except SignatureError as error:
+            reason = error
+        log.warning("unverified", topic=ANSWERS.name, offset=message.offset, answer=answer.id, reason=str(reason))
+        return "unsigned" if isinstance(reason, Unsigned) else "forged"
 
     async def _speak(self) -> None:
         """Write what is due: intents, and awards of expired ones whose answers are all read."""
@@ -129,10 +168,9 @@ class Auction:
                 await self._send(AWARDS, award)
 
     async def _send(self, topic: Topic, record: Intent | Award) -> None:
-        await self._producer.send_and_wait(
-            full_name(topic, self._prefix), encode(record), key=record.account.encode(),
-            headers=[("content-type", CONTENT_TYPE.encode())],
-        )  # fmt: skip
+        key, body = record.account.encode(), encode(record)
+        headers = AUCTION if self._keys is None else [*AUCTION, sign(key, AUCTION, body, self._keys)]
+        await self._producer.send_and_wait(full_name(topic, self._prefix), body, key=key, headers=headers)
 
 
 def _about(record: Intent | Award) -> dict[str, Any]:

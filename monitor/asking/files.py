@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.asking.subject import Asked, Subject, base_between, event_of, view_in
+from monitor.answers.moment import step_watched
+from monitor.asking.subject import Asked, Subject, event_of, view_at, view_in
 from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
 from monitor.errors import UsageError
 from monitor.replay.arrival import Merged, Span
@@ -23,6 +24,7 @@ BATCH = 256
 COLLECT_EVERY = 20_000
 _EVENTS = (MARGIN_CALLS.name, LIQUIDATIONS.name)
 Take = Callable[[State, list["Outgoing"]], bool]
+Step = Callable[[State, list[Sourced]], list["Outgoing"]]
 
 
 def state_of(markets: Sequence[Path], portfolio: Path | None, until_us: int | None = None) -> State:
@@ -48,7 +50,7 @@ def asked_of(
         return False
 
     state = _run(markets, portfolio, until_us, BATCH, take)
-    return Asked(view_in(state, subject.account, None, also, history=history), tuple(mine))
+    return Asked(view_in(state, subject.account, also, history=history), tuple(mine))
 
 
 def _of_event(
@@ -70,24 +72,19 @@ def _of_event(
         account = found[0]
     mine: list[AccountEvent] = []
     asked: list[Asked] = []
-    base: list[Baseline | None] = [None]
 
-    def take(state: State, events: list[Outgoing]) -> bool:
-        at_once = False
-        for one in events:
-            if one.topic in _EVENTS and one.id == subject.identity:
-                counted = base_between(state, mine[-1]) if at_once else base[0]
-                view = view_in(state, account, counted, also, history=history)
-                asked.append(Asked(view, tuple(mine), event_of(one.body)))
-                return True
-            if one.topic in _EVENTS and f'"account":"{account}"' in one.body:
-                mine.append(event_of(one.body))
-                at_once = True
-        partition = state.partition_of.get(account)
-        base[0] = None if partition is None else state.shards[partition].accounts[account].baseline
-        return False
+    def each(state: State, records: list[Sourced]) -> list[Outgoing]:
+        def told(one: Outgoing, base: Baseline | None) -> None:
+            if one.topic not in _EVENTS or asked:
+                return
+            event = event_of(one.body)
+            if one.id == subject.identity:
+                asked.append(Asked(view_at(state, account, base, also, history=history), tuple(mine), event))
+            mine.append(event)
 
-    _run(markets, portfolio, until_us, 1, take)
+        return step_watched(state, records, (account,), told)
+
+    _run(markets, portfolio, until_us, BATCH, lambda _state, _events: bool(asked), each=each)
     if not asked:
         raise UsageError(f"the files give no event {subject.identity}", "check the id, and which files made it")
     return asked[0]
@@ -95,7 +92,7 @@ def _of_event(
 
 def _run(
     markets: Sequence[Path], portfolio: Path | None, until_us: int | None, batch: int, take: Take,
-    *, certificates: bool = True,
+    *, certificates: bool = True, each: Step = step,
 ) -> State:  # fmt: skip
     sources = [*open_sources(markets), *([] if portfolio is None else [open_accounts(portfolio)])]
     state = new_state(certificates=certificates)
@@ -107,11 +104,11 @@ def _run(
         if len(records) < batch:
             continue
         done += len(records)
-        if take(state, step(state, records)):
+        if take(state, each(state, records)):
             return state
         records = []
         if done % COLLECT_EVERY < batch:
             confirm(state, collect(state))
-    take(state, step(state, records))
+    take(state, each(state, records))
     confirm(state, collect(state))
     return state

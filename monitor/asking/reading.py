@@ -68,13 +68,18 @@ def transfers_from(texts: Iterable[str]) -> tuple[Move, ...]:
 
 def set_from(path: Path) -> ParameterSet:
     """Read a parameter set, a record of `risk.parameters`; raises UsageError."""
+    return set_in(path.read_bytes(), str(path))
+
+
+def set_in(data: bytes, name: str) -> ParameterSet:
+    """Read a parameter set from its JSON; raises UsageError, with the `name` of where it is."""
     from monitor.engine.parameters import RejectedParameters, validate  # noqa: PLC0415
 
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=ParameterSet)
+        found = msgspec.json.decode(data, type=ParameterSet)
         validate(found)
     except (msgspec.MsgspecError, RejectedParameters, ValueError) as error:
-        raise UsageError(f"{path} holds no parameter set ({error})", "give one record as on risk.parameters") from error
+        raise UsageError(f"{name} holds no parameter set ({error})", "give one record as on risk.parameters") from error
     return found
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from monitor.answers.book_apart import breaches_apart, merged, preview_apart
 from monitor.answers.distance import distance
 from monitor.answers.explain import explain
 from monitor.answers.plan import CannotPlan, Policy, plan
@@ -22,19 +23,22 @@ from monitor.answers.shock import RefusedShock
 from monitor.answers.view import decode
 from monitor.answers.what_if import RefusedQuestion, what_if
 from monitor.asking.advise import advise
-from monitor.asking.question import READY, Question
+from monitor.asking.question import READY, BookQuestion, Question
 from schemas.codec import encode
 from schemas.records import Record
 
 if TYPE_CHECKING:
+    from monitor.answers.book_wide import Breaches
     from monitor.answers.view import View
 
-_read = msgspec.json.Decoder(Question).decode
+_read = msgspec.json.Decoder(Question | BookQuestion).decode
 _write = msgspec.json.Encoder().encode
 
 
-def answer(question: Question) -> object:
+def answer(question: Question | BookQuestion) -> object:
     """Return the answer; raises RefusedQuestion, RefusedShock or CannotPlan where there is none."""
+    if isinstance(question, BookQuestion):
+        return _of_book(question)
     view: View = decode(bytes(question.view))
     if question.kind == "explain":
         return explain(view, shapley=question.shapley)
@@ -47,6 +51,15 @@ def answer(question: Question) -> object:
             raise RefusedQuestion("advice is about an event")
         return advise(view, question.about)
     return what_if(view, question.hypothesis, shapley=question.shapley)
+
+
+def _of_book(question: BookQuestion) -> Breaches:
+    chosen, at_least = question.parameters, question.at_least
+    return merged([
+        breaches_apart(part, question.shock, at_least=at_least) if chosen is None
+        else preview_apart(part, chosen, at_least=at_least)
+        for part in question.parts
+    ])  # fmt: skip
 
 
 def line_of(line: bytes) -> bytes:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.answers.view import View, copy_account, view_of
-from monitor.engine.attribution import take_baseline
-from monitor.engine.portfolio import active_set
 from monitor.errors import UsageError
 from monitor.verify.claim import given_claim
 from schemas.headers import BUNDLE_URN
@@ -60,8 +58,18 @@ def subject_of(text: str) -> Subject:
     return Subject(account=claim.record.account, identity=claim.id, event=claim.record)
 
 
-def view_in(state: State, name: str, base: Baseline | None, also: Iterable[str], *, history: bool | None) -> View:
-    """Take a view; with `base`, changes count from there. Raises UsageError for an account that is not there."""
+def view_at(state: State, name: str, base: Baseline | None, also: Iterable[str], *, history: bool | None) -> View:
+    """Take the view of an event at its moment, `base` being what its attribution counts from; raises as `view_in`."""
+    view = view_in(state, name, also, history=history, base=base)
+    account = copy_account(view.account)
+    account.stored_baseline = base
+    return view.with_account(account)
+
+
+def view_in(
+    state: State, name: str, also: Iterable[str], *, history: bool | None, base: Baseline | None = None
+) -> View:
+    """Take a view; it knows the market of what `base` held, too. Raises UsageError for an account that is not there."""
     partition = state.partition_of.get(name)
     if partition is None:
         known = sorted(state.partition_of)
@@ -77,14 +85,6 @@ def view_in(state: State, name: str, base: Baseline | None, also: Iterable[str],
         if topic not in state.market.positions:
             positions[topic] = max(position, positions.get(topic, START))
     return view_of(account, state.market, positions=positions, also=also, history=history)
-
-
-def base_between(state: State, event: AccountEvent) -> Baseline | None:
-    """Return what the next event counts from if it comes of the same record as `event`: the present, after that one."""
-    shard = state.shards[state.partition_of[event.account]]
-    account = copy_account(shard.accounts[event.account])
-    account.sequence = event.sequence
-    return take_baseline(account, state.market, active_set(account, state.market), state.book)
 
 
 _decode_event = msgspec.json.Decoder(AccountEvent).decode

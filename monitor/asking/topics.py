@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from monitor.asking.subject import Asked, Subject, view_in
+from monitor.asking.subject import Asked, Subject, view_at, view_in
 from monitor.brokers.endpoint import endpoint
 from monitor.engine import State, collect, confirm, new_state, open_shard, step
 from monitor.errors import UsageError
@@ -17,12 +17,16 @@ from monitor.verify.inputs import READ_ERRORS, Records, Topics, partitions_of
 from monitor.verify.run import Deployment, ReadFailed
 from monitor.worker.log_view import LogView
 from monitor.worker.options import WorkerOptions
+from schemas.codec import encode
 from schemas.records import AccountEvent
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS, SEQUENCED
 
 if TYPE_CHECKING:
+    from monitor.answers.view import View
     from monitor.asking.options import Where
     from monitor.config import Settings
+    from monitor.engine.baseline import Baseline
+    from monitor.engine.state import Outgoing
     from monitor.verify.recompute import Stamped
 
 BATCH = 5_000
@@ -117,23 +121,32 @@ async def _asked(
     account = subject.account if event is None else event.account
     partition = options.partition_of(account.encode())
     before = await topics.events_of(account) if event is None else await topics.earlier(event)
+    wanted = b"" if event is None else encode(event)
+    exact: list[View] = []
+    like: list[View] = []
+
+    def told(state: State, one: Outgoing, base: Baseline | None) -> None:
+        if event is not None and one.id == event.id:
+            same = one.body.encode() == wanted
+            (exact if same else like).append(view_at(state, account, base, also, history=history))
+
     if strict:
-        run = _in_sequence(account, event, await _sequence(topics, event, partition), partition, options)
+        run = _in_sequence(account, event, await _sequence(topics, event, partition), partition, options, told)
     else:
         reached = await topics.last_positions(partition) if event is None else event.positions
         inputs = (await topics.records(reached, partition)).by_topic
+        path = recompute.NO_PATH if event is None else await topics.path(event, partition)
         anchors = before if event is None else [*before, event]
-        run = recompute.run_through(
-            account,
-            anchors,
-            inputs,
-            recompute.ORDERS["event_time"],
-            partition,
-            options.partitions,
-            to_end=event is None,
-        )
-    base = None if event is None else run.base
-    return Asked(view_in(run.state, account, base, also, history=history), tuple(before), event)
+        for tried in recompute.ORDERS.values():  # of an event the first that gives it; of now any
+            run = recompute.run_through(
+                account, anchors, inputs, tried, partition, options.partitions, path, to_end=event is None, told=told
+            )
+            if event is None or exact:
+                break
+    if event is not None and not (exact or like):
+        raise UsageError(f"the topics do not give the event {event.id} again", "see what `liqmon verify` says of it")
+    view = next(iter([*exact, *like]), None) or view_in(run.state, account, also, history=history)
+    return Asked(view, tuple(before), event)
 
 
 async def _sequence(topics: Topics, event: AccountEvent | None, partition: int) -> Records:
@@ -142,9 +155,10 @@ async def _sequence(topics: Topics, event: AccountEvent | None, partition: int) 
 
 
 def _in_sequence(
-    account: str, event: AccountEvent | None, records: Records, partition: int, options: WorkerOptions
-) -> recompute.Run:
-    run = recompute.Run(account, partition, options.partitions)
+    account: str, event: AccountEvent | None, records: Records, partition: int, options: WorkerOptions,
+    told: recompute.TakesMoment,
+) -> recompute.Run:  # fmt: skip
+    run = recompute.Run(account, partition, options.partitions, told)
     for item in records.by_topic[SEQUENCED.name]:
         run.take([item.source])
         if event is not None and event.sequence in run.said:

@@ -115,6 +115,13 @@ class Accounts:
                 found.append(Line(asset, asset, amount, price, amount * price, 0.0, is_coin=True))
         return found
 
+    def underlyings_of(self, name: str) -> set[str]:
+        """Return the underlyings of an account's contracts and coins, whether they have a price or not."""
+        account = self._accounts[name]
+        listed = (self._market.instruments.get(one) for one in account.holdings)
+        found = {one.underlying for one in listed if one is not None}
+        return found | {one for one in account.balances if one != DOLLAR and one not in DOLLAR_TOKENS}
+
     def delta_usd(self, name: str) -> Floats:
         """Return an account's delta by underlying, coins included, USD per unit of relative move, float64[U]."""
         found = np.zeros(len(self.underlyings))

@@ -54,6 +54,10 @@ class Desk:
         self._fund_usd = setup.insurance_usd
         self._capacity_usd = policy.capacity_usd
         self._closed: set[str] = set()
+        self._room_usd = np.array([
+            policy.volume_per_round * accounts.liquidity(u).daily_volume_usd * setup.depth for u in accounts.underlyings
+        ])  # fmt: skip
+        self._touched: set[str] = set()  # in this round: who may hold nothing any more
         self.bankrupt: set[str] = set()
         self.totals = Totals()
 
@@ -87,7 +91,11 @@ class Desk:
         """Let the accounts in liquidation trade, the worst first; return what each sends to the market, USD."""
         flows: dict[str, Floats] = {}
         sent = np.zeros(len(self._place))
+        self._touched = set()
         for name in sorted(self._in, key=lambda one: (-self._in[one], one)):
+            if self._policy.kind == "cap" and not self._has_room(name, sent):
+                continue
+            self._touched.add(name)
             lines = self._accounts.lines(name)
             if not lines:
                 continue
@@ -111,6 +119,17 @@ class Desk:
                 flow[self._place[line.underlying]] -= share * line.delta_usd
         return flow
 
+    def waiting(self) -> tuple[Floats, int]:
+        """Return what they have still to close, long and short alike, and in how many rounds of a cap that can be."""
+        left = np.zeros(len(self._place))
+        for name in self._in:
+            lines = self._accounts.lines(name)
+            share = self._share(name, self._cost(lines))
+            for line in lines:
+                left[self._place[line.underlying]] += share * abs(line.delta_usd)
+        rounds = math.ceil(float(np.max(left / self._room_usd, initial=0.0))) if self._policy.kind == "cap" else 0
+        return left, rounds
+
     def slip(self, flows: dict[str, Floats], log_price: Floats) -> float:
         """Charge every account what its own round's move of prices cost it; return the sum, USD."""
         charged = 0.0
@@ -122,7 +141,7 @@ class Desk:
 
     def close_out(self) -> None:
         """Let go of accounts that hold nothing any more; what they owe is paid for them."""
-        for name in [one for one in self._in if not self._accounts.lines(one)]:
+        for name in [one for one in self._in if one in self._touched and not self._accounts.lines(one)]:
             del self._in[name]
             self._closed.add(name)
             owed = -self._accounts.figures_of(name)[0]
@@ -149,7 +168,7 @@ class Desk:
         elif policy.kind == "stagger":
             share = min(share, policy.share_per_round * self._first_gross.setdefault(name, gross) / gross)
         elif policy.kind == "cap":
-            share = self._capped(lines, share, sent)
+            return self._close_capped(name, lines, share, sent)
         elif auctioned:
             share = min(share, self._capacity_usd / gross)
         if share <= 0.0:
@@ -161,6 +180,25 @@ class Desk:
         self.totals = replace(self.totals, taken_usd=self.totals.taken_usd + share * gross)
         return None
 
+    def _close_capped(self, name: str, lines: list[Line], share: float, sent: Floats) -> Floats | None:
+        """Close a share of all positions, of each underlying no more than there is room for in this round."""
+        gross = np.zeros(len(sent))
+        for line in lines:
+            gross[self._place[line.underlying]] += abs(line.delta_usd)
+        room = np.maximum(self._room_usd - sent, 0.0)
+        fits = np.divide(room, gross, out=np.ones(len(gross)), where=gross > room)
+        shares = np.minimum(share, fits)
+        trades = [(line, of) for line in lines if (of := float(shares[self._place[line.underlying]])) > 0.0]
+        if not trades:
+            return None
+        cost = math.fsum(of * self._cost([line]) for line, of in trades)
+        return self._trade(name, [(line, -of * line.quantity) for line, of in trades], cost, fee=True)
+
+    def _has_room(self, name: str, sent: Floats) -> bool:
+        """Whether anything that an account holds can be sold in this round, or it holds nothing."""
+        held = self._accounts.underlyings_of(name)
+        return not held or any(sent[k] < self._room_usd[k] for k in map(self._place.__getitem__, held))
+
     def _share(self, name: str, whole_cost_usd: float) -> float:
         """Return the least share of all positions that ends the liquidation if requirements scale with positions."""
         equity, im = self._figures[name]
@@ -169,17 +207,6 @@ class Desk:
         if equity <= 0.0 or gain <= need or gain <= 0.0:
             return 1.0
         return max(need, 0.0) / gain
-
-    def _capped(self, lines: list[Line], share: float, sent: Floats) -> float:
-        gross = np.zeros(len(sent))
-        for line in lines:
-            gross[self._place[line.underlying]] += abs(line.delta_usd)
-        for u, k in self._place.items():
-            if gross[k] > 0.0:
-                volume = self._accounts.liquidity(u).daily_volume_usd * self._setup.depth
-                room = max(self._policy.volume_per_round * volume - sent[k], 0.0)
-                share = min(share, float(room / gross[k]))
-        return share
 
     def _hedge(self, name: str, lines: list[Line]) -> Floats | None:
         """Trade perpetuals against the delta of each underlying, by the share that leaves the least IM over equity."""

@@ -10,7 +10,8 @@
 
 What an account has to close is one share of all its positions, coins that it has or owes among them: the least that
 brings IM/equity below where its liquidation ends, after costs. Requirements scale with positions, so that share has a
-closed form; where add-ons do not scale, the next round closes what is missing.
+closed form; where add-ons do not scale, the next round closes what is missing. Under a `cap` each underlying has room
+of its own: an account closes there what there is room for, and the rest in later rounds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["at_once", "stagger", "cap", "auction", "hedge_first"] = "at_once"
     share_per_round: Share = 0.2
-    volume_per_round: Share = 0.001
+    volume_per_round: Share = 0.05
     edge: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.02
     capacity_usd: Annotated[float, Meta(ge=0.0)] = 50_000_000.0
 

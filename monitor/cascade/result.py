@@ -41,7 +41,9 @@ class Cascade(Struct, frozen=True):
 
     `initial_move` and `worst_move` are relative moves by underlying, `amplification` their quotient in logarithms for
     those that the shock moved; `final_move` is where prices come to rest. `pushes` are the largest ones, of accounts
-    that fell, at the round in which they did. `ended` is `quiet`, or `rounds` where the bound on rounds ended it.
+    that fell, at the round in which they did. `ended` is `quiet`, or `rounds` where the bound on rounds ended it: then
+    `waiting_usd` is the delta that accounts in liquidation had still to close, by underlying, and `rounds_to_go` how
+    many rounds of a cap that takes at least, if nobody else falls.
     """
 
     policy: str
@@ -60,3 +62,5 @@ class Cascade(Struct, frozen=True):
     bad_debt_usd: float
     pushes: tuple[Push, ...]
     ended: str
+    waiting_usd: dict[str, float] = {}
+    rounds_to_go: int = 0

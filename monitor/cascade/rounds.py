@@ -44,7 +44,7 @@ class Setup(Struct, frozen=True, forbid_unknown_fields=True):
     insurance_usd: Annotated[float, Meta(ge=0.0)] = 0.0
     depth: Annotated[float, Meta(gt=0.0)] = 1.0
     """Multiplies every daily volume: what a book of these accounts finds of the market."""
-    max_rounds: Annotated[int, Meta(ge=1, le=1_000)] = 50
+    max_rounds: Annotated[int, Meta(ge=1, le=1_000_000)] = 50
 
 
 def cascade(
@@ -89,6 +89,7 @@ def cascade(
         if not new and not flows and not done.taken_usd:
             ended = "quiet"
             break
+    waiting, to_go = desk.waiting() if ended == "rounds" else (np.zeros(len(first)), 0)
     resting = first + setup.permanent * impact.of(impact.total_usd)
     shocked = first != 0.0
     return Cascade(
@@ -99,7 +100,7 @@ def cascade(
         liquidated=tuple(sorted(fallen)), bankrupt=tuple(sorted(desk.bankrupt)), traded_usd=desk.totals.traded_usd,
         cost_usd=math.fsum(one.cost_usd for one in rounds), fees_usd=desk.totals.fees_usd,
         insurance_usd=desk.totals.insurance_usd, bad_debt_usd=desk.totals.bad_debt_usd, pushes=pushes.largest(),
-        ended=ended,
+        ended=ended, waiting_usd=_named(accounts, waiting), rounds_to_go=to_go,
     )  # fmt: skip
 
 

@@ -34,20 +34,27 @@ def command(
 
     Reads risk.advice, risk.intents, risk.answers and risk.awards from their beginnings, and writes intents and awards.
     Baskets are margined again by the exact model, on top of those taken before them. It sends no orders.
+
+    With the setting signing_key_file it signs what it writes and takes nothing else of ours that is not signed; with
+    solver_key_file an answer counts only if the key of its solver's name signed it.
     """
     # Imported here: `--help` needs no kernels.
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
     from monitor.answers.plan import Policy  # noqa: PLC0415
     from monitor.asking.auction import Auction  # noqa: PLC0415
+    from monitor.connection import read_keys  # noqa: PLC0415
     from monitor.liquidation.auctions import Terms  # noqa: PLC0415
     from monitor.verify.run import ReadFailed  # noqa: PLC0415
+    from schemas.signatures import MAX_SOLVER_KEYS  # noqa: PLC0415
 
     terms = Terms(
         open_us=round(open_s * 1e6), tolerance=tolerance, max_actions=max_actions, policy=Policy(hedges=hedges)
     )  # fmt: skip
     address = endpoint(settings, broker_url)
-    auction = Auction(address, settings.topic_prefix if prefix is None else prefix, terms)
+    keys = read_keys(settings.signing_key_file) if settings.signing_key_file else None
+    solvers = read_keys(settings.solver_key_file, MAX_SOLVER_KEYS) if settings.solver_key_file else None
+    auction = Auction(address, settings.topic_prefix if prefix is None else prefix, terms, keys, solvers)
 
     async def run() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from monitor.asking.options import Where, where_options
 from monitor.asking.reading import shock_from, shock_options
@@ -12,7 +13,8 @@ from monitor.cli.wide import console_of
 from monitor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from monitor.cascade import Accounts, Cascade, LoopGain, Setup
+    from monitor.answers.shock import Shock
+    from monitor.cascade import Accounts, Cascade, LoopGain, Policy, Setup
     from monitor.config import Settings
     from monitor.engine.state import State
 
@@ -40,15 +42,21 @@ KINDS = ("at_once", "stagger", "cap", "auction", "hedge_first")
     show_default=True,
     help="Times the daily volumes of the parameter set.",
 )
+@click.option(
+    "--cap", type=click.FloatRange(0.0, 1.0, min_open=True), default=0.05, show_default=True,
+    help="Share of a day's volume of a coin that the policy `cap` lets to the market in a round.",
+)  # fmt: skip
 @click.option("--insurance-usd", type=click.FloatRange(min=0.0), default=0.0, show_default=True, help="Insurance fund.")
-@click.option("--max-rounds", type=click.IntRange(1, 1_000), default=200, show_default=True, help="Bound on rounds.")
+@click.option(
+    "--max-rounds", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Bound on rounds."
+)
 @click.option("--rounds", "show_rounds", is_flag=True, help="Print every round, and the largest pushes.")
 @click.option("--gain", is_flag=True, help="Print the loop gain along the (only) move instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def command(  # noqa: PLR0913 (options)
     settings: Settings, /, *, where: Where, moves: tuple[str, ...], vol_points: float | None, kinds: tuple[str, ...],
-    depth: float, insurance_usd: float, max_rounds: int, show_rounds: bool, gain: bool, as_json: bool,
+    depth: float, cap: float, insurance_usd: float, max_rounds: int, show_rounds: bool, gain: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Play a shock, the liquidations that it makes, what their flow does to prices, and so on to its end.
 
@@ -69,7 +77,8 @@ def command(  # noqa: PLR0913 (options)
             found = _gain(state, moves, setup)
             click.echo(json_line(found)) if as_json else _show_gain(found)
             return ExitCode.OK
-        played = _played(state, moves, vol_points, kinds or KINDS, setup)
+        shock = shock_from(moves, vol_points, None)
+        played = _played(state, shock, [_policy(kind, cap) for kind in kinds or KINDS], setup)
     except RefusedShock as error:
         raise UsageError(str(error), "see which coins have a price with `liqmon margin`") from error
     if as_json:
@@ -82,13 +91,16 @@ def command(  # noqa: PLR0913 (options)
     return ExitCode.OK
 
 
-def _played(
-    state: State, moves: tuple[str, ...], vol_points: float | None, kinds: tuple[str, ...], setup: Setup
-) -> list[Cascade]:  # fmt: skip
-    from monitor.cascade import POLICIES, cascade  # noqa: PLC0415
+def _played(state: State, shock: Shock, policies: list[Policy], setup: Setup) -> list[Cascade]:
+    from monitor.cascade import cascade  # noqa: PLC0415
 
-    shock = shock_from(moves, vol_points, None)
-    return [cascade(_accounts(state), shock, POLICIES[kind], setup) for kind in kinds]
+    return [cascade(_accounts(state), shock, policy, setup) for policy in policies]
+
+
+def _policy(kind: str, cap: float) -> Policy:
+    from monitor.cascade import POLICIES  # noqa: PLC0415
+
+    return msgspec.structs.replace(POLICIES[kind], volume_per_round=cap)
 
 
 def _accounts(state: State) -> Accounts:
@@ -121,13 +133,20 @@ def _show(played: list[Cascade]) -> None:
         ("policy", "rounds", "liquidated", "bankrupt", "amplification", "worst move", "rest at", "traded, USD",
          "cost, USD", "insurance, USD", "bad debt, USD"),
         [
-            (one.policy, f"{len(one.rounds)}{'' if one.ended == 'quiet' else '+'}", f"{len(one.liquidated):,}",
+            (one.policy, _rounds(one), f"{len(one.liquidated):,}",
              f"{len(one.bankrupt):,}", f"{max(one.amplification.values(), default=1.0):.2f}",
              percent(min(one.worst_move.values(), default=0.0)), percent(min(one.final_move.values(), default=0.0)),
              usd(one.traded_usd), usd(one.cost_usd), usd(one.insurance_usd), usd(one.bad_debt_usd))
             for one in played
         ],
     )  # fmt: skip
+
+
+def _rounds(played: Cascade) -> str:
+    """Return how many rounds there were, and how many more there are at least where a bound ended them."""
+    if played.ended == "quiet":
+        return str(len(played.rounds))
+    return f"{len(played.rounds)}+{played.rounds_to_go or ''}"
 
 
 def _show_rounds(played: Cascade) -> None:

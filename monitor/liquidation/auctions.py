@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -22,7 +23,7 @@ from monitor.answers.plan.situation import CannotPlan, Policy, Situation
 from monitor.answers.view import decode
 from monitor.liquidation.intents import Desk, Excess, excess_of
 from schemas.ids import canonical
-from schemas.intents import Answer, Award, Intent, intent_id
+from schemas.intents import Answer, Award, Intent, Refusal, intent_id
 from schemas.records import Advice
 
 MIN_USD = 0.01  # less than that is not asked for
@@ -57,6 +58,14 @@ class _Account:
     said: set[str] = field(default_factory=set)  # actions opened and awards made here
 
 
+class _Given(NamedTuple):
+    """An answer, when the log got it, and why it does not count."""
+
+    answer: Answer
+    at_us: int
+    unfit: Refusal | None
+
+
 class Auctions:
     """The auctions of all accounts."""
 
@@ -64,7 +73,7 @@ class Auctions:
         self.terms = terms or Terms()
         self._accounts: dict[str, _Account] = {}
         self._unadvised: dict[str, list[Intent]] = {}
-        self._early: OrderedDict[str, list[tuple[Answer, int]]] = OrderedDict()
+        self._early: OrderedDict[str, list[_Given]] = OrderedDict()
         self.replies: dict[str, int] = {}
         """Answers by what became of them."""
 
@@ -102,22 +111,25 @@ class Auctions:
             return False
         before = {key: each for key, each in one.intents.items() if each.advice == intent.advice}
         one.intents = {**before, intent.id: intent}
-        for answer, at_us in self._early.pop(intent.id, ()):
-            self.answered(answer, at_us)
+        for given in self._early.pop(intent.id, ()):
+            self.answered(*given)
         return True
 
-    def answered(self, answer: Answer, at_us: int) -> str:
-        """Take an answer that the log got at a time; return what becomes of it for now."""
+    def answered(self, answer: Answer, at_us: int, unfit: Refusal | None = None) -> str:
+        """Take an answer that the log got at a time; return what becomes of it for now.
+
+        `unfit` says why nobody whom we trust vouches for it, where solvers have to sign.
+        """
         one = self._accounts.get(answer.account)
         intent = None if one is None else one.intents.get(answer.intent)
         if one is not None and answer.intent in one.desk.awards:
             return self._count("late")
         if one is None or intent is None:
-            self._keep(answer, at_us)
+            self._keep(_Given(answer, at_us, unfit))
             return self._count("unknown")
         if at_us >= intent.expires_us:  # the award is to be the same however far the log was read when it is made
             return self._count("late")
-        return self._count(one.desk.take(answer, at_us))
+        return self._count(one.desk.take(answer, at_us, unfit))
 
     def awarded(self, award: Award) -> bool:
         """Take an award as its topic has it; the first of an intent counts."""
@@ -214,11 +226,11 @@ class Auctions:
 
         return excess
 
-    def _keep(self, answer: Answer, at_us: int) -> None:
+    def _keep(self, given: _Given) -> None:
         """Keep an answer for an intent that may yet be read; the oldest intents give way."""
-        kept = self._early.setdefault(answer.intent, [])
+        kept = self._early.setdefault(given.answer.intent, [])
         if len(kept) < MAX_EARLY:
-            kept.append((answer, at_us))
+            kept.append(given)
         while len(self._early) > MAX_EARLY:
             self._early.popitem(last=False)
 

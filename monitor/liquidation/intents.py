@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from msgspec.structs import replace
+
 from monitor.answers.plan.candidates import after, by_name, candidates
 from monitor.answers.plan.costs import costs_of
 from monitor.answers.plan.result import Plan
@@ -21,6 +23,7 @@ Excess = Callable[[Mapping[str, float], float], float]
 Reply = Literal["taken", "again"] | Refusal
 
 _HALVINGS = 30
+MAX_UNFIT = 256  # answers that are told to be unfit: whoever may write to the topic can send any number
 _EDGE = 1e-9  # of a limit: less than that beyond it is rounding
 
 
@@ -62,6 +65,7 @@ class Desk:
         self._excess: Excess | None = None
         self._answers: dict[str, Answer] = {}
         self._changed: set[str] = set()
+        self._unfit: dict[str, Refusal] = {}
         self.awards: dict[str, Award] = {}
 
     def open(self, intent: Intent, excess: Excess) -> bool:
@@ -75,19 +79,22 @@ class Desk:
         if now is not None and (intent.episode, intent.action) <= (now.episode, now.action):
             return False
         self.intent, self._excess = intent, excess
-        self._answers, self._changed = {}, set()
+        self._answers, self._changed, self._unfit = {}, set(), {}
         return True
 
-    def take(self, answer: Answer, at_us: int) -> Reply:
+    def take(self, answer: Answer, at_us: int, unfit: Refusal | None = None) -> Reply:
         """Take an answer that arrives at a time, and say what becomes of it for now.
 
         `again` is an answer that is known; `changed` one whose id came before with another content: neither counts.
+        One that is `unfit` for a reason of the sender's never counts, and says nothing of another one with its id.
         """
         intent = self.intent
         if answer.intent in self.awards:
             return "late"
         if intent is None or answer.intent != intent.id or answer.account != self.account:
             return "unknown"
+        if unfit is not None:
+            return "late" if at_us >= intent.expires_us else self._refuse(answer.id, unfit)
         if answer.id in self._answers:
             if self._answers[answer.id] == answer:
                 return "again"
@@ -95,10 +102,15 @@ class Desk:
             return "changed"
         if at_us >= intent.expires_us:
             return "late"
-        if not _allowed(answer.basket, intent.limits, {}):
-            return "not_allowed"
-        self._answers[answer.id] = answer
-        return "taken"
+        self._answers[answer.id] = answer  # one beyond the limits, too: its id has a content now
+        return "taken" if _allowed(answer.basket, intent.limits, {}) else "not_allowed"
+
+    def _refuse(self, name: str, why: Refusal) -> Refusal:
+        """Note an answer that does not count; which are told of does not depend on the order in which they come."""
+        self._unfit[name] = min(why, self._unfit.get(name, why))
+        if len(self._unfit) > MAX_UNFIT:
+            del self._unfit[max(self._unfit)]
+        return why
 
     def award(self, at_us: int) -> Award | None:
         """Award the open action once its time is over; None before that. Asked again, the same award."""
@@ -106,7 +118,9 @@ class Desk:
         if intent is None or excess is None or at_us < intent.expires_us:
             return None
         if intent.id not in self.awards:
-            self.awards[intent.id] = _awarded(intent, excess, self._answers, self._changed)
+            found = _awarded(intent, excess, self._answers, self._changed)
+            unfit = {name: why for name, why in sorted(self._unfit.items()) if name not in self._answers}
+            self.awards[intent.id] = replace(found, refused={**unfit, **found.refused})
         return self.awards[intent.id]
 
 
@@ -124,7 +138,10 @@ def _awarded(intent: Intent, excess: Excess, answers: Mapping[str, Answer], chan
     An id under which two contents came is left out, whichever came first: else the order of messages would decide.
     """
     refused: dict[str, Refusal] = dict.fromkeys(sorted(changed), "changed")
-    scores = {name: score(intent, excess, one) for name, one in answers.items() if name not in changed}
+    scores = {
+        name: score(intent, excess, one) if _allowed(one.basket, intent.limits, {}) else 0.0
+        for name, one in answers.items() if name not in changed
+    }  # fmt: skip
     trades: dict[str, float] = {}
     taken: list[Taken] = []
     spent, now = 0.0, excess({}, 0.0)
@@ -156,6 +173,8 @@ def _refusal(
     intent: Intent, answer: Answer, value: float, trades: Mapping[str, float], spent: float, *, missing: bool
 ) -> Refusal | None:
     """Return why nothing of an answer is taken, None where something may be."""
+    if not _allowed(answer.basket, intent.limits, {}):
+        return "not_allowed"
     if value <= 0.0:
         return "no_release"
     if not missing or not _allowed(answer.basket, intent.limits, trades):

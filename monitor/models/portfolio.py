@@ -77,12 +77,14 @@ class Underlying:
     @property
     def is_option(self) -> Bools:
         """Which rows are options, bool[n]."""
-        return np.isin(self.rows.kind, (scenarios.LINEAR_OPTION, scenarios.INVERSE_OPTION))
+        found: Bools = (self.rows.kind == scenarios.LINEAR_OPTION) | (self.rows.kind == scenarios.INVERSE_OPTION)
+        return found
 
     @property
     def is_future(self) -> Bools:
         """Which rows are futures and perpetuals, bool[n]."""
-        return np.isin(self.rows.kind, (scenarios.LINEAR, scenarios.INVERSE))
+        found: Bools = (self.rows.kind == scenarios.LINEAR) | (self.rows.kind == scenarios.INVERSE)
+        return found
 
     @property
     def position_usd(self) -> float:

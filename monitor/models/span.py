@@ -178,7 +178,7 @@ def price_range(underlying: SpanUnderlying, parameters: SpanParameters) -> float
 
 
 def _contracts(commodity: int, underlying: SpanUnderlying, parameters: SpanParameters) -> Contracts:
-    is_option = np.isin(underlying.kind, (LINEAR_OPTION, INVERSE_OPTION))
+    is_option = (underlying.kind == LINEAR_OPTION) | (underlying.kind == INVERSE_OPTION)
     option = np.where(is_option, np.where(underlying.is_call, CALL, PUT), NO_OPTION)
     return Contracts(
         *arrays(underlying, parameters), np.full(option.shape, commodity), underlying.tier, option,

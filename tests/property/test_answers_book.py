@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from monitor.answers import view as views
-from monitor.answers.book_wide import ORDER, breaches, preview
+from monitor.answers.book_apart import Part, breaches_apart, market_of, merged, part_of, preview_apart, slim
+from monitor.answers.book_wide import ORDER, Breaches, breaches, preview
 from monitor.answers.figures import standing_of
 from monitor.answers.shock import MARKET, RefusedShock, Shock, shocked
 from monitor.engine import State, new_state, open_shard, step
@@ -31,6 +32,30 @@ def standing_in_a_view(view: views.View) -> str:
     return standing_of(bits if bits == machine.UNKNOWN else bits & ~machine.HELD)
 
 
+def copied(state: State, names: tuple[str, ...] = ACCOUNTS) -> Part:
+    """Return copies of accounts as a worker lends them."""
+    accounts = [slim(state.shards[0].accounts[name]) for name in names]
+    return part_of(market_of(accounts, state.market), accounts)
+
+
+def close(one: Breaches, other: Breaches) -> bool:
+    """Whether two answers are the same, figures to 1e-12."""
+    assert (one.market_time_us, one.accounts) == (other.market_time_us, other.accounts)
+    assert (one.before, one.after) == (other.before, other.after)
+    for first, second in zip(one.breaches, other.breaches, strict=True):
+        assert (first.account, first.before, first.after) == (second.account, second.before, second.after)
+        for field in ("equity_usd", "im_requirement_usd", "mm_requirement_usd"):
+            assert getattr(first, field) == pytest.approx(getattr(second, field), rel=1e-12), field
+    return True
+
+
+def test_parts_are_put_together(state: State) -> None:
+    """What two workers say of their accounts is together what one says of all."""
+    shock = Shock(moves={MARKET: -0.35})
+    parts = [breaches_apart(copied(state, ACCOUNTS[half::2]), shock) for half in (0, 1)]
+    assert close(merged(parts), breaches(state, shock))
+
+
 @pytest.mark.parametrize(
     "shock",
     [Shock(moves={"BTC": -0.07}, vol=0.3), Shock(moves={MARKET: -0.35}), Shock(moves={"ETH": 0.8}), Shock(stress=1.0)],
@@ -39,6 +64,7 @@ def test_a_sweep_says_what_each_view_says(state: State, shock: Shock) -> None:
     """Who breaches, and by how much, is what a shocked view of each account says; the book is as before afterwards."""
     before = {name: (state.book.conditions(name), state.book.figures(name)) for name in ACCOUNTS}
     found = breaches(state, shock)
+    assert close(breaches_apart(copied(state), shock), found)
     assert {name: (state.book.conditions(name), state.book.figures(name)) for name in ACCOUNTS} == before
     listed = {one.account: one for one in found.breaches}
     for name in ACCOUNTS:
@@ -66,6 +92,7 @@ def test_new_parameters_in_shadow(state: State) -> None:
     )  # fmt: skip
     before = {name: (state.book.conditions(name), state.book.figures(name)) for name in ACCOUNTS}
     found = preview(state, strict)
+    assert close(preview_apart(copied(state), strict), found)
     assert {name: (state.book.conditions(name), state.book.figures(name)) for name in ACCOUNTS} == before
     assert found.breaches
     listed = {one.account: one for one in found.breaches}

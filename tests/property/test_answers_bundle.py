@@ -12,9 +12,12 @@ import pytest
 
 from monitor.answers import bundle as bundles
 from monitor.answers import view as views
+from monitor.answers.moment import step_watched
 from monitor.asking.build import this_build
-from monitor.asking.subject import base_between, event_of, view_in
-from monitor.engine import new_state, open_shard, step
+from monitor.asking.subject import event_of, view_at
+from monitor.engine import new_state, open_shard
+from monitor.engine.baseline import Baseline
+from monitor.engine.state import Outgoing
 from schemas.headers import PROVED
 from schemas.records import AccountEvent
 from tests.engine_market import Log, random_market
@@ -27,17 +30,17 @@ def liquidations(seed: int) -> Iterator[tuple[views.View, AccountEvent]]:
     """Yield the view and the event of each liquidation and bankruptcy of a random market."""
     state, log = new_state(), Log()
     open_shard(state, 0, None, [], partitions=1, epoch=1)
+    found: list[tuple[views.View, AccountEvent]] = []
+
+    def told(outgoing: Outgoing, base: Baseline | None) -> None:
+        event = event_of(outgoing.body)
+        if event.kind in PROVED:
+            found.append((view_at(state, event.account, base, (), history=None), event))
+
     for record in random_market(seed, 500, ACCOUNTS, 5):
-        bases = {name: account.baseline for name, account in state.shards[0].accounts.items()}
-        last: dict[str, AccountEvent] = {}
-        events = [event_of(one.body) for one in step(state, [log(record)]) if '"sequence":' in one.body]
-        for event in events:
-            name = event.account
-            base = base_between(state, last[name]) if name in last else bases[name]
-            last[name] = event
-            # A record that lets time pass may bring several events: the state is that after the last one.
-            if event.kind in PROVED and event.event_time_us == state.market.time_us and event is events[-1]:
-                yield view_in(state, name, base, (), history=None), event
+        step_watched(state, [log(record)], ACCOUNTS, told)
+        yield from found
+        found.clear()
 
 
 @pytest.fixture(scope="module")

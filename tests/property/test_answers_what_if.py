@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 
 import msgspec
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.answers import view as views
 from monitor.answers.between import change_between
+from monitor.answers.pre_trade import pre_trade
 from monitor.answers.shock import Shock
 from monitor.answers.since import since_baseline
 from monitor.answers.what_if import Fill, Hypothesis, Move, RefusedQuestion, standing, supposed, what_if
@@ -65,6 +67,52 @@ def test_a_supposed_fill_is_the_state_after_it(name: str, instrument: str, lots:
     for field in ("equity_usd", "im_requirement_usd", "mm_requirement_usd"):
         assert getattr(one, field) == pytest.approx(getattr(other, field), rel=1e-12, abs=1e-9)
     assert one.standing == other.standing
+
+
+FIGURES = ("equity_usd", "im_requirement_usd", "mm_requirement_usd", "im_excess_usd", "mm_excess_usd", "v", "u")
+
+
+@pytest.mark.parametrize("certificates", [False, True])
+def test_the_check_before_a_trade_says_what_if(certificates: bool) -> None:
+    """Under every model and for every contract, held or not, asked of the state or of a view of it; neither changes."""
+    state, log = new_state(certificates=certificates), Log()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    step(state, [log(record) for record in records(3)])
+    seen = 0
+    for name in NAMES:
+        for instrument in CONTRACTS:
+            quantity = 30.0 if instrument.endswith("INVERSE") else 0.15
+            hypothesis = Hypothesis(fills=(Fill(instrument, quantity), Fill(instrument, -0.5 * quantity, 0.02)),
+                                    transfers=(Move("BTC", 0.01), Move("USD", -50.0)))  # fmt: skip
+            before = views.encode(views.take(state, name))
+            view = views.take(state, name, also=hypothesis.names)
+            try:
+                asked = what_if(view, hypothesis, attributed=False)
+            except RefusedQuestion as refusal:
+                with pytest.raises(RefusedQuestion, match=re.escape(str(refusal))):
+                    pre_trade(state, name, hypothesis)
+                continue
+            found = pre_trade(state, name, hypothesis)
+            assert (found.account, found.market_time_us, found.change) == (name, asked.market_time_us, None)
+            assert found.prices == pytest.approx(asked.prices, rel=1e-12)
+            for one, other in ((found.before, asked.before), (found.after, asked.after)):
+                for field in FIGURES:
+                    said = getattr(other, field)
+                    near = None if said is None else pytest.approx(said, rel=1e-10, abs=1e-8)
+                    assert getattr(one, field) == near, field
+                assert (one.model, one.parameter_set, one.standing) == (
+                    other.model, other.parameter_set, other.standing
+                )  # fmt: skip
+            assert views.encode(views.take(state, name)) == before
+            seen += 1
+    assert seen > 40
+
+
+def test_the_check_before_a_trade_is_of_trades() -> None:
+    """What changes more than the account is refused: it is asked of a view."""
+    for hypothesis in (Hypothesis(model="A"), Hypothesis(shock=Shock(vol=0.1))):
+        with pytest.raises(RefusedQuestion, match="fills and transfers"):
+            pre_trade(folded(2), NAMES[0], hypothesis)
 
 
 Kept = tuple[State, Log, dict[str, Account]]

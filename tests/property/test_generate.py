@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -196,6 +197,34 @@ def test_every_kind_has_its_share(accounts: int, seed: int) -> None:
     assert sum(counts.values()) == accounts
     assert set(counts) == set(portfolios.SHARES)
     assert all(0.10 <= count / accounts <= 0.25 for count in counts.values())
+
+
+def test_kinds_can_be_even_and_money_in_one_asset() -> None:
+    """So many of each kind; the same positions with all money in another asset, and no asset without a price."""
+    drawn = AccountParameters(seed=2, accounts=24, fills_per_hour=0.0, even=True)
+    mixed = generate_accounts(small_market(), drawn)
+    assert set(Counter(one.portfolio.kind for one in mixed.opened).values()) == {4}
+    one_asset = generate_accounts(small_market(), replace(drawn, deposit="USDC"))
+    for one, other in zip(mixed.opened, one_asset.opened, strict=True):
+        assert one.portfolio.legs == other.portfolio.legs
+        assert set(other.deposits) == {"USDC"}
+    with pytest.raises(UsageError, match="USDE has no price"):
+        generate_accounts(small_market(), replace(drawn, deposit="USDE"))
+
+
+def test_a_coin_with_options_gets_spot() -> None:
+    """Without spot in the market, covered calls hold spot of ours."""
+    market = [(at_us, record) for at_us, record in small_market() if not _is_spot(record)]
+    generated = generate_accounts(market, AccountParameters(seed=2, accounts=24, fills_per_hour=0.0))
+    listed = [record for _, record in generated.records if isinstance(record, Instrument)]
+    assert {one.instrument for one in listed if one.type == "spot"} <= {"BTC-USD", "ETH-USD"}
+    calls = [one for one in generated.opened if one.portfolio.kind == "covered-call"]
+    assert calls
+    assert all(any(contract.instrument in listed for contract, _ in one.portfolio.legs) for one in calls)
+
+
+def _is_spot(record: object) -> bool:
+    return isinstance(record, Instrument) and record.type == "spot"
 
 
 def test_accounts_are_a_function_of_seed_and_market() -> None:

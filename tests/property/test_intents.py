@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from monitor.answers.plan import Policy, plan
 from monitor.liquidation.intents import Desk, Excess, excess_of, intent_of
-from schemas.intents import Answer, Award, Intent, intent_id
+from schemas.intents import Answer, Award, Intent, Refusal, intent_id
 from tests.plan_books import breached
 
 OPEN_US = 1_000_000
@@ -44,6 +44,11 @@ def judge(found: Award, intent: Intent, excess: Excess) -> None:
     assert math.isclose(found.left_usd, max(0.0, -before), rel_tol=1e-9, abs_tol=1e-9)
 
 
+def allowed(answer: Answer) -> bool:
+    """Whether a basket alone is within the limits."""
+    return all(LIMITS[name][0] <= q <= LIMITS[name][1] for name, q in answer.basket.items())
+
+
 class Auctions(RuleBasedStateMachine):
     """One account's actions, with answers early, late, repeated, changed, beyond limits and for nothing."""
 
@@ -53,6 +58,7 @@ class Auctions(RuleBasedStateMachine):
         self.now_us, self.action, self.made = 0, 0, 0
         self.counted: dict[str, Answer] = {}
         self.dirty: set[str] = set()
+        self.unfit: dict[str, Refusal] = {}
         self.sent: list[Answer] = []
         self.awards: dict[str, Award] = {}
         self.open_next()
@@ -63,7 +69,7 @@ class Auctions(RuleBasedStateMachine):
             id=intent_id("a", 1, self.action), account="a", episode=1, action=self.action, release_usd=100.0,
             limits=LIMITS, worst_cost_usd=20.0, event_time_us=self.now_us, expires_us=self.now_us + OPEN_US,
         )  # fmt: skip
-        self.counted, self.dirty = {}, set()
+        self.counted, self.dirty, self.unfit = {}, set(), {}
         assert self.desk.open(self.intent, concave)
 
     @property
@@ -82,10 +88,9 @@ class Auctions(RuleBasedStateMachine):
             id=f"a{self.made}", intent=self.intent.id, account="a", solver="s", basket=basket, cost_usd=cost,
             divisible=divisible, event_time_us=self.now_us,
         )  # fmt: skip
-        allowed = all(LIMITS[name][0] <= q <= LIMITS[name][1] for name, q in basket.items())
         reply = self.desk.take(found, self.now_us)
-        assert reply == ("late" if self.is_over else "taken" if allowed else "not_allowed")
-        if reply == "taken":
+        assert reply == ("late" if self.is_over else "taken" if allowed(found) else "not_allowed")
+        if reply != "late":
             self.counted[found.id] = found
         self.sent.append(found)
 
@@ -106,7 +111,24 @@ class Auctions(RuleBasedStateMachine):
             assert reply == ("again" if same else "changed")
             self.dirty |= set() if same else {old.id}
         else:
-            assert reply in {"late", "not_allowed"}
+            assert reply == "late"
+
+    @rule(which=st.integers(0, 1_000), fresh=st.booleans(), unsigned=st.booleans())
+    def answer_of_nobody(self, which: int, fresh: bool, unsigned: bool) -> None:
+        """An answer that its solver did not sign is told to be so, and leaves one that has its id as it is."""
+        if not self.sent:
+            return
+        self.made += fresh
+        old = self.sent[which % len(self.sent)]
+        new = msgspec.structs.replace(
+            old, intent=self.intent.id, id=f"n{self.made}" if fresh else old.id, cost_usd=0.0
+        )  # fmt: skip
+        reply = self.desk.take(new, self.now_us, "unsigned" if unsigned else "forged")
+        if self.intent.id in self.awards or self.is_over:
+            assert reply == "late"
+            return
+        assert reply == ("unsigned" if unsigned else "forged")
+        self.unfit[new.id] = min(reply, self.unfit.get(new.id, reply))
 
     @rule(wait_us=st.integers(1, OPEN_US // 2))
     def wait(self, wait_us: int) -> None:
@@ -124,7 +146,12 @@ class Auctions(RuleBasedStateMachine):
         assert self.awards.setdefault(found.intent, found) == found
         judge(found, self.intent, concave)
         taken = {one.answer for one in found.taken}
-        assert taken | set(found.refused) == set(self.counted)
+        assert taken | set(found.refused) == set(self.counted) | set(self.unfit)
+        assert {name: why for name, why in self.unfit.items() if name not in self.counted} == {
+            name: why for name, why in found.refused.items() if why in {"unsigned", "forged"}
+        }
+        beyond = {name for name, one in self.counted.items() if not allowed(one)} - self.dirty
+        assert {name for name, why in found.refused.items() if why == "not_allowed"} == beyond
         assert not taken & set(found.refused)
         assert {name for name, why in found.refused.items() if why == "changed"} == self.dirty
         assert found == self.again_in_order()
@@ -138,7 +165,15 @@ class Auctions(RuleBasedStateMachine):
         for name in sorted(self.dirty):
             changed = msgspec.structs.replace(self.counted[name], cost_usd=self.counted[name].cost_usd + 1.0)
             other.take(changed, self.intent.event_time_us)
+        for name in sorted(self.unfit, reverse=True):
+            other.take(self.nobody(name), self.intent.event_time_us, self.unfit[name])
         return other.award(self.intent.expires_us)
+
+    def nobody(self, name: str) -> Answer:
+        """An answer under a name."""
+        return Answer(
+            id=name, intent=self.intent.id, account="a", solver="s", basket={"x": 1.0}, cost_usd=0.0, event_time_us=0
+        )
 
     @precondition(lambda self: self.intent.id in self.awards)
     @rule()

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from monitor.answers.plan import CannotPlan, Plan, Policy, Situation, plan
-from monitor.answers.plan.candidates import after, by_name, candidates
+from monitor.answers.plan.candidates import after, candidates
 from monitor.answers.plan.costs import costs_of
-from monitor.models.margin import Margin
 from monitor.models.portfolio import Rows, Underlying
 from schemas.add_ons import AddOnParameters, LiquidityAddOn, RollAddOn
 from schemas.parameters import RiskMatrixParameters
 from tests.netted_portfolios import Coin, Contract, Quantities, Universe, book, random_books
 from tests.netting_oracle import optimum
-from tests.plan_books import breached, cheapest_baseline, situation
+from tests.plan_books import Shadows, breached, cheapest_baseline, executed, situation
 
 BOOKS = 200
 
@@ -31,16 +30,6 @@ def plans() -> list[tuple[Situation, Plan]]:
 def reduced(plans: list[tuple[Situation, Plan]]) -> list[tuple[Situation, Plan]]:
     """Those that trades help."""
     return [(one, found) for one, found in plans if found.outcome == "reduce"]
-
-
-def executed(one: Situation, found: Plan, more: dict[str, float] | None = None) -> Margin:
-    """The exact model's margin after a plan, and further trades at no further cost."""
-    of = candidates(one, Policy())
-    trades = {order.instrument: order.quantity for order in found.orders}
-    cost = costs_of(of, one.parameters.add_ons.liquidity, Policy()).of_each(by_name(of, trades))
-    for name, quantity in (more or {}).items():
-        trades[name] = trades.get(name, 0.0) + quantity
-    return one.margin(after(of, by_name(of, trades), cost))
 
 
 def test_plans_meet_their_target(plans: list[tuple[Situation, Plan]]) -> None:
@@ -93,27 +82,12 @@ def test_shadow_prices_predict_one_lot_more(plans: list[tuple[Situation, Plan]])
 
     Smooth is where one lot more releases what one lot less binds, to 5 %: no kink of the exact requirement between.
     """
-    right = total = kinks = 0
+    shadows = Shadows()
     for one, found in reduced(plans)[:60]:
-        of, traded = candidates(one, Policy()), {order.instrument: order.quantity for order in found.orders}
-        before = executed(one, found).im_requirement_usd
-        for price in found.shadow_prices:
-            i = of.names.index(price.instrument)
-            left = of.held[i] + traded.get(price.instrument, 0.0)
-            lot = min(float(of.lot[i]), abs(left)) * (1.0 if price.side == "buy" else -1.0)
-            if lot == 0.0:
-                continue
-            released = before - executed(one, found, {price.instrument: lot}).im_requirement_usd
-            bound = executed(one, found, {price.instrument: -lot}).im_requirement_usd - before
-            if abs(released) < 1e-6 * before or abs(released - bound) > 0.05 * abs(released):
-                kinks += 1
-                continue
-            total += 1
-            said = price.release_usd * abs(lot)
-            assert said * released > 0.0
-            right += abs(said - released) <= 0.05 * abs(released)
-    assert total > max(50, kinks)
-    assert right >= 0.95 * total
+        shadows.take(one, found)
+    assert shadows.wrong_sign == 0
+    assert shadows.smooth > max(50, shadows.kinks + shadows.nothing)
+    assert shadows.near >= 0.95 * shadows.smooth
 
 
 def test_healthy_accounts_do_nothing() -> None:

@@ -124,3 +124,46 @@ def test_an_event_and_its_bundle(files: Path, tmp_path: Path) -> None:
 def test_what_is_not_there_is_told(files: Path, args: tuple[str, ...]) -> None:
     """Wrong use ends with an error that says what to do, not with a traceback."""
     assert isinstance(ask(files, *args).exception, MonitorError)
+
+
+TREASURY = {
+    "venues": [
+        {"name": "here", "requirement_usd": 80_000, "equity_usd": 20_000, "haircuts": {"BTC": 0.1, "USDC": 0.0},
+         "now": {"BTC": 0.2}, "buffer": 0.05},
+        {"name": "there", "requirement_usd": 30_000, "equity_usd": 10_000, "haircuts": {"USDC": 0.0},
+         "now": {"USDC": 60_000}},
+    ],
+    "assets": [{"name": "BTC", "units": 0.5, "value_usd": 100_000}, {"name": "USDC", "units": 70_000, "value_usd": 1}],
+}  # fmt: skip
+
+
+def allocated(tmp_path: Path, treasury: object, *args: str) -> Result:
+    """Run `allocate` over a file."""
+    (tmp_path / "treasury.json").write_text(json.dumps(treasury))
+    return CliRunner().invoke(liqmon, ["allocate", str(tmp_path / "treasury.json"), *args], standalone_mode=False)
+
+
+def test_collateral_is_allocated(tmp_path: Path) -> None:
+    """What is proposed meets both requirements; with less to move something is missing, and the exit code says so."""
+    found = data_of(allocated(tmp_path, TREASURY, "--json"))
+    assert found["shortfall_usd"] == pytest.approx({"here": 0.0, "there": 0.0}, abs=0.01)
+    units: dict[str, dict[str, float]] = found["units"]  # type: ignore[assignment]
+    counted = 0.9 * 100_000 * units["here"]["BTC"] + units["here"]["USDC"]
+    assert counted == pytest.approx(64_000.0, abs=1.0)
+    shown = allocated(tmp_path, TREASURY)
+    assert "missing, USD" in shown.stdout
+    assert shown.return_value == 0
+    poor = {**TREASURY, "assets": [{"name": "BTC", "units": 0.5, "value_usd": 100_000}]}
+    assert allocated(tmp_path, poor).return_value == 1
+
+
+@pytest.mark.parametrize(
+    ("treasury", "says"),
+    [([], "no treasury"), ({**TREASURY, "more": 1}, "no treasury"), ({**TREASURY, "assets": TREASURY["assets"] * 2},
+     "twice"), ({"venues": [{**TREASURY["venues"][0], "haircuts": {"BTC": 2.0}}], "assets": []}, "haircut")],
+)  # fmt: skip
+def test_what_is_no_treasury_is_told(tmp_path: Path, treasury: object, says: str) -> None:
+    """A file that cannot be asked about is refused with what is wrong with it."""
+    result = allocated(tmp_path, treasury)
+    assert isinstance(result.exception, UsageError)
+    assert says in str(result.exception)
