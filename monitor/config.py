@@ -22,6 +22,7 @@ HEALTH_TOKEN_VARIABLE = "LIQMON_HEALTH_TOKEN"  # noqa: S105 (its name)
 NOT_SETTINGS = frozenset({"LIQMON_CONFIG", "LIQMON_CACHE_DIR", PASSWORD_VARIABLE, HEALTH_TOKEN_VARIABLE})
 LogLevel = Literal["debug", "info", "warning", "error"]
 Order = Literal["live", "strict"]
+Answering = Literal["auto", "on", "off"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A file with the password in its first line; or the password in `LIQMON_SASL_PASSWORD`."""
     signing_key_file: str | None = None
     """Keys that the worker signs events with, the first of them; see docs/security.md. None signs nothing."""
+    solver_key_file: str | None = None
+    """A key for each solver by its name: answers in an auction count only if its solver signed them. None asks for
+    none."""
     session_timeout_s: Annotated[float, Meta(ge=6, le=300)] = 10.0
     """How long a dead worker keeps its partitions. Below about 6 s a full garbage collection or a slow disk counts as
     death."""
@@ -96,6 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Its port; 0 takes a free one, told in the log line `health`, so that several workers share a machine."""
     health_token_file: str | None = None
     """A file with the token, at least 16 characters, in its first line; or the token in `LIQMON_HEALTH_TOKEN`."""
+    page_acknowledgements: Answering = "auto"
+    """Whether people may answer for alerts on the desk page, which writes on `risk.alert-notes.v1` with the worker's
+    rights: `auto` where a token is asked for, or the broker asks the worker for none (plain text)."""
     commit_stalled_s: Annotated[float, Meta(ge=1, le=119)] = 30.0
     """When the watchdog of commits speaks (docs/watchdogs.md has all of them). A commit is due every half second, and
     one that moves to another coordinator takes seconds."""

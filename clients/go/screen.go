@@ -143,6 +143,9 @@ func (screen *Screen) Judge(message Message, nowUS int64) (*Alert, *Refusal) {
 	return &Alert{event, epoch, signer, hex.EncodeToString(digest[:]), message}, nil
 }
 
+// Seed takes note of a message that was handled before, in another process: its id and epoch count as seen.
+func (screen *Screen) Seed(message Message) { _, _ = screen.Judge(message, 0) }
+
 // read decodes headers and body, and requires that they agree.
 func read(message Message) (event AccountEvent, epoch int64, wrong *refused) {
 	kinds, known := Topics[message.Topic]

@@ -12,14 +12,14 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from monitor.alerts.notes import NOTES, Ack, Note, Open, Remembered, encode, find, key_of
+from monitor.alerts.notes import Ack, Note, Open, Remembered, encode, find, key_of
 from monitor.brokers import topics
 from monitor.brokers.ends import end_offsets
 from monitor.brokers.interface import BrokerError
 from monitor.brokers.selfcheck import has_idempotence
 from monitor.connection import Address, client_options
 from monitor.errors import MonitorError, UsageError
-from schemas.topics import full_name
+from schemas.topics import ALERT_NOTES, full_name
 
 LOAD_S: Final = 60.0
 POLL_MS: Final = 50
@@ -36,7 +36,13 @@ class UnknownAlert(MonitorError):
 
 async def provide(address: Address, prefix: str) -> None:
     """Create the topic of the notes if it is missing; raises BrokerError."""
-    await topics.apply(address, topics.wanted_topics(prefix, 1, topics=[NOTES]))
+    await topics.apply(address, topics.wanted_topics(prefix, 1, topics=[ALERT_NOTES]))
+
+
+async def is_there(address: Address, prefix: str) -> bool:
+    """Whether the topic of the notes has been made, and we may see it; raises BrokerError."""
+    wanted = topics.wanted_topics(prefix, 1, topics=[ALERT_NOTES])
+    return all(difference.kind != "missing" for difference in await topics.plan(address, wanted))
 
 
 class Book:
@@ -44,8 +50,9 @@ class Book:
 
     def __init__(self, address: Address, prefix: str) -> None:
         self.remembered = Remembered()
+        self.taken = 0  # messages of the topic
         self._address = address
-        self._partition = TopicPartition(full_name(NOTES, prefix), 0)
+        self._partition = TopicPartition(full_name(ALERT_NOTES, prefix), 0)
         self._writer = uuid.uuid4().hex.encode()
         self._consumer: Any = None
         self._producer: Any = None
@@ -76,15 +83,15 @@ class Book:
         await self._producer.stop()
         await self._consumer.stop()
 
-    async def follow(self) -> list[Ack]:
-        """Take what others have written since; return the acknowledgements among it."""
+    async def follow(self, *, own: bool = False) -> list[Ack]:
+        """Take what others have written since, and `own` notes in their place; return the acknowledgements among it."""
         async with self._told():
-            return self._fold(await self._consumer.getmany(self._partition, timeout_ms=0), own=False)
+            return self._fold(await self._consumer.getmany(self._partition, timeout_ms=0), own=own)
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, *, own: bool = False) -> None:
         """Take all that others have written by now: they may have told what we are about to tell."""
         async with self._told():
-            await self._to_the_end(own=False)
+            await self._to_the_end(own=own)
 
     async def write(self, notes: Iterable[Note]) -> None:
         """Write notes, and wait until the broker has all of them."""
@@ -119,6 +126,7 @@ class Book:
         for message in found.get(self._partition, ()):
             if not own and (WRITER, self._writer) in message.headers:
                 continue  # taken when it was written; to take it again would bring back what was closed since
+            self.taken += 1
             note = self.remembered.fold(message.key, message.value)
             if isinstance(note, Ack):
                 acks.append(note)

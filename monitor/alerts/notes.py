@@ -9,15 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
 from monitor.alerts.notice import Notice
-from schemas.base import Record
-from schemas.topics import Topic
-
-KEEP_MS: Final = 3_600_000
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="note", tag="told"):
@@ -68,11 +63,6 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True, tag_field="note", tag="r
 
 
 Note = Told | Open | Ack | Lane | Raised
-# The type of its messages stands here: no schema of the table describes it.
-NOTES: Final = Topic(
-    "risk.alert-notes.v1", "note", "compact", Record, partitions=1, min_compaction_lag_ms=KEEP_MS,
-    direction="internal", purpose="alerts: who was told what, and who answers for it",
-)  # fmt: skip
 _decoder = msgspec.json.Decoder(Note)
 
 

@@ -13,7 +13,7 @@ from schemas.headers import rfc3339
 from schemas.records import AccountEvent, RangeStep, RegimeRecord
 
 # A worker that starts or shares partitions out again says so by itself, and goes on by itself.
-_PASSING = frozenset({"starting", "rebalancing", "catching_up", "lag_growing", "disk"})
+_PASSING = frozenset({"starting", "rebalancing", "recovering", "catching_up", "lag_growing", "disk"})
 
 
 class Place(NamedTuple):

@@ -70,6 +70,7 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._read_to: dict[TopicPartition, int] = {}
         self._told: dict[TopicPartition, int] = {}
         self._assigned = False
+        self._between = False  # the group is sharing partitions out: nobody knows what is ours
         self._answers: dict[str, bytes | None] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -114,6 +115,8 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 self._dispatcher.withdraw(ack.id)
                 log.info("alert_acknowledged", id=ack.id, by=ack.by)
             now_us = self._now_us()
+            if self._between:
+                continue
             self._dispatcher.escalate(now_us, self._owns)
             for message in self._dispatcher.outbox(now_us):
                 await self._write([message.lane])
@@ -141,28 +144,43 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             raise
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Commit what is told; what waits is somebody else's now (called by the client)."""
+        """Have what is under way told, and commit; what waits is somebody else's now (called by the client).
+
+        The group waits for this. A message that is on its way for longer may be told once more by whoever follows.
+        """
         del revoked  # all of them, at every rebalance
+        self._between = True
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=END_S)
         await self._commit()
         self._owned.clear()
-        self._dispatcher.drop(lambda place: place.offset >= 0)
+        self._dispatcher.drop(lambda _: True)
         self._read_to.clear()
         self._told.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin at the committed offsets (called by the client)."""
         self._owned = {(self._topics[each.topic], each.partition) for each in assigned}
-        self._assigned = True
+        self._assigned, self._between = True, False
+        log.info("alerts_shared", partitions=len(self._owned))
 
     def _owns(self, place: Place) -> bool:
         return (place.topic, place.partition) in self._owned
 
     async def _poll(self) -> None:
         found = await self._consumer.getmany(timeout_ms=POLL_MS)
+        if self._between:
+            return  # fetched for a former share: whoever gets the partitions begins at what is committed
         if self._assigned:
             # Whoever had these partitions before has told some of it.
             self._assigned = False
             await self._book.catch_up()
+            # Watchdogs that it has told stand; those that it was about to tell are seen again.
+            self._watch = Watch(self._alerts, LEADS, self._book.remembered.raised)
+            if not self._dry and self._owned:
+                # What was just found may be of the former share.
+                await self._begin()
+                return
         if self._holders is not None and found:
             await self._holders.follow()
         for partition, messages in found.items():
@@ -173,6 +191,16 @@ class Runner(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 )  # fmt: skip
                 await self._take(self._intake.notice(received))
                 self._read_to[partition] = message.offset + 1
+
+    async def _begin(self) -> None:
+        """Read what is ours from what is committed, from the beginning where nothing is."""
+        try:
+            committed = await self._consumer.seek_to_committed()
+            fresh = [partition for partition, offset in committed.items() if not offset]
+            if fresh:
+                await self._consumer.seek_to_beginning(*fresh)
+        except (IllegalStateError, AssertionError):
+            return  # shared out again meanwhile
 
     async def _take(self, notice: Notice | None) -> None:
         if notice is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from monitor.connection import Address
 from monitor.watching.board import Board
 from monitor.watching.follow import Follower, Since, follower
 from monitor.watching.tables import event_line, events_table, headline, states_table
+from monitor.watching.workers import Workers
 from schemas.records import AccountEvent
 
 FRAMES_PER_S = 4
@@ -23,10 +25,12 @@ AROUND = 11  # lines of a screen that are no rows: the headline, titles, headers
 LEAST_ROWS = 3
 
 
-async def once(address: Address, prefix: str, board: Board) -> None:
-    """Read what is there into the board."""
+async def once(address: Address, prefix: str, board: Board, workers: Workers) -> None:
+    """Read what is there into the board, and ask the workers."""
     async with _as_operators_see(address), follower(address, prefix, board, _nothing) as following:
         await following.catch_up("recent")
+    if workers.addresses:
+        await workers.look()
 
 
 async def lines(
@@ -41,23 +45,29 @@ async def lines(
         await _forever(following, since)
 
 
-async def live(address: Address, prefix: str, board: Board, console: Console) -> None:
-    """Show both tables until cancelled, as many rows as the terminal has."""
-    async with _as_operators_see(address), follower(address, prefix, board, _nothing) as following:
-        with Live(
-            get_renderable=lambda: tables(board, console.size.height), console=console,
-            refresh_per_second=FRAMES_PER_S, screen=True,
-        ):  # fmt: skip
-            await _forever(following, "recent")
+async def live(address: Address, prefix: str, board: Board, console: Console, workers: Workers) -> None:
+    """Show both tables until cancelled, as many rows as the terminal has, and how the workers are."""
+    asking = asyncio.create_task(workers.follow())
+    try:
+        async with _as_operators_see(address), follower(address, prefix, board, _nothing) as following:
+            with Live(
+                get_renderable=lambda: tables(board, console.size.height, workers), console=console,
+                refresh_per_second=FRAMES_PER_S, screen=True,
+            ):  # fmt: skip
+                await _forever(following, "recent")
+    finally:
+        asking.cancel()
 
 
-def tables(board: Board, height: int) -> RenderableType:
+def tables(board: Board, height: int, workers: Workers) -> RenderableType:
     """Return what a screen of so many lines shows: half states, half events."""
-    rows = max(LEAST_ROWS, (height - AROUND) // 2)
+    lines = workers.lines()
+    rows = max(LEAST_ROWS, (height - AROUND - len(lines)) // 2)
     # By the market's time: partitions are read one after the other.
     recent = sorted(board.recent, key=lambda event: event.event_time_us)[-rows:][::-1]
     return Group(
         Text(headline(board, time.time_ns() // 1_000_000), style="bold", overflow="ellipsis", no_wrap=True),
+        *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines),
         states_table(board.nearest(rows), "nearest to trouble"),
         events_table(recent, "latest events", one_line=True),
     )

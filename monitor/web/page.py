@@ -20,15 +20,19 @@ import structlog
 from aiohttp import web
 
 from monitor.errors import UsageError
-from monitor.web import views
+from monitor.web import posted, views
+from monitor.web.answers import Answers, read_only
 from monitor.web.desk import Desk
+from monitor.web.posted import Refused
 from monitor.web.reader import Reader
 from monitor.web.ring import MAX_LAG
+from monitor.web.rows import VERSION, Acknowledged, AckRow
 from monitor.web.sampler import Sampler
 from monitor.worker.clients import KAFKA, Clients
 from monitor.worker.options import WorkerOptions
 
 API: Final = "/api/v1/"
+ANSWERS: Final = "acknowledgements"
 FILES: Final = "/page/"
 MAX_STREAMS: Final = 8
 LINGER_S: Final = 600.0  # after the last question; an open page asks twice a second
@@ -63,18 +67,24 @@ class _Open:
 
     desk: Desk
     reader: Reader
+    answers: Answers
     tasks: list[asyncio.Task[None]]
     instance: str
 
 
 class Page:
-    """Serves one worker's page; `readiness` gives the body of `/readyz`, `loop_at_s` when its loop was seen to turn."""
+    """Serves one worker's page; `readiness` gives the body of `/readyz`, `loop_at_s` when its loop was seen to turn.
+
+    `token` tells whether the endpoint asks for one.
+    """
 
     def __init__(
         self, options: WorkerOptions, readiness: Callable[[], bytes], loop_at_s: Callable[[], float | None],
-        clients: Clients = KAFKA,
+        clients: Clients = KAFKA, *, token: bool = False,
     ) -> None:  # fmt: skip
         self._options = options
+        self._why_not = read_only(options.page_acknowledgements, token=token, address=options.broker)
+        self._bucket = posted.Bucket()
         self._readiness = readiness
         self._loop_at_s = loop_at_s
         self._clients = clients
@@ -100,11 +110,17 @@ class Page:
         """Whether a path is answered here."""
         return path in self._files or path.startswith(API)
 
+    def takes(self, path: str) -> bool:
+        """Whether something may be written to a path."""
+        return path == API + ANSWERS
+
     async def respond(self, request: web.BaseRequest, release: Release) -> web.StreamResponse:
         """Answer a request; `release` is called for a stream, which stays open."""
         if request.path in self._files:
             body, content_type = self._files[request.path]
             return _response(200, body, f"{content_type}; charset=utf-8")
+        if request.method == "POST":
+            return await self._post(request)
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
             return _error(403, "another site may not ask")
         query = {name: request.query.getall(name) for name in request.query}
@@ -141,6 +157,7 @@ class Page:
         answers: dict[str, Callable[[], object]] = {
             "pulse": lambda: self._pulse(opened), "history": lambda: views.history(desk),
             "market": lambda: views.market(seen), "correlation": lambda: views.correlation(desk, seen),
+            ANSWERS: opened.answers.page,
         }  # fmt: skip
         if path not in answers:
             known = ", ".join(["accounts", "accounts/ACCOUNT", "events", *answers, "stream"])
@@ -161,9 +178,32 @@ class Page:
             now_s=time.monotonic(), now_us=time.time_ns() // 1000, instance=opened.instance,
             partitions=self._options.partitions, reading=reader.reading, behind=reader.behind,
             unreadable=reader.unreadable, readiness=self._readiness(), loop_at_s=self._loop_at_s(),
-            streams=self.streams, dropped=self.dropped,
+            streams=self.streams, dropped=self.dropped, answers=opened.answers.version,
         )  # fmt: skip
         return views.pulse(opened.desk, None if self._sampler is None else self._sampler.seen, around)
+
+    # --- answers of people ----------------------------------------------------------------------
+
+    async def _post(self, request: web.BaseRequest) -> web.Response:
+        """Take an answer for an alert."""
+        try:
+            posted.check_origin(request.headers)
+            self._bucket.take(time.monotonic())
+            posted.check_type(request.headers)
+            views.no_query({name: request.query.getall(name) for name in request.query})
+            told = posted.read(await _body(request))
+            opened = self._ask()
+            known = opened.desk.ring.has(told.id) or (False if opened.reader.reading == "live" else None)
+            ack, new = await opened.answers.acknowledge(told, known=known)
+        except UsageError as error:
+            return _error(400, str(error), "wrong_query")
+        except Refused as refused:
+            log.info("alert_not_acknowledged", status=refused.status, code=refused.code)
+            return _error(refused.status, str(refused), refused.code)
+        if new:
+            log.info("alert_acknowledged", id=ack.id, by=ack.by, text=ack.text)
+        row = AckRow(id=ack.id, by=ack.by, at_us=ack.at_us, text=ack.text)
+        return _response(201 if new else 200, _write(Acknowledged(v=VERSION, ack=row)), "application/json")
 
     # --- while somebody looks -------------------------------------------------------------------
 
@@ -175,11 +215,12 @@ class Page:
         if self._open is None:
             desk = Desk()
             reader = Reader(self._options, desk, self._clients)
-            opened = self._open = _Open(desk, reader, [], secrets.token_hex(4))
+            answers = Answers(self._options.broker, self._options.prefix, self._why_not)
+            opened = self._open = _Open(desk, reader, answers, [], secrets.token_hex(4))
             self._beaten = (float("-inf"), b"")
             opened.tasks += [
-                asyncio.create_task(_told(reader.run())), asyncio.create_task(_told(self._tend(opened)))
-            ]  # fmt: skip
+                asyncio.create_task(_told(work)) for work in (self._tend(opened), reader.run(), answers.run())
+            ]
         return self._open
 
     async def _tend(self, opened: _Open) -> None:
@@ -204,7 +245,8 @@ class Page:
             self._watched = {name: until_s for name, until_s in self._watched.items() if until_s > now_s}
             sampler.watched = tuple(self._watched)[-8:]
         self._open = None
-        opened.tasks[0].cancel()
+        for task in opened.tasks[1:]:
+            task.cancel()
 
     # --- the stream -----------------------------------------------------------------------------
 
@@ -291,8 +333,18 @@ def _json(told: object) -> web.Response:
     return _response(200, _write(told), "application/json")
 
 
-def _error(status: int, text: str) -> web.Response:
-    return _response(status, _write({"error": text}), "application/json")
+def _error(status: int, text: str, code: str = "") -> web.Response:
+    return _response(status, _write({"error": text, "code": code} if code else {"error": text}), "application/json")
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """Return a short body; raises Refused for a long one, without reading it."""
+    body = b""
+    async for part in request.content.iter_chunked(posted.MAX_BYTES):
+        body += part
+        if len(body) > posted.MAX_BYTES:
+            raise posted.too_large()
+    return body
 
 
 def _load() -> dict[str, tuple[bytes, str]]:

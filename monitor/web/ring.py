@@ -26,6 +26,7 @@ class Ring:
     def __init__(self, length: int = LENGTH) -> None:
         self._rows: deque[tuple[Place, EventRow]] = deque()
         self._numbers: dict[Place, int] = {}
+        self._ids: set[str] = set()
         self._length = length
         self.end = 0
 
@@ -42,10 +43,16 @@ class Ring:
         """Add the next event."""
         self._numbers[place] = self.end
         self._rows.append((place, row))
+        self._ids.add(row.id)
         self.end += 1
         if len(self._rows) > self._length:
-            gone, _ = self._rows.popleft()
+            gone, oldest = self._rows.popleft()
             del self._numbers[gone]
+            self._ids.discard(oldest.id)
+
+    def has(self, identity: str) -> bool:
+        """Whether the event of an id is kept."""
+        return identity in self._ids
 
     def number(self, place: Place) -> int | None:
         """Return the number of the event at a place, None if it is not kept."""

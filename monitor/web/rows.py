@@ -179,6 +179,8 @@ class Pulse(Struct, frozen=True, kw_only=True):
     kinds: dict[str, int]
     streams: int
     dropped: int
+    answers: int = 0
+    """Moves when somebody has answered for an alert, or another one waits."""
 
 
 class Accounts(Struct, frozen=True, kw_only=True):
@@ -232,3 +234,52 @@ class CorrelationPage(Struct, frozen=True, kw_only=True):
     v: int
     correlation: Correlation | None
     changes: list[EventRow]
+
+
+class AckRow(Struct, frozen=True, kw_only=True):
+    """Somebody answers for an alert: who, when, and what is being done."""
+
+    id: str
+    by: str
+    at_us: int
+    text: str = ""
+
+
+class AlertRow(Struct, frozen=True, kw_only=True):
+    """An alert that people were told of; `waits` for an answer, without one `told_again_us`, null once it was.
+
+    A watchdog that stands is listed whether anybody has to answer or not. `told_us` is when it was told first, or a
+    watchdog was raised.
+    """
+
+    id: str
+    kind: str
+    severity: str
+    account: str
+    text: str
+    time_us: int
+    told_us: int
+    waits: bool
+    told_again_us: int | None
+
+
+class AnswersPage(Struct, frozen=True, kw_only=True):
+    """Answers, the newest first, and open alerts; `writable` says whether this page takes answers, else `why` not.
+
+    `reading` is `starting`, `live` or what is in the way of reading them.
+    """
+
+    v: int
+    version: int
+    reading: str
+    writable: bool
+    why: str
+    acks: list[AckRow]
+    alerts: list[AlertRow]
+
+
+class Acknowledged(Struct, frozen=True, kw_only=True):
+    """What came of an answer."""
+
+    v: int
+    ack: AckRow

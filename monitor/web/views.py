@@ -48,6 +48,7 @@ class Around:
     loop_at_s: float | None
     streams: int = 0
     dropped: int = 0
+    answers: int = 0
 
 
 def pulse(desk: Desk, seen: Seen | None, around: Around) -> Pulse:
@@ -71,6 +72,7 @@ def pulse(desk: Desk, seen: Seen | None, around: Around) -> Pulse:
         regime_since_us=0 if seen is None else seen.correlation.regime_since_us,
         indices_held=tuple(one.underlying for one in indices if one.held), events=desk.ring.end,
         kinds=dict(desk.kinds), streams=around.streams, dropped=around.dropped,
+        answers=around.answers,
     )  # fmt: skip
 
 

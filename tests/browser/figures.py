@@ -10,13 +10,14 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from monitor.brokers import selfcheck
 from monitor.brokers.kafka import LocalKafka
 from tests.browser.conftest import launch
-from tests.browser.stage import CALM, MINUTES, Stage, staged
+from tests.browser.stage import CALM, MINUTES, Stage, staged, wait_until
 from tests.support import ROOT
 
 FIGURES = ROOT / "docs" / "figures"
@@ -34,6 +35,7 @@ def main() -> None:
             expect.set_options(timeout=WAIT_MS)
             stage.player.go(CALM, None)
             stage.player.reach(CALM, 300.0)
+            wait_until(lambda: _has_seen(stage, CALM), 300.0)  # figures over time begin when the page is opened
             browser = launch(playwright)
             try:
                 _shoot(browser, stage)
@@ -51,6 +53,12 @@ def _shoot(browser: Browser, stage: Stage) -> None:
     stage.player.reach(CRASH, 400.0)
     stage.player.go(MINUTES, 1.0)
     page.wait_for_timeout(3_000)
+    button = page.get_by_role("button", name=re.compile("^Acknowledge liquidation of ")).nth(1)
+    button.click()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label(re.compile("^What is being done")).fill("hedging")
+    page.get_by_role("button", name="Acknowledge", exact=True).last.click()
+    expect(page.get_by_text(re.compile(r"^Ada, \d\d:\d\d$"))).to_be_visible()
     _save(page, "desk-dark")
     name = stage.get("/api/v1/accounts?q=maker&limit=1")[1]["accounts"][0]["account"]
     page.goto(f"{stage.address}/#/account/{name}")
@@ -69,6 +77,14 @@ def _shoot(browser: Browser, stage: Stage) -> None:
     stage.player.go(stage.player.at_us / 60e6, 1.0)
     expect(page.locator("#health-text")).to_contain_text("Worker not ready: market silent")
     _save(page, "stale-light", clip={"x": 0, "y": 0, "width": 1440, "height": 300})
+
+
+def _has_seen(stage: Stage, minutes: float) -> bool:
+    """Whether the worker has applied so much of the market."""
+    with urlopen(f"{stage.address}/metrics") as answer:
+        found = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
+    begun = stage.player.at_us >= minutes * 60e6
+    return begun and float(found['liqmon_lag_records{partition="0",topic="market.ticks.v1"}']) < 100
 
 
 def _save(page: Any, name: str, **more: Any) -> None:

@@ -119,6 +119,7 @@ class Stage:
     worker: Process
     player: Player
     port: int
+    folder: Path
 
     @property
     def address(self) -> str:
@@ -133,6 +134,18 @@ class Stage:
         answer = response.status, json.loads(response.read())
         connection.close()
         return answer
+
+    @contextmanager
+    def second(self) -> Iterator[Process]:
+        """Start another worker of the same group, which takes half of the partitions."""
+        before = len(self.worker.said("ready"))
+        made = _worker(self.url, self.checked, self.prefix, self.folder)
+        try:
+            made.wait_for("ready")
+            self.worker.wait_for("ready", before + 1)
+            yield made
+        finally:
+            made.end()
 
     def cpu_s(self) -> float:
         """Return the processor time that the worker has had, without the process that answers questions."""
@@ -193,23 +206,28 @@ def made_events(count: int, time_us: int, name: str = "burst") -> Iterator[Accou
         )  # fmt: skip
 
 
+def _worker(url: str, checked: Checked, prefix: str, folder: Path) -> Process:
+    session_s = 30.0 if checked.idempotent else SESSION_TIMEOUT_S
+    return Process(
+        [sys.executable, "-m", "monitor", "worker", "--broker", url, "--prefix", prefix, "--partitions",
+         str(PARTITIONS), "--session-timeout", str(session_s), "--data", str(folder), "--health-port", "0"],
+        {"LIQMON_SHUTDOWN_TIMEOUT_S": "30", "LIQMON_MARKET_SILENT_S": "8"},
+    )  # fmt: skip
+
+
 @contextmanager
 def staged(
     url: str, checked: Checked, prefix: str, folder: Path, *, accounts: int = ACCOUNTS
 ) -> Iterator[Stage]:  # fmt: skip
     """Make topics, start a worker and a player that waits to be told; all is gone at the end."""
     asyncio.run(topics.apply(url, topics.wanted_topics(prefix, PARTITIONS)))
-    session_s = 30.0 if checked.idempotent else SESSION_TIMEOUT_S
-    worker = Process(
-        [sys.executable, "-m", "monitor", "worker", "--broker", url, "--prefix", prefix, "--partitions",
-         str(PARTITIONS), "--session-timeout", str(session_s), "--data", str(folder), "--health-port", "0"],
-        {"LIQMON_SHUTDOWN_TIMEOUT_S": "30", "LIQMON_MARKET_SILENT_S": "8"},
-    )  # fmt: skip
+    worker = _worker(url, checked, prefix, folder)
     player = Player(url, prefix, accounts)
     try:
         worker.wait_for("ready")
         player.start()
-        yield Stage(url, prefix, checked, worker, player, int(worker.said("health")[0]["port"]))
+        port = int(worker.said("health")[0]["port"])
+        yield Stage(url, prefix, checked, worker, player, port, folder)
     finally:
         player.stop()
         worker.end()

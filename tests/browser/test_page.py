@@ -5,19 +5,26 @@ The tests are in the order of the market: the calm, the crash, and what comes af
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from schemas.topics import LIQUIDATIONS, MARGIN_CALLS
+from monitor.alerts.book import Book
+from monitor.alerts.notes import Open, Raised
+from schemas.topics import ALERT_NOTES, LIQUIDATIONS, MARGIN_CALLS
 from tests.browser import axe
 from tests.browser.conftest import Shown
 from tests.browser.stage import ACCOUNTS, MINUTES, Stage, made_events, wait_until
 from tests.integration.worker.support import read_all
+from tests.unit.alerts.books import notice
 from tests.unit.web.test_page import Served
 from tests.unit.worker.test_health import TOKEN
 
@@ -31,6 +38,16 @@ FOCUS = """(() => {
   return { name: one.textContent.trim(), outline: getComputedStyle(one).outlineStyle };
 })()"""
 WRITE = "(() => { try { document.body.innerHTML = '<b>x</b>'; return ''; } catch (error) { return error.name; } })()"
+
+FOREIGN = """async (url) => {
+  const sent = { method: 'POST', body: '{}', headers: { 'Content-Type': 'application/json' } };
+  try { return (await fetch(url, sent)).status; } catch (error) { return error.name; }
+}"""
+AGAIN = """async (id) => {
+  const answer = await fetch('/api/v1/acknowledgements', {
+    method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ id, by: 'Grace' }) });
+  return [answer.status, (await answer.json()).code];
+}"""
 
 
 def live(page: Page) -> None:
@@ -183,6 +200,76 @@ def test_pausing_holds_the_views_and_not_the_truth(shown: Shown, stage: Stage) -
     page.get_by_role("button", name="Go on").click()
     expect(listed).to_contain_text("paused-0039")
     assert set(ids) <= set(page.evaluate("liqmon.store.events.map((one) => one.id)"))
+
+
+def test_an_alert_is_acknowledged_with_the_keyboard(shown: Shown, stage: Stage, browser: Browser) -> None:
+    """A call is answered for by name; another browser, the account's page and a second answer see who was first."""
+    page = shown.page
+    live(page)
+    (made,) = stage.publish_events(made_events(1, 1_800_000_005_000_000, "answer"))
+    listed = page.get_by_role("table", name="Calls and liquidations")
+    row = listed.locator("tbody tr", has_text="answer-0000")
+    button = row.get_by_role("button", name=re.compile(r"^Acknowledge liquidation of answer-0000 at \d\d:"))
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Acknowledge an alert")
+    expect(dialog).to_contain_text("Liquidation of answer-0000 at")
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.press("Enter")  # a name is needed
+    expect(dialog).to_be_visible()
+    page.keyboard.type("Ada <b>")
+    page.keyboard.press("Tab")
+    page.keyboard.type("hedging")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(row).to_contain_text(re.compile(r"Ada <b>, \d\d:\d\d: hedging"))
+    expect(row.get_by_role("button")).to_have_count(0)
+    expect(row.get_by_role("link", name="answer-0000")).to_be_focused()
+    expect(page.locator("#announce")).to_have_text("Acknowledged by Ada <b>.")
+    (ack,) = stage.get("/api/v1/acknowledgements")[1]["acks"]
+    assert (ack["id"], ack["by"], ack["text"]) == (made, "Ada <b>", "hedging")
+    notes = {one.key: json.loads(one.value or b"") for one in read_all(stage.url, stage.prefix + ALERT_NOTES.name)}
+    assert notes == {f"ack/{made}".encode(): {"note": "ack", "v": 1, **ack}}
+
+    other = browser.new_context().new_page()
+    try:
+        other.goto(f"{stage.address}/")
+        expect(other.locator("tbody tr", has_text="answer-0000").first).to_contain_text("Ada <b>, ")
+        # Asked by a page of another site the browser does not even send it.
+        other.goto("about:blank")
+        refused = other.evaluate(FOREIGN, f"{stage.address}/api/v1/acknowledgements")
+        assert refused == "TypeError"
+    finally:
+        other.context.close()
+    assert page.evaluate(AGAIN, made) == [409, "answered"]
+    assert len(stage.get("/api/v1/acknowledgements")[1]["acks"]) == 1
+    shown.expected += ["409"]
+
+
+def test_open_alerts_are_listed_and_answered_for(shown: Shown, stage: Stage) -> None:
+    """What `liqmon alerts` waits for, and a watchdog that it told: both have a button, and say when nobody waits."""
+    page = shown.page
+    live(page)
+    now_us = time.time_ns() // 1000
+    waiting = Open(notice=notice("answer-0001", text="It waits."), due_us=now_us, to=("desk",), told_us=now_us)
+    standing = Raised(worker="http://127.0.0.1:9101", name="disk", since_us=now_us)
+
+    async def note() -> None:
+        async with Book(stage.url, stage.prefix) as book:
+            await book.write([waiting, standing])
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, note()).result()
+    listed = page.get_by_role("table", name="Open alerts")
+    expect(listed.locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_text("1 wait for an answer")).to_be_visible()
+    watchdog = listed.locator("tbody tr", has_text="disk at http://127.0.0.1:9101")
+    for row, by in ((watchdog, "Grace"), (listed.locator("tbody tr", has_text="It waits."), "Ada")):
+        row.get_by_role("button", name=re.compile("^Acknowledge ")).click()
+        page.get_by_label("Your name").fill(by)
+        page.keyboard.press("Enter")
+        expect(row).to_contain_text(re.compile(rf"{by}, \d\d:\d\d"))
+    expect(page.get_by_text("none waits for an answer")).to_be_visible()
 
 
 def test_a_dropped_connection_is_told_and_resumed_without_a_gap(shown: Shown, stage: Stage) -> None:
@@ -372,6 +459,10 @@ def test_axe_finds_nothing_serious(shown: Shown, stage: Stage, axe_source: str, 
         serious += _findings(page, axe_source, view)
     page.keyboard.press("?")
     serious += _findings(page, axe_source, "keys")
+    page.keyboard.press("Escape")
+    shown.view("")
+    page.get_by_role("button", name=re.compile("^Acknowledge ")).first.click()
+    serious += _findings(page, axe_source, "acknowledge")
     assert not serious, "\n".join(serious)
     shown.complaints[:] = [one for one in shown.complaints if "503" not in one]
 
@@ -381,3 +472,37 @@ def _findings(page: Page, source: str, view: str) -> list[str]:
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     serious = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
     return [f"{view or 'desk'}: {one['id']}, {[node['html'][:120] for node in one['nodes'][:3]]}" for one in serious]
+
+
+def test_the_page_of_one_of_two_workers(shown: Shown, stage: Stage) -> None:
+    """It shows the accounts of both; what the other one has is asked of it, and is its own once the other has ended."""
+    page = shown.page
+    live(page)
+    with stage.second() as second:
+        expect(page.locator("#health-text")).to_contain_text("this worker has 2 of 4")
+        live(page)
+        assert sum(number(text) for text in page.locator(TILE).all_text_contents()[:6]) == ACCOUNTS
+        rows = stage.get("/api/v1/accounts?limit=500")[1]["accounts"]
+        others = [one["account"] for one in rows if not stage.get(f"/api/v1/accounts/{one['account']}")[1]["here"]]
+        assert 0 < len(others) < ACCOUNTS
+        name = next(one for one in others if one.startswith("maker"))  # with options, so that there is a surface
+        shown.view(f"account/{name}")
+        expect(page.get_by_text(re.compile(r"^partition \d, of another worker; figures of"))).to_be_visible()
+        for title in (f"Positions of {name}", "First crossings", "Standing and MM over equity"):
+            expect(page.get_by_role("table", name=title).first).to_be_visible()
+        expect(page.get_by_text("A proposal: nothing is sent.")).to_be_visible()
+        assert second.terminate() == 0
+    expect(page.get_by_text(re.compile(r"^partition \d, evaluated by this worker; figures of"))).to_be_visible()
+    live(page)
+    expect(page.locator("#health-text")).not_to_contain_text("this worker has")
+    for kind in ("explain", "distance", "plan"):
+        told = wait_until(partial(_answered, stage, f"/v1/accounts/{name}/{kind}"))
+        assert told["account"] == name
+    shown.view()
+    expect(page.locator("#health-text")).to_contain_text(f"figures of {ACCOUNTS} from this worker")
+    shown.expected += ["503", "502", "404"]
+
+
+def _answered(stage: Stage, path: str) -> Any:
+    status, told = stage.get(path)
+    return told if status == 200 else None

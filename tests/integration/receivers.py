@@ -13,12 +13,17 @@ from typing import Any
 
 
 class Web:
-    """Keeps the JSON bodies that are posted; while `refusing`, answers 503 and keeps nothing."""
+    """Keeps the JSON bodies that are posted; while `refusing`, answers 503 and keeps nothing.
+
+    With `hold`, a body is kept and answered once that is set, or the client has gone.
+    """
 
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.refusing = False
         self.refused = 0
+        self.hold: threading.Event | None = None
+        self.held = 0
         kept = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -29,6 +34,9 @@ class Web:
                     self.send_response(503)
                 else:
                     kept.got.append((self.path, json.loads(body)))
+                    if kept.hold is not None:
+                        kept.held += 1
+                        kept.hold.wait(20.0)
                     self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from monitor.worker.options import WorkerOptions
 from schemas import examples
 from schemas.codec import encode
 from schemas.headers import regime_headers
@@ -26,6 +28,7 @@ from tests.engine_market import START_US
 from tests.integration.processes import environment, liqmon
 from tests.integration.receivers import Mail, Web, mail, web
 from tests.integration.worker.support import Process, eventually
+from tests.unit.web.test_page import Served
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 
@@ -124,16 +127,23 @@ class Scene:
         return liqmon("alerts", *arguments, env=environment(**self.variables))
 
     def publish(self, *events: AccountEvent, **how: Any) -> None:
-        asyncio.run(self._publish(list(events), how.get("raw", [])))
+        """Publish events, on partition 0 or `spread` over all, and `raw` messages."""
+        asyncio.run(self._publish(list(events), how.get("raw", []), spread=how.get("spread", False)))
 
-    async def _publish(self, events: list[AccountEvent], raw: list[tuple[str, bytes, bytes, Any]]) -> None:
+    async def _publish(
+        self, events: list[AccountEvent], raw: list[tuple[str, bytes, bytes, Any]], *, spread: bool = False
+    ) -> None:  # fmt: skip
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka)
         await producer.start()
         try:
             for one in events:
                 of = message(one, keys=None)
                 await producer.send_and_wait(
-                    f"{self.prefix}{of.topic}", of.value, key=of.key, headers=of.headers, partition=0
+                    f"{self.prefix}{of.topic}",
+                    of.value,
+                    key=of.key,
+                    headers=of.headers,
+                    partition=None if spread else 0,
                 )
             for topic, key, value, headers in raw:
                 await producer.send_and_wait(f"{self.prefix}{topic}", value, key=key, headers=headers)
@@ -199,12 +209,13 @@ def test_people_are_told_once_through_crashes(scene: Scene) -> None:  # noqa: PL
     scene.wait(lambda: "no tick or heartbeat" in scene.web.text("/desk") and "regime" in scene.web.text("/desk"))
 
     # Nobody answers: told again elsewhere. Somebody answers: not told again.
-    scene.publish(hold("poor-1"), hold("poor-2"))
-    scene.wait(lambda: "poor-2" in scene.web.text("/pager"))
+    scene.publish(hold("poor-1"), hold("poor-2"), hold("poor-3"))
+    scene.wait(lambda: all(f"poor-{number}" in scene.web.text("/pager") for number in (1, 2, 3)))
     listed = scene.liqmon("list", "--json")
     assert listed.returncode == 1, listed.stderr
     waiting = {row["account"]: row for row in map(json.loads, listed.stdout.splitlines())}
-    assert set(waiting) == {"poor-1", "poor-2"}
+    assert set(waiting) == {"poor-1", "poor-2", "poor-3"}
+    check_page(scene, waiting["poor-3"]["id"])
     done = scene.liqmon("ack", waiting["poor-1"]["id"][:12], "--by", "somebody", "--text", "hedging")
     assert done.returncode == 0, done.stderr
     scene.wait(lambda: "not acknowledged" in " ".join(scene.web.titles("/desk")))
@@ -227,6 +238,35 @@ def test_people_are_told_once_through_crashes(scene: Scene) -> None:  # noqa: PL
     # No line of any process has a secret.
     for process in scene.processes:
         assert SECRET not in "".join(process.text)
+
+
+def check_page(scene: Scene, waiting: str) -> None:
+    """Assert that a worker's page lists what waits and what stands, and that an answer given there counts here."""
+    path = "/api/v1/acknowledgements"
+    with ExitStack() as stack:
+        served = Served(stack, options=WorkerOptions(broker=scene.kafka, partitions=2, prefix=scene.prefix))
+        eventually(lambda: served.get(path)[1]["reading"] == "live")
+        rows = served.get(path)[1]["alerts"]
+        open_ = {row["account"]: row for row in rows if row["waits"]}
+        assert set(open_) == {"poor-1", "poor-2", "poor-3"}
+        (watchdog,) = (row for row in rows if row["kind"] == "watchdog")
+        # Under the id that people were told.
+        assert f"#{watchdog['id'][:12]}" in scene.web.text("/desk")
+        version = served.get("/api/v1/pulse")[1]["answers"]
+        told = {"id": waiting, "by": "Ada", "text": "called the client"}
+        status, done = served.post(told)
+        assert (status, done["ack"]["by"], done["ack"]["text"]) == (201, "Ada", "called the client")
+        assert served.post(told) == (200, done)  # the same again is no second answer
+        assert served.post({**told, "by": "Grace"})[1] == {
+            "error": "Ada has answered for it already",
+            "code": "answered",
+        }
+        assert served.post({**told, "id": "0" * 32})[1]["code"] in {"unknown_alert", "not_ready"}
+        assert served.post({**told, "id": watchdog["id"]})[0] == 201
+        assert {row["id"] for row in served.get(path)[1]["acks"]} == {waiting, watchdog["id"]}
+        eventually(lambda: served.get("/api/v1/pulse")[1]["answers"] > version)
+    left = [json.loads(line)["account"] for line in scene.liqmon("list", "--json").stdout.splitlines()]
+    assert left == ["poor-1", "poor-2"]
 
 
 def test_a_dry_run_shows_and_changes_nothing(scene: Scene) -> None:

@@ -74,6 +74,7 @@ def differences(one: Any, two: Any, scale: float, path: str = "") -> list[str]:
     return [] if type(one) is type(two) and one == two else [f"{path}: {one!r} {two!r}"]
 
 
+@pytest.mark.timeout(900)  # all kernels are compiled for that machine
 @pytest.mark.parametrize("machine", machines())
 def test_another_cpu_gives_the_same_figures_and_decisions(
     machine: str, here: dict[str, Any], tmp_path: Path, pytestconfig: pytest.Config

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import yaml
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from monitor.alerts.book import provide
 from monitor.brokers import acls, topics
 from monitor.brokers.kafka.jars import jars_dir
 from monitor.brokers.kafka.java import find_java
@@ -30,12 +32,13 @@ from monitor.brokers.rights import lacking
 from monitor.client import Alert, Reason, Refusal, Standing, Subscription, read_keys, states, subscribe
 from monitor.connection import Endpoint, client_options
 from monitor.errors import UsageError
+from monitor.worker.options import WorkerOptions
 from schemas.acls import BOOKS, PRICES, ROLES, Acl, Deployment, Operation
 from schemas.acls import acls as acls_of
 from schemas.codec import encode, key_of
 from schemas.records import Input
 from schemas.signatures import SIGNATURE, Tampered, sign, verify
-from schemas.topics import ALL, LIQUIDATIONS, MARGIN_CALLS
+from schemas.topics import ALERT_NOTES, ALL, LIQUIDATIONS, MARGIN_CALLS
 from tests.conftest import CLIENTS
 from tests.engine_market import TOPIC_OF
 from tests.integration.processes import LIQMON, assert_told, liqmon
@@ -44,6 +47,8 @@ from tests.integration.worker.deployment import market
 from tests.integration.worker.support import Process, eventually, read_all
 from tests.support import ROOT
 from tests.unit.client.test_conformance import rebuilt
+from tests.unit.web.test_page import Served
+from tests.unit.worker.test_health import TOKEN
 
 pytestmark = [pytest.mark.broker, pytest.mark.local_broker]
 
@@ -268,6 +273,35 @@ def test_the_whole_path_over_tls(secured: Secured, worker: Process, keys: Path) 
     assert refused == []
     assert {alert.signed_by for alert in taken} == {"k2"}
     assert worker.child.poll() is None
+
+
+def test_the_page_answers_for_whom_it_knows(secured: Secured, worker: Process) -> None:
+    """Without a token it lends the worker's name to nobody; with one an answer is written, once the topic was made."""
+    del worker
+    event = json.loads(read_all(secured.plain, f"{OF.prefix}{LIQUIDATIONS.name}")[0].value or b"")
+    told = {"id": event["id"], "by": "Ada", "text": "hedging"}
+    options = WorkerOptions(
+        broker=secured.endpoint("worker"), partitions=2, prefix=OF.prefix, application_id=OF.application_id
+    )
+    bearer = f"Bearer {TOKEN}"
+    with ExitStack() as stack:
+        stranger = Served(stack, options=options)
+        assert stranger.post(told)[1]["code"] == "read_only"
+        assert stranger.get("/api/v1/acknowledgements")[1]["writable"] is False
+        desk = Served(stack, TOKEN, options)
+
+        def post() -> tuple[int, str]:
+            status, said = desk.post(told, Authorization=bearer)
+            return status, said.get("code", "")
+
+        # The worker may not make the topic; who may does, as `liqmon alerts run` with the rights of its page.
+        eventually(lambda: post() == (503, "not_written"), every_s=2.0)
+        asyncio.run(provide(secured.plain, OF.prefix))
+        eventually(lambda: post()[0] in {200, 201}, every_s=2.0)
+        (ack,) = desk.get("/api/v1/acknowledgements", authorization=bearer)[1]["acks"]
+        assert (ack["id"], ack["by"], ack["text"]) == (event["id"], "Ada", "hedging")
+    (note,) = read_all(secured.plain, f"{OF.prefix}{ALERT_NOTES.name}")
+    assert note.key == f"ack/{event['id']}".encode()
 
 
 def test_an_auditor_digests_and_verifies(secured: Secured, worker: Process) -> None:

@@ -15,6 +15,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from monitor.worker.health import HealthServer
+from monitor.worker.metrics import Figures
+from monitor.worker.recovery import Progress
 from schemas import examples
 from schemas.codec import encode
 from schemas.headers import event_headers, state_headers
@@ -61,6 +64,24 @@ def test_one_look(kafka: str, topic_prefix: str, create_topics: CreateTopics) ->
     assert data["statuses"]["margin_call"] == 1
     assert [one["account"] for one in data["accounts"]] == ["desk-7", "calm-1"]
     assert [one["id"] for one in data["events"]] == [event("desk-7").id]
+
+
+def test_workers_are_asked(kafka: str, topic_prefix: str, create_topics: CreateTopics) -> None:
+    """One that recovers says how far it is, one that is gone that it does not answer; JSON has both by address."""
+    create_topics(partitions=1)
+    recovering = Figures(at_s=100.0, partitions=1, recovery=Progress("recovering", 62, 100, 4.75, 8.0))
+    server = HealthServer(lambda: recovering, lambda: b"", session_timeout_s=10.0, clock=lambda: 100.0)
+    _, port = server.start()
+    try:
+        here, gone = f"http://127.0.0.1:{port}", "http://127.0.0.1:1"
+        options = ("watch", "--broker", kafka, "--prefix", topic_prefix, "--once", "--worker", here, "--worker", gone)
+        told = "recovering, 62 %, 8 s left (62 of 100 offsets of the stored state)"
+        assert_shown(liqmon(*options), 0, f"worker {here}: {told}", f"worker {gone}: unreachable, ")
+        data = orjson.loads(liqmon(*options, "--json").stdout)
+        assert data["workers"][here]["recovering"].startswith("62 %, 8 s left")
+        assert_told(liqmon("watch", "--once", "--worker", "127.0.0.1:8787"), 2, "is no address of a worker")
+    finally:
+        server.stop()
 
 
 def test_lines(kafka: str, topic_prefix: str, create_topics: CreateTopics) -> None:

@@ -4,3 +4,4 @@ export type { Message, Reason } from "./message.js";
 export type * from "./records.js";
 export { type Alert, type Refusal, Screen, type ScreenOptions, TOPICS, WINDOW } from "./screen.js";
 export { type Keys, readKeys } from "./signature.js";
+export { ENOUGH, LOOK_BACK, Subscription, type SubscribeOptions } from "./subscription.js";

@@ -67,6 +67,11 @@ export class Screen {
     }
   }
 
+  /** Take note of a message that was handled before, in another process: its id and epoch count as seen. */
+  seed(message: Message): void {
+    this.judge(message, 0);
+  }
+
   #judge(message: Message, nowUs: number): Alert {
     const signedBy = this.#signer(message);
     const { event, epoch } = read(message);

@@ -2,19 +2,18 @@
 import { fill, flag, h, panel, row, scroller, sign, table, text, used } from './dom.js';
 import { age, change, count, exact, moment, percent, price, quantity, signed, usd, word } from './format.js';
 import { attribution, block, overTime } from './charts.js';
-import { eventRow } from './desk.js';
+import { EVENT_COLUMNS, eventMark, eventRow } from './desk.js';
 import { store } from './store.js';
 import { get } from './stream.js';
 
 const EVERY_MS = { explain: 4000, distance: 20000, plan: 20000 };
 const AGAIN_MS = 1500; // the process that answers starts with the first question
-const EVENTS = [['time, UTC'], ['event'], ['account'], ['MM / equity', 'n'], ['short, USD', 'n'], ['reason', 'why']];
 
 export function accountView(name) {
   const facts = h('dl', { class: 'facts' });
   const where = h('p', { class: 'note' });
   const over = overTime(`Equity and requirements of ${name}, USD`);
-  const events = table(`Events of ${name}, the newest first`, EVENTS);
+  const events = table(`Events of ${name}, the newest first`, EVENT_COLUMNS);
   const noEvents = h('p', { class: 'empty' }, 'No event is kept here.');
   const said = (label) => h('p', { class: 'empty' }, `${label} is being computed beside the worker.`);
   const why = h('div', {}, said('The explanation'));
@@ -43,7 +42,7 @@ export function accountView(name) {
     text(where, `partition ${told.partition}, ${told.here ? 'evaluated by this worker' : 'of another worker'}; figures of ${moment(one.time_us)} UTC${told.market_time_us && old >= 1 ? `, ${age(old)} ago` : ''}`);
     over.show(told.history);
     noEvents.hidden = told.events.length > 0;
-    fill(events.body, told.events, (event) => event.id, (event) => eventRow(event, EVENTS));
+    fill(events.body, told.events, (event) => event.id, (event) => eventRow(event), eventMark);
     return told.here;
   }
 
@@ -151,7 +150,7 @@ export function accountView(name) {
         panel('Distance surface', { class: 'w12' }, surface),
         panel('Plan', { class: 'w12', head: [stamps.plan] }, plan),
         panel('Events', { class: 'w12' }, scroller('Events', events.table), noEvents))],
-    refresh: (what) => (what === 'pulse' || what === 'shown') && refresh().catch(() => {}),
+    refresh: (what) => (what === 'pulse' || what === 'shown' || what === 'answers') && refresh().catch(() => {}),
     end: () => { ended = true; },
   };
 }

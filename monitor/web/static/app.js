@@ -46,7 +46,7 @@ addEventListener('hashchange', () => show(true));
 
 listen((what) => {
   if (what === 'pulse' || what === 'paused' || what === 'connection' || what === 'waiting') current();
-  if (!store.paused || what === 'paused' || what === 'loaded') shown?.refresh?.(what);
+  if (!store.paused || what === 'paused' || what === 'loaded' || what === 'answers') shown?.refresh?.(what);
 });
 
 // --- how current it is ----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The first view: how many accounts are where, what happens now, who is closest, and the whole over time.
 import { accountLink, chips, fill, h, panel, row, scroller, sign, table, text, used } from './dom.js';
 import { clock, count, day, exact, percent, tenth, word } from './format.js';
+import { answerMark, eventAnswer, openAlerts, whyNot } from './answers.js';
 import { matrix, overTime } from './charts.js';
 import { store } from './store.js';
 import { get } from './stream.js';
@@ -37,7 +38,8 @@ export function tiles() {
   };
 }
 
-const EVENT_COLUMNS = [['time, UTC'], ['event'], ['account'], ['MM / equity', 'n'], ['short, USD', 'n'], ['reason', 'why']];
+export const EVENT_COLUMNS = [['time, UTC'], ['event'], ['account'], ['MM / equity', 'n'], ['short, USD', 'n'], ['answer'], ['reason', 'why']];
+export const eventMark = (one) => `${one.id} ${answerMark(one.id)}`;
 
 // The reason without its first words, which repeat the kind of the event.
 function said(reason) {
@@ -49,7 +51,7 @@ export function eventRow(one, columns = EVENT_COLUMNS, fresh = false) {
   const share = one.equity_usd > 0 ? percent(one.mm_requirement_usd / one.equity_usd) : 'no equity';
   const kind = one.kind === 'data_hold' ? sign('data_hold', one.data_hold ? 'data hold' : 'hold released') : sign(one.kind, one.jump ? `${word(one.kind)}, uncalled` : word(one.kind));
   const made = row(columns, [h('time', { datetime: new Date(one.event_time_us / 1000).toISOString(), title: `${day(one.event_time_us)} ${clock(one.event_time_us)}` }, tenth(one.event_time_us)),
-    kind, accountLink(one.account), share, exact(one.shortfall_usd), h('span', { title: one.reason }, said(one.reason))]);
+    kind, accountLink(one.account), share, exact(one.shortfall_usd), eventAnswer(one), h('span', { title: one.reason }, said(one.reason))]);
   if (fresh) made.classList.add('new');
   return made;
 }
@@ -62,10 +64,12 @@ export function deskView() {
   const wrap = h('input', { type: 'checkbox', checked: whole, onchange: (event) => { whole = event.target.checked; events.table.classList.toggle('short', !whole); } });
   events.table.classList.toggle('short', !whole);
   const foot = h('p', { class: 'note' });
+  const closed = h('p', { class: 'note' });
+  const open = openAlerts();
   const more = h('button', { type: 'button', onclick: () => find() }, 'Search all that are kept');
   const list = panel('Calls and liquidations', { class: 'w8 tall', head: [input, rate, chips('Kinds of events', KINDS, chosen, () => { older = null; paint(); })] },
     scroller('Calls and liquidations', events.table),
-    h('div', { class: 'foot' }, foot, more, h('label', { class: 'check' }, wrap, 'whole reasons')));
+    h('div', { class: 'foot' }, foot, more, closed, h('label', { class: 'check' }, wrap, 'whole reasons')));
   const top = table('Accounts with the highest utilisation', [['account'], ['status'], ['IM / equity', 'n'], ['MM / equity', 'n']]);
   const highest = panel('Highest utilisation', { class: 'w4 tall', head: [h('a', { href: '#/accounts', class: 'note' }, 'all accounts')] }, scroller('Highest utilisation', top.table));
   const book = overTime('Equity and requirements of all accounts, USD');
@@ -88,9 +92,10 @@ export function deskView() {
     const rows = (older ?? store.events).filter(fits).slice(0, ROWS);
     const first = drawn.size === 0;
     const fresh = new Set(rows.map((one) => one.id));
-    fill(events.body, rows, (one) => one.id, (one) => eventRow(one, EVENT_COLUMNS, !first && !drawn.has(one.id) && rows.length - drawn.size < 30), (one) => one.id);
+    fill(events.body, rows, (one) => one.id, (one) => eventRow(one, EVENT_COLUMNS, !first && !drawn.has(one.id) && rows.length - drawn.size < 30), eventMark);
     drawn = fresh;
     const kept = older ? 'found' : 'kept here';
+    text(closed, whyNot());
     text(foot, rows.length ? `${count(rows.length)} shown of ${count((older ?? store.events).filter(fits).length)} ${kept}; ${count(store.pulse?.events)} read` : store.loaded ? 'No such event so far.' : 'Reading the events.');
   }
 
@@ -119,8 +124,12 @@ export function deskView() {
   }
 
   return {
-    content: [h('h1', { class: 'sr' }, 'Desk'), counts.list, h('div', { class: 'grid' }, list, highest, history, correlation)],
+    content: [h('h1', { class: 'sr' }, 'Desk'), counts.list, open.box, h('div', { class: 'grid' }, list, highest, history, correlation)],
     refresh(what) {
+      if (what === 'answers' || what === 'shown') {
+        open.show();
+        paint();
+      }
       if (store.pulse && what !== 'events') {
         counts.show(store.pulse);
         const now = performance.now();

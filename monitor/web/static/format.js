@@ -60,6 +60,6 @@ export function age(s) {
   return `${Math.floor(s / 86400)} days`;
 }
 
-const WORDS = { margin_call: 'margin call', data_hold: 'data hold', single_source: 'single source', no_price: 'no price' };
+const WORDS = { margin_call: 'margin call', watchdog_over: 'watchdog over', hold_over: 'hold released', data_hold: 'data hold', single_source: 'single source', no_price: 'no price' };
 export const word = (name) => WORDS[name] ?? name;
 export { DASH };

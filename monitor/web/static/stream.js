@@ -37,6 +37,13 @@ export async function get(path) {
   return body;
 }
 
+export async function send(path, body) {
+  const answer = await asked(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+  const said = await answer.json();
+  if (!answer.ok) throw new Refused(answer.status, said.error ?? `status ${answer.status}`);
+  return said;
+}
+
 // Calls on.events(rows), on.pulse(pulse), on.reload(), on.state('live' | 'broken', reason) until the page is left.
 export class Stream {
   constructor(on) {

@@ -12,6 +12,7 @@ from rich.console import Console
 from monitor.watching.board import RECENT, Board, Wanted, utilisation
 from monitor.watching.run import tables
 from monitor.watching.tables import event_line, headline
+from monitor.watching.workers import Workers
 from schemas import examples
 from schemas.records import AccountState
 from tests.client_messages import event
@@ -26,7 +27,7 @@ def state(account: str = "desk-7", **changes: Any) -> AccountState:
 def shown(board: Board, height: int = 40) -> str:
     console = Console(width=200, file=io.StringIO())
     with console.capture() as captured:
-        console.print(tables(board, height))
+        console.print(tables(board, height, Workers()))
     return captured.get()
 
 

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
@@ -16,7 +17,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from monitor.web import page as module
 from monitor.web.page import CSP, MAX_STREAMS, Page
+from monitor.web.posted import BURST, MAX_BYTES
 from monitor.worker import health
+from monitor.worker.clients import KAFKA
 from monitor.worker.health import HealthServer
 from monitor.worker.options import WorkerOptions
 from schemas.topics import MARGIN_CALLS
@@ -46,12 +49,15 @@ class _Away:
         return Consumer()
 
 
+AWAY = WorkerOptions(broker="127.0.0.1:1", partitions=4)
+
+
 class Served:
     """A page at an endpoint, with a desk that a test fills."""
 
-    def __init__(self, stack: ExitStack, token: str = "") -> None:
-        options = WorkerOptions(broker="127.0.0.1:1", partitions=4)
-        self.page = Page(options, lambda: b'{"ready":true,"reasons":[]}\n', lambda: None, _Away())
+    def __init__(self, stack: ExitStack, token: str = "", options: WorkerOptions = AWAY) -> None:
+        ready, clients = b'{"ready":true,"reasons":[]}\n', _Away() if options.broker == AWAY.broker else KAFKA
+        self.page = Page(options, lambda: ready, lambda: None, clients, token=bool(token))
         self.server = HealthServer(
             lambda: WELL, lambda: b"liqmon_x 1\n", session_timeout_s=10.0, token=token, clock=lambda: 100.0
         )
@@ -62,6 +68,17 @@ class Served:
     def get(self, path: str, **more: Any) -> tuple[int, Any]:
         status, body = ask(self.port, path, **more)
         return status, json.loads(body)
+
+    def post(self, body: object, path: str = "/api/v1/acknowledgements", **headers: str) -> tuple[int, Any]:
+        """Send an answer for an alert as the page does."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST", path, sent, {"Content-Type": "application/json", **named})
+        response = connection.getresponse()
+        answer = response.status, json.loads(response.read())
+        connection.close()
+        return answer
 
     def on_loop(self, work: Callable[[], Any]) -> Any:
         """Run something where the page runs."""
@@ -188,6 +205,75 @@ def test_another_site_may_not_ask(served: Served) -> None:
         connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
         connection.request("GET", path, headers={"Sec-Fetch-Site": "cross-site"})
         assert connection.getresponse().status == 403
+
+
+ANSWER = {"id": "9f2c41d07a559f2c41d07a559f2c41d0", "by": "Ada"}
+
+
+def test_an_answer_is_taken_from_this_page_alone(served: Served) -> None:
+    """What another site, a form or a too long body would do is refused with a code, and nothing else takes a POST."""
+    for headers in ({"Sec_Fetch_Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        found = served.post(ANSWER, **headers)
+        assert (found[0], found[1]["code"]) == (403, "cross_site")
+    assert served.post(ANSWER, Content_Type="text/plain")[1]["code"] == "not_json"
+    assert served.post(b"x" * (MAX_BYTES + 1))[1]["code"] == "too_large"
+    assert served.post({"id": "1"})[1]["code"] == "wrong_body"
+    assert served.post(ANSWER, "/api/v1/acknowledgements?a=1")[0] == 400
+    for path in ("/", "/api/v1/pulse", "/api/v1/accounts/a", "/api/v1/stream", "/v1/accounts/a/plan", "/metrics"):
+        assert served.post(ANSWER, path)[0] == 405
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        assert ask(served.port, "/api/v1/acknowledgements", method)[0] == 405
+    assert ask(served.port, "/api/v1/acknowledgements", "POST", "evil.example")[0] == 421
+
+
+def test_a_long_body_of_no_stated_length_is_not_read(served: Served) -> None:
+    """One in pieces, which has no length beforehand, ends where the bound is."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as raw:
+        raw.sendall(
+            b"POST /api/v1/acknowledgements HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b"x" * 1_024 + b"\r\n"
+        )
+        for _ in range(6):
+            raw.sendall(b"400\r\n" + b"x" * 1_024 + b"\r\n")
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_without_a_broker_an_answer_is_not_noted(served: Served) -> None:
+    """It says so, to be tried again; nobody believes that it was noted."""
+    served.get("/api/v1/pulse")
+    status, told = served.post(ANSWER)
+    assert (status, told["code"]) == (503, "not_ready")
+    eventually(lambda: "cannot be read" in served.get("/api/v1/acknowledgements")[1]["reading"])
+    found = served.get("/api/v1/acknowledgements")[1]
+    assert (found["acks"], found["alerts"], found["writable"]) == ([], [], True)
+
+
+def test_a_page_that_is_read_only_says_why() -> None:
+    """By the setting: the reason is told to who looks and to who answers."""
+    with ExitStack() as stack:
+        served = Served(stack, options=replace(AWAY, page_acknowledgements="off"))
+        assert served.post(ANSWER) == (
+            403, {"error": "this page does not write: page_acknowledgements is off", "code": "read_only"}
+        )  # fmt: skip
+        found = served.get("/api/v1/acknowledgements")[1]
+        assert (found["writable"], found["why"]) == (False, "page_acknowledgements is off")
+
+
+def test_answers_are_counted_before_they_are_read(served: Served) -> None:
+    """So many at once, wrong ones included; refusals of other sites take nothing from them."""
+    for _ in range(BURST):
+        served.post(ANSWER, Origin="https://evil.example")
+    assert [served.post(b"{") for _ in range(BURST)][-1][0] == 400
+    found = {served.post(b"{")[0] for _ in range(BURST)}
+    assert 429 in found
+
+
+def test_an_answer_needs_the_token() -> None:
+    """Where the endpoint has one."""
+    with ExitStack() as stack:
+        served = Served(stack, TOKEN)
+        assert served.post(ANSWER)[0] == 401
+        assert served.post(b"{", Authorization=f"Bearer {TOKEN}")[1]["code"] == "wrong_body"
 
 
 def test_a_token_guards_all_but_the_empty_page() -> None:

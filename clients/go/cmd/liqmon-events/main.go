@@ -10,16 +10,13 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	liqmon "liquidation-monitor/clients/go"
 )
 
 type options struct {
-	broker, prefix, keys                      string
+	broker, prefix, group, keys               string
+	limit                                     int
 	allowUnsigned, untilEnd, replay, insecure bool
 }
 
@@ -40,7 +37,9 @@ func main() {
 	var given options
 	flag.StringVar(&given.broker, "broker", "127.0.0.1:9092", "host:port[,host:port...]")
 	flag.StringVar(&given.prefix, "prefix", "", "in front of each topic name")
+	flag.StringVar(&given.group, "group", "", "consumer group to go on in, <prefix>bot-...; without it from the beginning")
 	flag.StringVar(&given.keys, "keys", "", "key file; without it no signature is looked at")
+	flag.IntVar(&given.limit, "limit", 0, "stop after so many events; 0: never")
 	flag.BoolVar(&given.allowUnsigned, "allow-unsigned", false, "let unsigned events pass, wrongly signed ones never")
 	flag.BoolVar(&given.untilEnd, "until-end", false, "stop where the topics end now")
 	flag.BoolVar(&given.replay, "replay", false, "take a replay of history for valid")
@@ -60,85 +59,46 @@ func run(ctx context.Context, given options) error {
 	if err != nil {
 		return err
 	}
-	var keys liqmon.Keys
+	settings := liqmon.Options{
+		Brokers: brokers, Prefix: given.prefix, Group: given.group, AllowUnsigned: given.allowUnsigned,
+		UntilEnd: given.untilEnd, Client: protected,
+	}
 	if given.keys != "" {
-		found, err := liqmon.ReadKeys(given.keys)
-		if err != nil {
+		if settings.Keys, err = liqmon.ReadKeys(given.keys); err != nil {
 			return err
 		}
-		keys = found
 	}
-	var topics []string
-	for topic := range liqmon.Topics {
-		topics = append(topics, given.prefix+topic)
+	if given.replay {
+		settings.NowUS = func() int64 { return 0 }
 	}
-	client, err := kgo.NewClient(append(
-		protected,
-		kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topics...), kgo.ClientID("liqmon-events"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-	)...)
+	subscription, err := liqmon.Subscribe(ctx, settings)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	looking, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	ends, err := kadm.NewClient(client).ListEndOffsets(looking, topics...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return err
-	}
-	left := map[string]bool{} // partitions that are not at their end yet
-	ends.Each(func(end kadm.ListedOffset) {
-		if end.Offset > 0 {
-			left[at(end.Topic, end.Partition)] = true
-		}
-	})
-	screen, counts := liqmon.NewScreen(keys, given.allowUnsigned), map[string]int{}
+	defer subscription.Close()
 	out := json.NewEncoder(os.Stdout)
-	for ctx.Err() == nil && !(given.untilEnd && len(left) == 0) {
-		fetched := client.PollFetches(ctx)
-		if failed := fetched.Errors(); len(failed) > 0 && ctx.Err() == nil {
-			return failed[0].Err // what can be tried again, the client has tried
+	err = subscription.Run(ctx, func(alert liqmon.Alert) error {
+		if err := print(out, alert); err != nil {
+			return err
 		}
-		fetched.EachRecord(func(record *kgo.Record) {
-			take(screen, counts, out, record, given)
-			if end, known := ends.Lookup(record.Topic, record.Partition); known && record.Offset >= end.Offset-1 {
-				delete(left, at(record.Topic, record.Partition))
-			}
-		})
+		if subscription.Counts["delivered"] == given.limit {
+			return liqmon.ErrEnough
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return json.NewEncoder(os.Stderr).Encode(counts)
+	return json.NewEncoder(os.Stderr).Encode(subscription.Counts)
 }
 
-func at(topic string, partition int32) string { return fmt.Sprintf("%s/%d", topic, partition) }
-
-func take(screen *liqmon.Screen, counts map[string]int, out *json.Encoder, record *kgo.Record, given options) {
-	message := liqmon.Message{
-		Topic: strings.TrimPrefix(record.Topic, given.prefix), Partition: record.Partition, Offset: record.Offset,
-		Key: record.Key, Value: record.Value,
-	}
-	for _, header := range record.Headers {
-		message.Headers = append(message.Headers, liqmon.Header{Name: header.Key, Value: header.Value})
-	}
-	now := time.Now().UnixMicro()
-	if given.replay {
-		now = 0
-	}
-	alert, refusal := screen.Judge(message, now)
-	if refusal != nil {
-		counts[string(refusal.Reason)]++
-		return
-	}
-	counts["delivered"]++
+func print(out *json.Encoder, alert liqmon.Alert) error {
 	var signer *string
 	if alert.SignedBy != "" {
 		signer = &alert.SignedBy
 	}
-	event := alert.Event
-	_ = out.Encode(line{
+	event, message := alert.Event, alert.Message
+	return out.Encode(line{
 		message.Topic, message.Partition, message.Offset, event.ID, event.Kind, event.Account, event.ShortfallUSD,
 		alert.Epoch, signer, alert.Digest,
 	})
