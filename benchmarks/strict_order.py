@@ -10,6 +10,7 @@ others (`--only`, `--again`) and writes the table of all.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import random
@@ -48,12 +49,19 @@ class Case:
     frame_rows: int = 1000
     workers: int = 0
     kills: int = 0
+    processes: int = 1
+    checkpoint_minutes: int = 0
+    """Of market time between two checkpoints; the row is the run that went on from one in the middle."""
 
 
 CASES = (
     Case("engine, 1 record a step", batch=1),
     Case("engine, 100 records a step", batch=100),
     Case("engine, 10,000 records a step", batch=10_000),
+    Case("engine, a second time", batch=1_000),
+    Case("engine, a third time", batch=1_000),
+    Case("engine, 2 processes", batch=1_000, processes=2),
+    Case("engine, gone on from a checkpoint", batch=1_000, checkpoint_minutes=60),
     Case("sequenced, 1 worker", workers=1),
     Case("sequenced, 2 workers", workers=2),
     Case("sequenced, 3 workers", workers=3),
@@ -103,13 +111,19 @@ def liqmon(*arguments: str, codes: tuple[int, ...] = (0,)) -> Row:
 
 
 def run_engine(bench: Bench, case: Case) -> Row:
-    """Run the input through the engine alone."""
+    """Run the input through the engine alone; from a checkpoint, once to its end before."""
     events = bench.work / "events.jsonl.gz"
-    # Exit code 1 tells of malformed lines in the files: the same lines for every row.
-    done = liqmon(
-        *bench.replay, "--to", "engine", "--partitions", str(bench.partitions), "--batch", str(case.batch),
-        "--out", str(events), codes=(0, 1),
-    )  # fmt: skip
+    run = [
+        *bench.replay, "--no-check", "--to", "engine", "--partitions", str(bench.partitions),
+        "--batch", str(case.batch), "--out", str(events), "--processes", str(case.processes),
+    ]  # fmt: skip
+    if case.checkpoint_minutes:
+        run += ["--checkpoint", str(bench.work / "kept"), "--checkpoint-minutes", str(case.checkpoint_minutes)]
+        whole = liqmon(*run, codes=(0, 1))
+        # Exit code 1 tells of malformed lines in the files: the same lines for every row.
+        middle_us = (whole["first_arrival_us"] + whole["market_time_us"]) // 2
+        run += ["--resume-at", dt.datetime.fromtimestamp(middle_us // 1_000_000, dt.UTC).isoformat()]
+    done = liqmon(*run, codes=(0, 1))
     return {**digest("--file", str(events)), "records": done["total_records"], "seconds": done["seconds"]}
 
 

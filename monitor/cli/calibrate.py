@@ -24,13 +24,29 @@ from monitor.errors import ExitCode, UsageError
               help="IM over equity at which a call is made; may be repeated.")  # fmt: skip
 @click.option("--level", "levels", type=float, multiple=True, default=(1.0,), show_default=True,
               help="Factor on requirements; may be repeated. No set is written for another than 1.")  # fmt: skip
+@click.option(
+    "--horizon",
+    "horizon_s",
+    type=click.IntRange(1),
+    default=600,
+    show_default=True,
+    help="Close-out period of the losses, seconds.",
+)
+@click.option(
+    "--false-after",
+    "false_s",
+    type=click.IntRange(60),
+    default=3_600,
+    show_default=True,
+    help="A call is false if nothing came of it for so many seconds.",
+)
 @click.option("--name", default="fitted", show_default=True, help="Name of the set.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
               help="The chosen set as one record of risk.parameters; its evidence goes beside it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the whole search as one JSON object.")
-def command(
+def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     run: Path, until_us: int | None, others: tuple[Path, ...], call_vs: tuple[float, ...], levels: tuple[float, ...],
-    name: str, out: Path | None, *, as_json: bool,
+    horizon_s: int, false_s: int, name: str, out: Path | None, *, as_json: bool,
 ) -> int:  # fmt: skip
     """Try each configuration of RUN with each threshold and level: choose on one period, judge on the others.
 
@@ -49,8 +65,9 @@ def command(
         judged.insert(0, (f"{run.name} from then on", paths.between(until_us, 2**62)))
     if not judged:
         raise UsageError("there is nothing to judge on", "give --until or --on")
+    weights = calibration.Weights(horizon_us=horizon_s * 1_000_000, false_us=false_s * 1_000_000)
     try:
-        found = calibration.search((run.name, fit), judged, call_vs, levels)
+        found = calibration.search((run.name, fit), judged, call_vs, levels, weights)
     except (ValueError, IndexError) as error:
         raise UsageError(str(error), "see docs/calibration.md") from error
     if out is not None:
@@ -71,8 +88,9 @@ def command(
         for number, one in enumerate(found.tried):
             of = one.fitted
             rates = ("-" if rate is None else f"{rate:.3f}" for rate in (of.hit_rate, of.false_rate, of.missed_rate))
+            called = f"{one.configuration} {fit.of(one.configuration).configuration.treatment}".strip()
             table.add_row(
-                "*" if number == found.chosen else "", one.configuration, f"{one.call_v:g}", f"{one.level:g}",
+                "*" if number == found.chosen else "", called, f"{one.call_v:g}", f"{one.level:g}",
                 f"{of.score:.4f}", f"{of.capital_of_gross:.4f}", *rates,
                 *(f"{one.judged[label].score:.4f}" for label in found.judged_on),
             )  # fmt: skip

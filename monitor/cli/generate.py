@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from monitor.errors import ExitCode
-from monitor.replay import report
+from monitor.replay import portfolios, report
 from monitor.replay.accounts import AccountParameters, generate_accounts
 from monitor.replay.arrival import Merged
 from monitor.replay.market import GeneratedMarket, MarketParameters
@@ -73,24 +73,28 @@ def market(seed: int, minutes: int, ticks_per_second: float, coins: int, out: Pa
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @_SEED
 @click.option("--accounts", type=int, default=1_000, show_default=True, help="How many.")
+@click.option("--each", type=click.IntRange(1), help="So many of every kind, instead of --accounts.")
+@click.option("--deposit", metavar="ASSET", help="All money in this asset: USD, USDC, BTC, ETH, USDE.")
 @click.option("--fills-per-hour", type=float, default=1.0, show_default=True, help="Of each account; 0 for none.")
 @click.option(
     "--opening-s", type=int, default=120, show_default=True, help="When they move in, after the market's first record."
 )
 @_OUT
 @_JSON
-def accounts(
-    files: tuple[Path, ...], seed: int, accounts: int, fills_per_hour: float, opening_s: int, out: Path, as_json: bool
-) -> int:
+def accounts(  # noqa: PLR0913 (click passes every option by name)
+    files: tuple[Path, ...], seed: int, accounts: int, each: int | None, deposit: str | None, fills_per_hour: float,
+    opening_s: int, out: Path, *, as_json: bool,
+) -> int:  # fmt: skip
     """Write accounts for the market in FILES: settings, deposits, opening trades, and fills while it runs.
 
     Six kinds (directional, hedged pairs, basis, covered calls, short volatility, market makers); deposits are set by
-    the engine so that IM / equity is as drawn. A coin with spot prices alone gets a perpetual of ours. Prints
-    quantiles of IM / equity and of leverage.
+    the engine so that IM / equity is as drawn. A coin without a perpetual gets one of ours, and one that has options
+    without spot gets spot of ours. Prints quantiles of IM / equity and of leverage.
     """
     sources = open_sources(files)
     stream = Merged(sources)
-    parameters = AccountParameters(seed, accounts, fills_per_hour, opening_s)
+    count = accounts if each is None else each * len(portfolios.SHARES)
+    parameters = AccountParameters(seed, count, fills_per_hour, opening_s, even=each is not None, deposit=deposit)
     with progress_bar("accounts", quiet=as_json) as on_step, writing(out) as file:
         generated = generate_accounts(_watched(stream, on_step), parameters)
         write_lines(file, generated.records)

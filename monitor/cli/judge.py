@@ -24,6 +24,8 @@ def terms_options(command: F) -> F:
                      help="Of a loss beyond the requirement, by which coverage is tested."),
         click.option("--false-after", "false_s", type=click.IntRange(60), default=3_600, show_default=True,
                      help="A call is false if nothing came of it for so many seconds."),
+        click.option("--insurance", "insurance_usd", type=click.FloatRange(min=0.0),
+                     help="What the insurance fund has, USD; then winners pay. [default: enough for everything]"),
         click.option("--horizon", "horizons", type=click.IntRange(1), multiple=True, default=(600, 3_600),
                      show_default=True, help="Close-out period, seconds; may be repeated."),
     ):  # fmt: skip
@@ -31,13 +33,14 @@ def terms_options(command: F) -> F:
     return command
 
 
-def terms_of(horizons: tuple[int, ...], false_s: int, probability: float) -> Terms:
+def terms_of(horizons: tuple[int, ...], false_s: int, probability: float, insurance_usd: float | None) -> Terms:
     """Return the terms of the options."""
     from monitor.judgement.verdict import Terms  # noqa: PLC0415
 
     return Terms(
-        horizons_us=tuple(one * 1_000_000 for one in horizons), false_us=false_s * 1_000_000, probability=probability
-    )
+        horizons_us=tuple(one * 1_000_000 for one in horizons), false_us=false_s * 1_000_000, probability=probability,
+        insurance_usd=insurance_usd,
+    )  # fmt: skip
 
 
 @click.command(epilog="\b\nExample:\n  liqmon judge run --horizon 600 --horizon 3600")
@@ -46,8 +49,9 @@ def terms_of(horizons: tuple[int, ...], false_s: int, probability: float) -> Ter
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    run: Path, horizons: tuple[int, ...], false_s: int, probability: float, *, as_markdown: bool, as_json: bool
-) -> int:
+    run: Path, horizons: tuple[int, ...], insurance_usd: float | None, false_s: int, probability: float, *,
+    as_markdown: bool, as_json: bool,
+) -> int:  # fmt: skip
     """Judge RUN, a folder of `liqmon sample`: calls, coverage, procyclicality, policies, differences."""
     # Imported here: `--help` needs no kernels.
     import msgspec  # noqa: PLC0415
@@ -58,7 +62,7 @@ def command(
     from monitor.judgement.verdict import judged  # noqa: PLC0415
 
     try:
-        found, _ = judged(store.load(run), terms_of(horizons, false_s, probability))
+        found, _ = judged(store.load(run), terms_of(horizons, false_s, probability, insurance_usd))
     except ValueError as error:
         raise UsageError(str(error), "give other --horizon") from error
     if as_json:

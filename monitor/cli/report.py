@@ -17,8 +17,9 @@ from monitor.errors import ExitCode, UsageError
 @click.option("--parquet/--no-parquet", default=True, show_default=True, help="Write calls and paths as Parquet, too.")
 @terms_options
 def command(
-    run: Path, out: Path, title: str, *, parquet: bool, horizons: tuple[int, ...], false_s: int, probability: float
-) -> int:
+    run: Path, out: Path, title: str, *, parquet: bool, horizons: tuple[int, ...], insurance_usd: float | None,
+    false_s: int, probability: float,
+) -> int:  # fmt: skip
     """Write RUN as one page that needs nothing else, and PNG, JSON and Parquet of the same name beside it.
 
     The same run gives the same bytes. Pictures need matplotlib (extra `report`), Parquet pyarrow (extra `parquet`).
@@ -30,7 +31,7 @@ def command(
 
     paths = store.load(run)
     try:
-        found, calls = judged(paths, terms_of(horizons, false_s, probability))
+        found, calls = judged(paths, terms_of(horizons, false_s, probability, insurance_usd))
     except ValueError as error:
         raise UsageError(str(error), "give other --horizon") from error
     for file in beside.write(out, title, paths, found, calls, parquet=parquet):

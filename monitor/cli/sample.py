@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from monitor.cli.replay import Moment
 from monitor.errors import UsageError
@@ -26,6 +27,8 @@ STEP_S = 60
 @click.option("--under", "texts", metavar="[NAME=]MODEL[+TREATMENT][:SET.json]", multiple=True,
               default=("A", "B", "C", "D", "E", "P"), show_default=True,
               help="A configuration; may be repeated. Treatments of correlation: docs/judgement.md.")  # fmt: skip
+@click.option("--vary", "grids", metavar="FIELD=VALUE,...", multiple=True,
+              help="Model P under each value, too; several make every combination: docs/calibration.md.")  # fmt: skip
 @click.option("--every", "every_s", type=click.IntRange(1, 86_400), default=STEP_S, show_default=True,
               help="Seconds of market time between samples.")  # fmt: skip
 @click.option("--slow-every", "slow_s", type=click.IntRange(1, 86_400), default=5 * STEP_S, show_default=True,
@@ -38,8 +41,8 @@ STEP_S = 60
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and no progress.")
 def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
-    files: tuple[Path, ...], accounts: Path, texts: tuple[str, ...], every_s: int, slow_s: int, from_us: int | None,
-    until_us: int | None, one_of: int, out: Path, *, probes: bool, jobs: int, as_json: bool,
+    files: tuple[Path, ...], accounts: Path, texts: tuple[str, ...], grids: tuple[str, ...], every_s: int, slow_s: int,
+    from_us: int | None, until_us: int | None, one_of: int, out: Path, *, probes: bool, jobs: int, as_json: bool,
 ) -> int:  # fmt: skip
     """Replay FILES once, and ask every configuration about every account at whole steps of market time.
 
@@ -48,8 +51,9 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     """
     # Imported here: `--help` needs no kernels.
     from monitor.asking.reading import set_from  # noqa: PLC0415
+    from monitor.engine.parameters import DEFAULT_ACTIVE  # noqa: PLC0415
     from monitor.judgement import store  # noqa: PLC0415
-    from monitor.judgement.configurations import parsed  # noqa: PLC0415
+    from monitor.judgement.configurations import parsed, varied  # noqa: PLC0415
     from monitor.judgement.parts import in_parts  # noqa: PLC0415
     from monitor.judgement.sampling import Sampling  # noqa: PLC0415
     from monitor.replay.arrival import Merged  # noqa: PLC0415
@@ -57,8 +61,8 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     from monitor.replay.sources import open_accounts, open_sources  # noqa: PLC0415
 
     try:
-        configurations = parsed(texts, lambda file: set_from(Path(file)))
-    except ValueError as error:
+        configurations = (*parsed(texts, lambda file: set_from(Path(file))), *varied(DEFAULT_ACTIVE.set, grids))
+    except (ValueError, msgspec.ValidationError) as error:
         raise UsageError(str(error), "see docs/judgement.md") from error
     stream = Merged([*open_sources(files), open_accounts(accounts)])
     sampling = Sampling(

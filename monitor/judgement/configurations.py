@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -29,7 +30,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     parameters: ParameterSet
     treatment: str = ""
-    """Name of the treatment of correlation, empty for the set as it is."""
+    """Name of the treatment of correlation, or what `varied` changed; empty for the set as it is."""
 
 
 def _k(calm: float, concentration: float, breakdown: float) -> Callable[[NettingParameters], NettingParameters]:
@@ -80,3 +81,56 @@ def parsed(texts: Iterable[str], read: Callable[[str], ParameterSet]) -> tuple[C
             raise ValueError(f"{one.name!r} comes twice: give one of them another name, as other={rest}")
         found[one.name] = one
     return tuple(found.values())
+
+
+def varied(base: ParameterSet, texts: Iterable[str]) -> tuple[Configuration, ...]:
+    """Return model P under every combination of texts such as `netting.floor_correlation=0.3,0.5`: P.1, P.2, ...
+
+    A field is `part.name`; `matrices.name` is that of every risk matrix. A value `x1.5` multiplies what stands there.
+    Raises ValueError for what is no field, msgspec.ValidationError for values out of range.
+    """
+    grids = [_grid(text) for text in texts]
+    if not grids:
+        return ()
+    found: list[Configuration] = []
+    for chosen in itertools.product(*([(field, value) for value in values] for field, values in grids)):
+        parameters = base
+        for field, value in chosen:
+            parameters = _changed(parameters, field, value)
+        said = " ".join(f"{field.rpartition('.')[2]}={value}" for field, value in chosen)
+        one = configuration("P", parameters, name=f"P.{len(found) + 1}")
+        found.append(msgspec.structs.replace(one, treatment=said))
+    return tuple(found)
+
+
+def _grid(text: str) -> tuple[str, list[str]]:
+    field, equals, values = text.partition("=")
+    listed = [value for value in values.split(",") if value]
+    if not (field and equals and listed):
+        raise ValueError(f"{text!r} is no FIELD=VALUE,VALUE")
+    return field, listed
+
+
+def _changed(base: ParameterSet, field: str, text: str) -> ParameterSet:
+    """Return a set with one field changed, or that of every risk matrix."""
+    part, _, name = field.rpartition(".")
+    if part == "matrices":
+        by_coin = {coin: _with(one, field, name, text) for coin, one in base.underlyings.items()}
+        return msgspec.structs.replace(
+            base, risk_matrix=_with(base.risk_matrix, field, name, text), underlyings=by_coin
+        )
+    return msgspec.structs.replace(base, **{part: _with(getattr(base, part, None), field, name, text)})
+
+
+def _with(part: Any, field: str, name: str, text: str) -> Any:
+    if not isinstance(part, msgspec.Struct) or name not in part.__struct_fields__:
+        raise ValueError(f"{field} is no field of a parameter set")
+    before = getattr(part, name)
+    if isinstance(before, float):
+        value: object = before * float(text[1:]) if text.startswith("x") else float(text)
+    elif isinstance(before, str):
+        value = text
+    else:
+        raise ValueError(f"{field} is neither a number nor a word")  # noqa: TRY004 (of the text, not of a type)
+    changed = msgspec.structs.replace(part, **{name: value})
+    return msgspec.json.decode(msgspec.json.encode(changed), type=type(part))  # bounds are checked here

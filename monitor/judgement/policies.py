@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from monitor.judgement.insurance import Insurance, ranks
 from monitor.judgement.paths import Bools, Floats, Paths
 from monitor.judgement.probes import KINDS as PROBES
 
@@ -53,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
     closed_usd: float
     cost_usd: float
     bad_debt_usd: float
-    """Debts of accounts that hold nothing any more: what insurance pays."""
+    """Debts of accounts that hold nothing any more: what insurance and winners pay."""
     open_debt_usd: float
     """Debts of accounts that still hold something at the end."""
     debt_without_usd: float
@@ -64,10 +65,17 @@ class Outcome(msgspec.Struct, frozen=True):
     cost_per_avoided_usd: float | None
     needless: int
     """Accounts acted on that would have kept equity above maintenance to the end from then on."""
+    insurance_used_usd: float = 0.0
+    deleveraged_usd: float = 0.0
+    """Debts that winners bore once the fund was empty."""
+    deleveraged: int = 0
+    """Winners whose positions were closed for that."""
+    unpaid_usd: float = 0.0
+    """Debts beyond both."""
 
 
-def outcome(paths: Paths, name: str, policy: Policy) -> Outcome:
-    """Return what a policy would have come to, over all accounts but probes."""
+def outcome(paths: Paths, name: str, policy: Policy, insurance_usd: float | None = None) -> Outcome:
+    """Return what a policy would have come to, over all accounts but probes, with so large a fund (None: no end)."""
     of = paths.where(~np.isin(paths.kinds, PROBES))
     one = of.of(name)
     status = one.configuration.parameters.status
@@ -75,11 +83,14 @@ def outcome(paths: Paths, name: str, policy: Policy) -> Outcome:
     equity, left = of.equity_usd[0].copy(), np.ones(size)
     since = np.full(size, -1)
     closed, cost = np.zeros(size), np.zeros(size)
-    ruined = np.zeros(size, dtype=bool)
+    ruined, reached = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    fund = Insurance() if insurance_usd is None else Insurance(insurance_usd)
+    profit = np.zeros(size)
     for t in range(len(of.times_us)):
         if t:
             flow = of.flow_usd[t] - of.flow_usd[t - 1]
             earned = of.equity_usd[t] - of.equity_usd[t - 1] - flow
+            profit = profit + left * np.nan_to_num(earned)
             equity = equity + left * np.nan_to_num(earned) + flow
         im, mm, gross = (left * np.nan_to_num(row[t]) for row in (one.im_usd, one.mm_usd, of.gross_usd))
         ruined |= (equity <= 0.0) & (left > 0.0)
@@ -96,7 +107,14 @@ def outcome(paths: Paths, name: str, policy: Policy) -> Outcome:
             )
         spent = policy.cost_rate * share * gross
         closed, cost, equity = closed + share * gross, cost + spent, equity - spent
+        gone = (share >= 1.0) & (left > 0.0) & (equity < 0.0)
         left = np.where(share >= 1.0, 0.0, left * (1.0 - share))
+        if gone.any() and (unpaid := fund.pay(float(-equity[gone].sum()))) > 0.0:
+            own = left * np.nan_to_num(of.gross_usd[t])
+            rank = ranks(profit, equity, own, since >= 0)
+            borne, taken = fund.deleverage(unpaid, float(gross[gone].sum()), rank, own)
+            equity, reached = equity - borne, reached | (taken > 0.0)
+            left = left * (1.0 - np.divide(taken, own, out=np.zeros(size), where=own > 0.0))
     last = np.nan_to_num(of.equity_usd[-1])
     without = np.any((of.equity_usd <= 0.0) & (of.gross_usd > 0.0), axis=0)
     acted = closed > 0.0
@@ -106,7 +124,7 @@ def outcome(paths: Paths, name: str, policy: Policy) -> Outcome:
         name, policy.name, int(acted.sum()), float(closed.sum()), total,
         float(np.maximum(-equity, 0.0)[left <= 0.0].sum()), float(np.maximum(-equity, 0.0)[left > 0.0].sum()),
         float(np.maximum(-last, 0.0).sum()), int(without.sum()), avoided, total / avoided if avoided else None,
-        int((acted & ~_fell(of, name)).sum()),
+        int((acted & ~_fell(of, name)).sum()), fund.used_usd, fund.deleveraged_usd, int(reached.sum()), fund.unpaid_usd,
     )  # fmt: skip
 
 

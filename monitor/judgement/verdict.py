@@ -24,6 +24,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     probability: float = 0.01
     false_us: int = 3_600_000_000
     policies: tuple[Policy, ...] = POLICIES
+    insurance_usd: float | None = None
+    """What the insurance fund has when the run begins; None pays every debt."""
 
 
 class FirstCall(msgspec.Struct, frozen=True):
@@ -74,7 +76,7 @@ def judged(paths: Paths, terms: Terms | None = None) -> tuple[Judgement, dict[st
         tuple(row for name in names for horizon in horizons
               for row in coverage(paths, name, horizon, probability=terms.probability)),
         tuple(row for name in names for row in procyclicality(paths, name)),
-        tuple(outcome(paths, name, policy) for name in names for policy in terms.policies),
+        tuple(outcome(paths, name, policy, terms.insurance_usd) for name in names for policy in terms.policies),
         tuple(row for name in names for row in audit(paths, name, calls[name])),
         tuple(row for name in names if name != base for row in differences(name, calls[name], base, calls[base])),
         tuple(disagreement(paths)),

@@ -52,12 +52,18 @@ KIND_PREFIX: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class AccountParameters:
-    """What is generated: how many accounts, how often each trades, and when after the market's start they move in."""
+    """What is generated: how many accounts, how often each trades, and when after the market's start they move in.
+
+    With `even` there are as many accounts of each kind; with `deposit` all money is in that asset, or in dollars what
+    would be too much of it for the account's utilisation. Positions do not depend on it.
+    """
 
     seed: int = 1
     accounts: int = 1_000
     fills_per_hour: float = 1.0
     opening_s: int = 120
+    even: bool = False
+    deposit: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be generated (raises UsageError)."""
@@ -114,6 +120,9 @@ def generate_accounts(market: Iterable[Arrived], parameters: AccountParameters) 
     universe = read_universe(scratch.state.market, scratch.listing, opening_us)
     if not universe.coins:
         raise UsageError("nothing has a price when accounts open", "open later with --opening-s")
+    if parameters.deposit is not None and parameters.deposit not in universe.collateral_usd:
+        raise UsageError(f"{parameters.deposit} has no price when accounts open",
+                         f"this market has {', '.join(sorted(universe.collateral_usd))}")  # fmt: skip
     for instrument in universe.synthetic:
         scratch.feed(instrument)
     result = GeneratedAccounts(opening_us=opening_us, synthetic=tuple(i.instrument for i in universe.synthetic))
@@ -128,7 +137,7 @@ def generate_accounts(market: Iterable[Arrived], parameters: AccountParameters) 
 
 
 def _draw(universe: Universe, parameters: AccountParameters) -> list[tuple[str, Portfolio]]:
-    kinds = portfolios.kinds(parameters.accounts, generator(parameters.seed, 20))
+    kinds = portfolios.kinds(parameters.accounts, generator(parameters.seed, 20), even=parameters.even)
     order = generator(parameters.seed, 21).permutation(parameters.accounts).tolist()
     # A basis account in call would need a hundred times its money in positions: no venue lends that.
     eligible = [number for number in order if kinds[number] != "basis"]
@@ -137,7 +146,7 @@ def _draw(universe: Universe, parameters: AccountParameters) -> list[tuple[str, 
     drawn = []
     for number, kind in enumerate(kinds):
         draws = generator(parameters.seed, 1_000 + number)
-        portfolio = portfolios.draw(kind, universe, draws)
+        portfolio = portfolios.draw(kind, universe, draws, parameters.deposit)
         if number in chosen:
             utilisation = float(draws.uniform(*IN_CALL_UTILISATION))
             portfolio = Portfolio(kind, portfolio.legs, utilisation, portfolio.collateral)

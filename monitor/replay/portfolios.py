@@ -63,9 +63,9 @@ class Portfolio:
         return sum(abs(quantity) * contract.notional_usd for contract, quantity in self.legs)
 
 
-def kinds(accounts: int, draws: np.random.Generator) -> list[Kind]:
-    """Return a kind for each account: the shares by largest remainder, in random order."""
-    exact = {kind: share * accounts for kind, share in SHARES.items()}
+def kinds(accounts: int, draws: np.random.Generator, *, even: bool = False) -> list[Kind]:
+    """Return a kind for each account: the shares, or `even` ones, by largest remainder, in random order."""
+    exact = {kind: (1.0 / len(SHARES) if even else share) * accounts for kind, share in SHARES.items()}
     counts = {kind: int(value) for kind, value in exact.items()}
     by_remainder = sorted(exact, key=lambda kind: counts[kind] - exact[kind])
     for kind in by_remainder[: accounts - sum(counts.values())]:
@@ -74,8 +74,11 @@ def kinds(accounts: int, draws: np.random.Generator) -> list[Kind]:
     return [listed[k] for k in draws.permutation(accounts)]
 
 
-def draw(kind: Kind, universe: Universe, draws: np.random.Generator) -> Portfolio:
-    """Draw a portfolio of a kind; raises UsageError if the market has nothing to make it of."""
+def draw(kind: Kind, universe: Universe, draws: np.random.Generator, deposit: str | None = None) -> Portfolio:
+    """Draw a portfolio of a kind, all of its money in one asset if that is given.
+
+    Raises UsageError if the market has nothing to make it of.
+    """
     size_usd = min(MAX_SIZE_USD, MEDIAN_SIZE_USD * float(np.exp(SIZE_SPREAD * draws.standard_normal())))
     legs = _DRAW[kind](universe, size_usd, draws)
     merged: dict[str, Leg] = {}
@@ -85,7 +88,7 @@ def draw(kind: Kind, universe: Universe, draws: np.random.Generator) -> Portfoli
     kept = tuple(leg for leg in merged.values() if leg[1] != 0.0)
     low, mode, high = UTILISATION[kind]
     utilisation = float(draws.triangular(low, mode, high))
-    return Portfolio(kind, kept, utilisation, _collateral(universe, utilisation, draws))
+    return Portfolio(kind, kept, utilisation, _collateral(universe, utilisation, draws, deposit))
 
 
 def _directional(universe: Universe, size_usd: float, draws: np.random.Generator) -> list[Leg]:
@@ -165,14 +168,16 @@ _DRAW = {
 }
 
 
-def _collateral(universe: Universe, utilisation: float, draws: np.random.Generator) -> dict[str, float]:
-    """Draw shares of USD, USDC, BTC, ETH (and USDE where it is priced) that sum to 1."""
+def _collateral(
+    universe: Universe, utilisation: float, draws: np.random.Generator, deposit: str | None
+) -> dict[str, float]:  # fmt: skip
+    """Draw shares of USD, USDC, BTC, ETH (and USDE where it is priced) that sum to 1; or all in `deposit`."""
     wanted = {"USD": 0.35, "USDC": 0.28, "BTC": 0.20, "ETH": 0.12, "USDE": 0.05}
     names = [name for name in wanted if name in universe.collateral_usd]
     weights = np.array([wanted[name] for name in names])
     first, second = draws.choice(names, size=2, replace=False, p=weights / weights.sum())
     share = float(draws.uniform(0.6, 1.0))
-    shares = {str(first): share, str(second): 1.0 - share}
+    shares = {str(first): share, str(second): 1.0 - share} if deposit is None else {deposit: 1.0}
     # A volatile deposit brings its own requirement: with more of it than this, no deposit would be large enough.
     most = min(1.0, 2.0 * utilisation)
     volatile = sum(part for name, part in shares.items() if name not in ("USD", "USDC"))

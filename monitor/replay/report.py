@@ -144,7 +144,7 @@ def print_accounts(console: Console, data: dict[str, Any]) -> None:
         highlight=False,
     )
     if data["synthetic_perpetuals"]:
-        console.print(f"perpetuals of ours: {', '.join(data['synthetic_perpetuals'])}", highlight=False)
+        console.print(f"listed by us: {', '.join(data['synthetic_perpetuals'])}", highlight=False)
 
 
 def _quantiles(opened: Sequence[Opened]) -> dict[str, dict[str, float]]:

@@ -50,7 +50,7 @@ class CoinMarket:
 
 @dataclass(slots=True)
 class Universe:
-    """Everything tradable by underlying, the perpetuals that had to be listed for it, and collateral prices."""
+    """Everything tradable by underlying, what of ours had to be listed for it, and collateral prices."""
 
     coins: dict[str, CoinMarket]
     synthetic: list[Instrument]
@@ -77,9 +77,10 @@ def mark(market: Market, instrument: Instrument) -> float | None:
 
 
 def read_universe(market: Market, listing: dict[str, Instrument], at_us: int) -> Universe:
-    """Return what of `listing` can be traded now; lists a linear perpetual for each coin that has spot alone.
+    """Return what of `listing` can be traded now.
 
-    Perpetuals of ours are marked by the index, since nothing else prices them.
+    Lists a linear perpetual for each coin that has none, and spot for each that has options and none: a call is
+    covered by the coin. What is of ours is marked by the index, since nothing else prices it.
     """
     coins: dict[str, CoinMarket] = {}
     for name in sorted(listing):
@@ -103,6 +104,10 @@ def read_universe(market: Market, listing: dict[str, Instrument], at_us: int) ->
             instrument = synthetic_perpetual(coin, at_us)
             synthetic.append(instrument)
             coin.perpetuals.append(_linear(instrument, coin.index_usd))
+        if coin.spot is None and coin.calls:
+            instrument = synthetic_spot(coin, at_us)
+            synthetic.append(instrument)
+            coin.spot = Contract(instrument, coin.index_usd, coin.index_usd, 1.0)
     return Universe(coins, synthetic, collateral)
 
 
@@ -116,6 +121,14 @@ def synthetic_perpetual(coin: CoinMarket, at_us: int) -> Instrument:
         contract_size=10.0 ** round(math.log10(10.0 / coin.index_usd)),
         event_time_us=at_us,
     )
+
+
+def synthetic_spot(coin: CoinMarket, at_us: int) -> Instrument:
+    """Return spot `X-USD` of one coin, settled in USD."""
+    return Instrument(
+        instrument=f"{coin.underlying}-USD", type="spot", underlying=coin.underlying, settlement="USD",
+        contract_size=1.0, event_time_us=at_us,
+    )  # fmt: skip
 
 
 def _add(coin: CoinMarket, market: Market, instrument: Instrument, price: float) -> None:

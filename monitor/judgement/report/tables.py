@@ -136,17 +136,22 @@ def _policies(found: Judgement) -> TextTable:
         (
             one.configuration, one.policy, str(one.acted_on), _usd(one.closed_usd), _usd(one.cost_usd),
             _usd(one.bad_debt_usd), _usd(one.open_debt_usd), f"{one.defaults_avoided} of {one.defaults_without}",
-            _usd(one.cost_per_avoided_usd), str(one.needless),
+            _usd(one.cost_per_avoided_usd), str(one.needless), _usd(one.insurance_used_usd), _usd(one.deleveraged_usd),
+            str(one.deleveraged), _usd(one.unpaid_usd),
         )
         for one in found.policies
     )  # fmt: skip
+    fund = found.terms.insurance_usd
+    size = "no end" if fund is None else f"{fund:,.0f} USD"
     return TextTable(
         "Other ways to liquidate",
         "One share of everything is closed at the sampled indices and a flat cost; what closing does to "
         "prices is left out. "
-        "Bad debt is what insurance would pay. Accounts due when sampling began are acted on as well.",
+        f"Bad debt is paid by the insurance fund ({size}), then by winners, whose positions are closed against it. "
+        "Accounts due when sampling began are acted on as well.",
         ("configuration", "policy", "acted on", "closed, USD", "cost, USD", "bad debt, USD", "debt left open, USD",
-         "defaults avoided", "cost per avoided, USD", "needless"), rows, left=2,
+         "defaults avoided", "cost per avoided, USD", "needless", "insurance used, USD", "borne by winners, USD",
+         "winners", "unpaid, USD"), rows, left=2,
     )  # fmt: skip
 
 

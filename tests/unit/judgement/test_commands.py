@@ -101,3 +101,19 @@ def test_the_other_commands_answer(folder: Path) -> None:
         ask("calibrate", run)
     with pytest.raises(UsageError, match="multiple of the step"):
         ask("judge", run, "--horizon", "7")
+
+
+def test_a_grid_is_sampled_and_calibrated(folder: Path) -> None:
+    """Two factors on every range: the wider asks for more, and what was varied stands in the table and in the run."""
+    market, accounts, out = (str(folder / name) for name in ("market.jsonl", "accounts.jsonl", "grid"))
+    grid = ("--under", "P", "--vary", "matrices.price_range=x1,x1.5", "--every", "20", "--no-probes")
+    ask("sample", market, "--accounts", accounts, *grid, "--out", out, "--json")
+    paths = store.load(folder / "grid")
+    assert paths.names == ("P", "P.1", "P.2")
+    assert [one.configuration.treatment for one in paths.requirements[1:]] == ["price_range=x1", "price_range=x1.5"]
+    assert (paths.of("P.1").im_usd == paths.of("P").im_usd).all()
+    assert paths.of("P.2").im_usd.sum() > paths.of("P").im_usd.sum()
+    printed = ask("calibrate", out, "--on", out, "--call", "1.0", "--horizon", "20", "--false-after", "60").stdout
+    assert "price_range=x1.5" in printed
+    with pytest.raises(UsageError, match="no field of a parameter set"):
+        ask("sample", market, "--accounts", accounts, "--vary", "netting.none=1", "--out", out)

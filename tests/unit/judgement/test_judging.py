@@ -9,13 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.errors import UsageError
 from monitor.judgement import calibration, store
 from monitor.judgement.calls import calls_in, calls_of
-from monitor.judgement.configurations import configuration, parsed
+from monitor.judgement.configurations import configuration, parsed, varied
 from monitor.judgement.coverage import clustered_error, coverage, windows
 from monitor.judgement.differences import differences, disagreement
 from monitor.judgement.earlier import audit
+from monitor.judgement.insurance import Insurance
 from monitor.judgement.paths import MarketPath, Paths, Requirement, beside
 from monitor.judgement.policies import Policy, outcome
 from monitor.judgement.procyclicality import measures
@@ -156,6 +158,35 @@ def test_policies_by_hand() -> None:
     assert late.debt_without_usd == 20.0
 
 
+def test_a_finite_fund_leaves_the_rest_to_winners() -> None:
+    """A debt of 20 on 1,000: the fund pays what it has, then the winner of the highest rank, who is closed."""
+    rises = {"a": [200.0, 200.0, 200.0, 210.0, 210.0, 210.0], "b": [200.0, 250.0, 300.0, 300.0, 300.0, 310.0]}
+    paths = run({"falls": FALLS, **rises})
+    late = Policy(name="x", close="everything", delay_samples=1, cost_rate=0.01)
+    asked = []
+    for fund in (None, 50.0, 5.0, 0.0):
+        done = outcome(paths, "high", late, fund)
+        assert done.bad_debt_usd == 20.0
+        asked.append((done.insurance_used_usd, done.deleveraged_usd, done.deleveraged, done.unpaid_usd))
+    # b has 1/3 of profit at a leverage of 10/3, a 1/21 at 100/21: b takes all 1,000 and bears the rest.
+    assert asked == [(20.0, 0.0, 0, 0.0), (20.0, 0.0, 0, 0.0), (5.0, 15.0, 1, 0.0), (0.0, 20.0, 1, 0.0)]
+    alone = outcome(run({"falls": FALLS}), "high", late, 0.0)
+    assert (alone.deleveraged_usd, alone.unpaid_usd) == (0.0, 20.0)
+
+
+def test_winners_are_closed_in_the_order_of_their_rank() -> None:
+    """1,500 of notional that left 30: the first bears two thirds, the second the rest, one without profit nothing."""
+    rank = np.array([0.5, math.nan, 2.0])
+    fund = Insurance(0.0)
+    borne, closed = fund.deleverage(30.0, 1_500.0, rank, np.array([800.0, 900.0, 1_000.0]))
+    assert closed.tolist() == [500.0, 0.0, 1_000.0]
+    assert borne.tolist() == [10.0, 0.0, 20.0]
+    assert (fund.deleveraged_usd, fund.unpaid_usd) == (30.0, 0.0)
+    # Positions of 1,800 against 3,600: half of the debt has no one to bear it.
+    fund.deleverage(30.0, 3_600.0, rank, np.array([800.0, 900.0, 1_000.0]))
+    assert (fund.deleveraged_usd, fund.unpaid_usd) == (45.0, 15.0)
+
+
 def test_the_least_share_restores_the_target() -> None:
     """What is closed brings IM to `leave_v` of equity after costs."""
     paths = run({"x": [200.0, 75.0, 75.0]})
@@ -267,3 +298,31 @@ def test_events_of_other_kinds_are_passed_over() -> None:
     assert calls_in([b'{"id":"x"}']) == []
     with pytest.raises(msgspec.DecodeError):
         calls_in([b"{"])
+
+
+def test_sets_vary_over_every_combination() -> None:
+    """Fields of a part, or of every risk matrix; a factor multiplies; each set has a name and differs there alone."""
+    base = DEFAULT_ACTIVE.set
+    found = varied(base, ["netting.floor_correlation=0.3,0.7", "matrices.price_range=x1,x1.5"])
+    assert [(one.name, one.treatment) for one in found] == [
+        ("P.1", "floor_correlation=0.3 price_range=x1"), ("P.2", "floor_correlation=0.3 price_range=x1.5"),
+        ("P.3", "floor_correlation=0.7 price_range=x1"), ("P.4", "floor_correlation=0.7 price_range=x1.5"),
+    ]  # fmt: skip
+    wide = found[-1].parameters
+    assert wide.netting == msgspec.structs.replace(base.netting, floor_correlation=0.7)
+    assert wide.risk_matrix.price_range == 1.5 * base.risk_matrix.price_range
+    assert {coin: one.price_range for coin, one in wide.underlyings.items()} == {
+        coin: 1.5 * one.price_range for coin, one in base.underlyings.items()
+    }
+    assert varied(base, []) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["netting", "netting.floor_correlation=", "netting.none=1", "none.price_range=1", "netting.floor_correlation=1.5",
+     "netting.ranges=wide", "netting.fixed_ranges=BTC", "netting.floor_correlation=half"],
+)  # fmt: skip
+def test_what_does_not_vary_is_refused(text: str) -> None:
+    """No field, no value, out of range, or no number."""
+    with pytest.raises((ValueError, msgspec.ValidationError)):
+        varied(DEFAULT_ACTIVE.set, [text])
