@@ -25,7 +25,7 @@ GROUPS = (
     "kernels", "sweep", "ticks", "ticks-models", "es", "models", "records", "answers", "replay", "ingest", "latency",
     "restore", "page",
 )  # fmt: skip
-WITH_ACCOUNTS = ("ticks", "restore", "replay")
+WITH_ACCOUNTS = ("ticks", "answers", "restore", "replay")
 OVER_A_BROKER = ("ingest", "latency", "restore", "page")  # one process each: they take minutes, with their own rounds
 PROCESSES = 3
 
@@ -92,7 +92,7 @@ def table(figures: Mapping[str, Any]) -> str:
 @click.option(
     "--accounts",
     type=click.IntRange(10),
-    help="With ticks, restore, replay: how many. [default: 100000; replay 1000]",
+    help="With ticks, answers, restore, replay: how many. [default: 100000; replay 1000]",
 )
 @click.option("--replay", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="With ticks: a recorded day's folder, replayed as well.")  # fmt: skip
@@ -102,7 +102,7 @@ def main(
     """Measure one group of figures, or several one after the other."""
     options = {name: value for name, value in (("accounts", accounts), ("replay", replay)) if value is not None}
     if options and (len(groups) > 1 or groups[0] not in WITH_ACCOUNTS or (replay and groups[0] != "ticks")):
-        raise click.UsageError("--accounts is an option of ticks, restore and replay, --replay of ticks")
+        raise click.UsageError("--accounts is an option of ticks, answers, restore and replay, --replay of ticks")
     if here:
         for group in groups:
             click.echo(json.dumps(importlib.import_module(f"benchmarks.{group.replace('-', '_')}").measure(**options)))

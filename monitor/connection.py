@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from monitor import redaction
 from monitor.errors import UsageError
-from schemas.signatures import BadKeys, Keys, parse_keys
+from schemas.signatures import MAX_KEYS, BadKeys, Keys, parse_keys
 
 Protocol = Literal["plaintext", "ssl", "sasl_ssl"]
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
@@ -167,11 +167,11 @@ def read_secret(file: str, what: str) -> Secret:
     return Secret(lines[0].strip())
 
 
-def read_keys(file: str | Path) -> Keys:
+def read_keys(file: str | Path, most: int = MAX_KEYS) -> Keys:
     """Return the signing keys in a file; raises BadCredentials without ever quoting it."""
     try:
         text = Path(file).read_text(encoding="utf-8")
-        keys = parse_keys(text)
+        keys = parse_keys(text, most)
     except OSError as error:
         raise BadCredentials(
             f"key file {file} cannot be read ({error.strerror})", "check its path and rights"

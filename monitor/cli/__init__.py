@@ -24,6 +24,7 @@ from monitor.errors import MonitorError
 COMMANDS: dict[str, str] = {
     "acls": "Print or apply who may do what on the broker.",
     "alerts": "Tell people: Slack, Telegram, e-mail, PagerDuty, webhooks.",
+    "allocate": "Propose where collateral belongs, over venues.",
     "auction": "Ask solvers for margin of liquidations, and award their answers.",
     "breaches": "List who would breach under a shock, over the whole book.",
     "broker": "Run a local broker in the foreground.",
@@ -40,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "Tell why something is slow or does not start here.",
     "explain": "Tell why an account needs what it needs, and what changed it.",
     "generate": "Write a seeded market and its accounts.",
+    "half-lives": "Fit half-lives of the correlation estimate on one period, judge on others.",
     "judge": "Judge a run: calls, coverage, procyclicality, policies.",
     "margin": "Margin portfolios under one model or all, side by side.",
     "models": "List margin models, their sources and their parameters.",

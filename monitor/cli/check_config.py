@@ -16,6 +16,7 @@ from monitor.cli import ORIGINS
 from monitor.config import HEALTH_TOKEN_VARIABLE, PASSWORD_VARIABLE, SECTIONS, Origin, Settings
 from monitor.connection import read_keys, read_secret
 from monitor.sections import section, section_origins
+from schemas.signatures import MAX_SOLVER_KEYS
 
 
 @click.command(
@@ -60,6 +61,8 @@ def _read_files(settings: Settings) -> None:
         endpoint(settings)
     if settings.signing_key_file:
         read_keys(settings.signing_key_file)
+    if settings.solver_key_file:
+        read_keys(settings.solver_key_file, MAX_SOLVER_KEYS)
     token = read_token(Path(settings.health_token_file) if settings.health_token_file else None, os.environ)
     check_address(settings.health_host, token)
 

@@ -98,7 +98,9 @@ def _certificate(found: Endpoint, server: str) -> Finding | None:
 
 
 def _open_files(settings: Settings) -> Iterator[Finding]:
-    for file in (settings.sasl_password_file, settings.tls_key_file, settings.signing_key_file):
+    for file in (
+        settings.sasl_password_file, settings.tls_key_file, settings.signing_key_file, settings.solver_key_file
+    ):  # fmt: skip
         if file is not None and Path(file).exists() and Path(file).stat().st_mode & stat.S_IROTH:
             yield Finding(
                 "secrets", "warning", f"{file} can be read by every user of this machine", f"chmod 600 {file}"

@@ -36,7 +36,8 @@ ROOM_BYTES = HUGE_BYTES + 1_000_000
 SENT_AT_ONCE = 2_000
 VERIFIED = 3
 _DROPPED = (
-    "epoch", "version", "flush", "positions", "outbox", "equity_usd", "im_requirement_usd", "mm_requirement_usd",
+    "epoch", "version", "flush", "positions", "points", "outbox", "equity_usd", "im_requirement_usd",
+    "mm_requirement_usd",
 )  # fmt: skip
 """What a stored value says of when it was written, and not of its account: its figures are of that moment."""
 

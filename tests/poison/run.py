@@ -7,13 +7,16 @@ they were made, at the positions that they have in the log, and has never seen a
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import msgspec
 
 from monitor.engine import Sourced, State, collect, confirm, new_state, open_shard, step
 from monitor.engine.outbox import Flush
+from monitor.engine.state import MAX_POINTS
 from monitor.worker.dead_letters import Letter, of_refused, of_rejected, outbound
 from monitor.worker.intake import delivered, without_tombstones
 from monitor.worker.options import WorkerOptions
@@ -141,9 +144,24 @@ class Positions:
         for unsent in fields.get("outbox", ()):
             unsent["body"] = self.settled(unsent["body"], partition)
         if "positions" in fields:
-            put = {name: self.before(name, partition, (at[0], at[1])) for name, at in fields["positions"].items()}
-            fields["positions"] = {name: list(at) for name, at in put.items() if at is not None}
+            fields["positions"] = self._put_back(fields["positions"], partition)
+        if "points" in fields:
+            fields["points"] = [self._put_back(point, partition) for point in fields["points"]]
         return fields
+
+    def _put_back(self, positions: dict[str, list[int]], partition: int) -> dict[str, list[int]]:
+        put = {name: self.before(name, partition, (at[0], at[1])) for name, at in positions.items()}
+        return {name: list(at) for name, at in put.items() if at is not None}
+
+
+def passes_through(points: list[Any], others: list[Any]) -> bool:
+    """Whether others, from the newest back, are among points in their order: refused records have points as well.
+
+    Only the newest points are kept, so those of refused records may have pushed the oldest out.
+    """
+    left = iter(reversed(points))
+    found = sum(1 for _ in itertools.takewhile(lambda other: other in left, reversed(others)))
+    return found == len(others) or (found > 0 and len(points) == MAX_POINTS)
 
 
 def run(log: Log, found: Found | None = None) -> Found:
@@ -215,8 +233,14 @@ class _Check:
                 continue
             self._found.values += 1
             other = values.pop(value.key, None)
-            settled = other and self._positions.settled(other.value, value.partition)
-            if settled != self._positions.settled(value.value, value.partition):
+            if other is None:
+                self._found.tell("state", f"{value.key.decode()} is not stored by the run with bad records")
+                continue
+            settled, expected = (
+                cast("dict[str, Any]", self._positions.settled(one.value, value.partition)) for one in (other, value)
+            )
+            points = passes_through(settled.pop("points", []), expected.pop("points", []))
+            if settled != expected or not points:
                 self._found.tell("state", f"{value.key.decode()}: {settled} for {value.value!r}")
         for key in values:
             self._found.tell("state", f"{key.decode()} is stored by the run with bad records alone")

@@ -132,7 +132,7 @@ def run_through(log: Log, advice: Advice, now_us: int = AT_US) -> list[Award]:
         log.written.append((award, now_us))
         assert running.awarded(award)
         assert not running.awarded(replace(award, left_usd=1e9)), "what was awarded stays"
-        assert award.refused == {"answer-2": "changed"}
+        assert award.refused == {"answer-2": "changed", "answer-4": "not_allowed"}
         awards.append(award)
     return awards
 
