@@ -51,6 +51,8 @@ class Group:
         self.turn = 0  # whose it is among those outside
         self.looks = 0  # moves of the market since the group is watched
         self.pause = self.paused = 0  # sweeps beside which nobody is certified: still to come, and after the last gap
+        self.made = 0  # certificates beside sweeps since the group could last be watched, or was left alone
+        self.in_vain = 0  # sweeps that it was left alone for when that was of no use
 
     def take(self, column: Column, *, index_only: bool = False, moved: bool = True) -> None:
         """Take what a column has read of the market: `Followed.take`."""

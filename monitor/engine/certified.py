@@ -39,6 +39,7 @@ CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside o
 RENEWED, RENEWED_SHARE = 10, 200  # accounts, and 1 in so many, that are certified beside a sweep
 WORTH = 1_000  # moves that a group has to be watched for, or it is left alone after the next gap for a while
 FIRST_PAUSE, LONGEST_PAUSE = 250, 2_000  # sweeps of which nobody is certified beside
+IN_VAIN, LONGEST_IN_VAIN = 4_000, 64_000  # the same, where as many certificates as there are segments were in vain
 LOOKED = 32  # accounts that are looked at for each of these
 LEAST_HELD = 10_000  # segments of a group: with fewer an hour of gaps took longer than with sweeps alone
 
@@ -387,7 +388,10 @@ class Certificates:
         group.exact, group.up_to_date = True, False
         # While gap follows upon gap certificates cost more than they save.
         group.paused = min(2 * group.paused + FIRST_PAUSE, LONGEST_PAUSE) if group.looks < WORTH else 0
-        group.pause, group.looks = group.paused, 0
+        group.pause = group.paused
+        if group.looks >= WORTH:
+            group.in_vain = 0
+        group.looks = group.made = 0
         group.outside = {column.index: 1 for column in group.columns}
         self.work.swept += 1
 
@@ -414,17 +418,25 @@ class Certificates:
         """Certify some accounts of columns that were just swept; where few are left, watch their group from now on."""
         for column in columns:
             group = column.group
-            if group is None or sum(self._segments.held_by(one.index) for one in group.columns) < LEAST_HELD:
+            if group is None:
+                continue
+            held = sum(self._segments.held_by(one.index) for one in group.columns)
+            if held < LEAST_HELD:
                 continue
             if group.pause:
                 group.pause -= 1
                 continue
+            before = self.work.certified
             self._renew_some(column, group)
             most = max(group.columns, key=lambda one: group.outside.get(one.index, 0))
             if most is not column and group.outside.get(most.index, 0) > 0:
                 self._renew_some(most, group)
+            group.made += self.work.certified - before
             if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
                 self._watch(group)
+            if group.exact and group.made > held:  # they end as fast as they are made
+                group.in_vain = min(2 * group.in_vain + IN_VAIN, LONGEST_IN_VAIN)
+                group.pause, group.made = group.in_vain, 0
 
     def _watch(self, group: Group) -> None:
         """Watch a group from now on if hardly anybody in it is without a certificate.

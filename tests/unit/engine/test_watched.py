@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from kernels.certificates import joint, watch
 from monitor.engine import certified
 from monitor.engine.certificate_groups import Group
 from monitor.engine.certified import Certificates
+from monitor.engine.column import Column
 from monitor.engine.figures import Ints
 from monitor.engine.state import State
 from monitor.engine.status import HELD
@@ -134,6 +136,41 @@ def test_who_is_watched_again_has_all_boxes_or_none(pair: Pair) -> None:
         assert pair.is_watched()
         check(pair)
     assert pair.equal
+
+
+def test_certificates_that_end_as_fast_as_they_are_made_are_given_up_for_a_while(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many in vain as there are segments: nobody is certified beside some sweeps, then beside more."""
+    monkeypatch.setattr(certified, "IN_VAIN", 30)
+    monkeypatch.setattr(certified, "LONGEST_IN_VAIN", 80)
+    certificates, group = layer(pair)
+    held = sum(pair.built.certified.book._segments.held_by(column.index) for column in group.columns)
+    beside: list[bool] = []
+
+    def renew_some(column: Column, of: Group) -> None:
+        beside[-1] = True
+        certificates.work.certified += held // 10 + 1
+        of.outside[column.index] = 50  # as many as before have left theirs
+
+    monkeypatch.setattr(certificates, "_renew_some", renew_some)
+    certificates._give_up(group)
+    group.pause = 0
+    for number in range(220):
+        beside.append(False)
+        certificates.renew([group.columns[number % len(group.columns)]])
+    lengths = [(made, len(list(run))) for made, run in groupby(beside)]
+    waits = [length for made, length in lengths if not made]
+    assert waits[:2] == [30, 80], "doubled and 30 more, but 80 at most"
+    assert all(length <= 10 for made, length in lengths if made)
+    monkeypatch.undo()
+    monkeypatch.setattr(certified, "LEAST_HELD", 0)
+    group.pause = 0
+    for _ in range(60):
+        walk(pair, 1e-5, 4)
+    assert pair.is_watched()
+    assert pair.equal
+    check(pair)
 
 
 def passed(to_us: int, state: State) -> list[str]:
