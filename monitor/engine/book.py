@@ -27,7 +27,7 @@ from monitor.engine.contributions import (
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.grounds import Share
+from monitor.engine.grounds import Own, Share
 from monitor.engine.ledger import DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
 from monitor.engine.portfolio import stale_funding
@@ -38,7 +38,6 @@ from monitor.models.netted import solve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from monitor.engine.grounds import Grounds
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
@@ -209,20 +208,20 @@ class Book:
             mm = self._netting.mm_factor.item(f.set_of[row]) * im
         return f.flags.item(row), (equity, im, mm)
 
-    def grounds(self, name: str) -> Grounds | None:
+    def grounds(self, name: str) -> Own | None:
         """Return what an account's requirement rests on now, for later; None if it is computed by itself."""
         row, s = self._row_of[name], self._segments
         if row in self._modelled:
             return None
         columns = self._register.places(row)
-        marks = []
+        heads, marks = [], []
         for slot, column in columns:
             p = column.pricing
-            of = p.own_marks(s.row[s.start[slot] : s.stop[slot]])
-            marks.append((p.underlying, p.index_price, p.refinement, p.price_range, of))
+            heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
+            marks.append(p.own_marks(s.row[s.start.item(slot) : s.stop.item(slot)].copy()))
         if len(columns) < 2 or not columns[0][1].netted:
-            return marks, None
-        return marks, self._netting.matrices_now(int(self._figures.set_of[row]))
+            return Own(heads, marks, None)
+        return Own(heads, marks, self._netting.matrices_now(self._figures.set_of.item(row)))
 
     def grounds_of(self, names: Sequence[str]) -> list[Share]:
         """Return what `grounds` does of several accounts, none of which is computed by itself."""
