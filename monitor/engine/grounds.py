@@ -122,32 +122,39 @@ class Noted(Struct, frozen=True):
     def made(self) -> Baseline:
         """Return the baseline."""
         heads, marks, matrices = self.grounds.grounds()
-        held = coins_of(self.balances, self.holdings, self.listing)
+        contracts, entries = self._contracts(heads, marks)
+        held = self.balances
         coins = {
-            underlying: Coin(index_price, *held.get(underlying, (0.0, 0.0)), refinement, price_range)
-            for underlying, index_price, refinement, price_range in heads
+            u: Coin(index_price, 0.0 if u == DOLLAR else held.get(u, 0.0), entries.get(u, 0.0), refinement, price_range)
+            for u, index_price, refinement, price_range in heads
         }
         parameters = None
         if self.active.hash != DEFAULT_ACTIVE.hash:
             parameters = Parameters(self.active.set.netting, {u: self.active.risk_matrix(u) for u in coins})
         return Baseline(
             sequence=self.sequence, time_us=self.time_us, im_usd=self.im_usd, model=self.model,
-            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins,
-            contracts=self._contracts(heads, marks),
-            correlations=[] if matrices is None else matrices.between(list(coins)).ravel().tolist(),
+            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins, contracts=contracts,
+            correlations=[] if matrices is None else matrices.listed(tuple(coins)),
             parameters=parameters, regime=self.regime,
         )  # fmt: skip
 
-    def _contracts(self, heads: list[Head], marked: list[Floats]) -> dict[str, Contract]:
+    def _contracts(self, heads: list[Head], marked: list[Floats]) -> tuple[dict[str, Contract], dict[str, float]]:
+        """Return what is held, by name, and the coins of entry sides by underlying, where there are any."""
         marks = {head[0]: of.T.tolist() for head, of in zip(heads, marked, strict=True)}
         found: list[tuple[str, Contract]] = []
+        sides: list[tuple[str, float]] = []
         for name in sorted(self.holdings, reverse=True):  # the last first: coins, which are no contract, stay behind
-            instrument = self.listing.get(name)
+            instrument, holding = self.listing.get(name), self.holdings[name]
             assert instrument is not None, "an account with an unlisted contract has no finite requirement"
             basis, vol, fixed, share, funding = marks[instrument.underlying].pop()
-            vol = vol if instrument.type == "option" else 0.0
-            found.append((name, Contract(self.holdings[name].quantity, basis, vol, fixed, share, funding)))
-        return dict(reversed(found))
+            if instrument.type != "option":
+                vol = 0.0
+                sides.append((instrument.underlying, entry_constant(holding, instrument)[1]))
+            found.append((name, Contract(holding.quantity, basis, vol, fixed, share, funding)))
+        entries: dict[str, float] = {}
+        for underlying, coins in reversed(sides):
+            entries[underlying] = entries.get(underlying, 0.0) + coins
+        return dict(reversed(found)), entries
 
 
 def coins_of(
