@@ -133,7 +133,7 @@ class Book:
             return None
         f = self._figures
         f.cash[row] = sums.cash_usd(account)
-        f.traits[row] = f.traits[row] & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
+        f.traits[row] = f.traits.item(row) & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
         return row
 
     def evaluate_rows(self, rows: list[int], market: Market) -> list[Taken]:
@@ -145,7 +145,7 @@ class Book:
         found = dict(zip(together, self._evaluate_together(together, market), strict=True)) if together else {}
         for row in rows:
             if row not in found:
-                netted = bool(self._figures.traits[row] & kernel.NETTED)
+                netted = bool(self._figures.traits.item(row) & kernel.NETTED)
                 self._figures.norm[row] = 0.0
                 self._take_places(row, market, netted=netted)
                 self._judge_one(row, self._accounts[row], netted=netted)
@@ -164,15 +164,16 @@ class Book:
             im_usd = self._certificates.set_accounts(of, states)
         f = self._figures
         mm_usd = self._netting.mm_factor[f.set_of[of]] * im_usd
-        figures = zip(rows, f.flags[of].tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True)
-        return [(flags, (kernel.totals(row, f.record, f.shorts)[0], im, mm)) for row, flags, im, mm in figures]
+        figures = zip(f.equity_of(of).tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True)
+        return list(zip(f.flags[of].tolist(), figures, strict=True))
 
     def _take_places(self, row: int, market: Market, *, netted: bool) -> None:
         """Take what the columns of an account say of it beside its positions."""
         f, seen_held = self._figures, self._segments.seen_held
         held = 0
         for place, (slot, column) in enumerate(self._register.places(row)):
-            have_priced(column, market, self._certificates, asleep=False)
+            if column.rows_stale or column.newly_held:
+                have_priced(column, market, self._certificates, asleep=False)
             now = column.pricing.held
             seen_held[slot] = now
             held += now
@@ -203,7 +204,7 @@ class Book:
     def _taken(self, row: int) -> Taken:
         f = self._figures
         equity, im, mm = kernel.totals(row, f.record, f.shorts)
-        if f.traits[row] & kernel.NETTED:
+        if f.traits.item(row) & kernel.NETTED:
             im = self._taken_im_usd
             mm = self._netting.mm_factor.item(f.set_of[row]) * im
         return f.flags.item(row), (equity, im, mm)

@@ -28,8 +28,12 @@ class Expiries:
 
     def hold(self, account: str, instrument: str, at_us: int) -> None:
         """Note that an account holds a contract which has to be settled at `at_us`."""
-        self._holders.setdefault(instrument, {})[account] = None
-        self._held.setdefault(account, {})[instrument] = None
+        held = self._held.get(account)
+        if held is None:
+            held = self._held[account] = {}
+        if instrument not in held:
+            held[instrument] = None
+            self._holders.setdefault(instrument, {})[account] = None
         if self._at.get(instrument, NEVER_US) > at_us:  # an entry of a later time is then stale
             self._at[instrument] = at_us
             heapq.heappush(self._heap, (at_us, instrument))
