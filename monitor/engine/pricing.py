@@ -141,6 +141,7 @@ class Pricing:
 
     def read_surfaces(self, market: Market) -> None:
         """Take each option's volatility, and its forward: the surface's, else that of the future of its expiry."""
+        self._is_priced = False
         moved = self._options.read(market, self._basis, whole=self._averages)
         if moved is None:
             self._moved, self._averages = None, False
