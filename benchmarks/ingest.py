@@ -7,9 +7,12 @@ the time from the first send to the commit of the last offset, when every accoun
 * `trades_per_s_single`: 10,000 trades, one a message;
 * `market_records_per_s`: 200,000 ticks in frames of 500, read, decoded and validated by the worker's market reader.
 
-Beside each, in the same run: `raw_..._per_s`, the same topic read by a bare aiokafka consumer that decodes nothing, and
-`..._vs_raw`. `..._per_cpu_s` is what the worker did in a second of processor time, the market reader's with its client
-in this process: on a machine that does other work, `load_1m`, it says more than the clock.
+`us_trade_decode`, `us_trade_step` and `us_trade_collect` are what a trade of the first costs by stage, in this process
+without a broker: microseconds of the processor, with a flush after `FLUSHED` trades.
+
+Beside each rate, in the same run: `raw_..._per_s`, the same topic read by a bare aiokafka consumer that decodes
+nothing, and `..._vs_raw`. `..._per_cpu_s` is what the worker did in a second of processor time, the market reader's
+with its client in this process: on a machine that does other work, `load_1m`, it says more than the clock.
 """
 
 from __future__ import annotations
@@ -20,15 +23,18 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 from aiokafka import TopicPartition
 
 from benchmarks import rig
 from benchmarks.rig import Message, Worker
-from benchmarks.ticks_book import COINS, SET, Quotes, names
+from benchmarks.ticks_book import COINS, SET, Quotes, names, sourced
 from monitor.brokers.kafka import LocalKafka
+from monitor.engine import Sourced, collect, confirm, new_state, open_shard, step
 from monitor.engine.state import Account
+from monitor.worker.intake import delivered
 from monitor.worker.log_view import LogView
 from monitor.worker.market_reader import MarketReader
 from monitor.worker.options import WorkerOptions
@@ -38,12 +44,14 @@ from schemas.topics import TICKS, TRADES
 
 ACCOUNTS, ROWS = 2_000, 500
 FRAMED, SINGLE, MARKET = 40_000, 10_000, 200_000
+TOGETHER, FLUSHED = 512, 20_000  # trades given to `step` at once, and to a flush: as in a worker's backlog
 SEED = 20260102
 
 
 def measure() -> dict[str, float | bool]:
     """Return rates, rates of the bare client, and their ratios."""
     load_1m = os.getloadavg()[0]
+    stages = trade_stages(FRAMED)
     with LocalKafka(heap_mb=768) as broker:
         address = f"127.0.0.1:{broker.port}"
         figures: dict[str, float | bool] = {}
@@ -52,7 +60,7 @@ def measure() -> dict[str, float | bool]:
             figures |= asyncio.run(_trades(of, name, count, rows))
         figures |= asyncio.run(_market(rig.options(address, "market.")))
     return {
-        **figures, "load_1m": load_1m,
+        **stages, **figures, "load_1m": load_1m,
         "reaches_100_k_trades": figures["trades_per_s_frames"] >= 100_000.0,
         "reaches_10_k_single": figures["trades_per_s_single"] >= 10_000.0,
         "reaches_300_k_market": figures["market_records_per_s"] >= 300_000.0,
@@ -81,6 +89,35 @@ async def _trades(of: WorkerOptions, name: str, count: int, rows: int) -> dict[s
         f"trades_per_s_{name}": count / seconds, f"raw_trades_per_s_{name}": count / raw_s,
         f"trades_{name}_vs_raw": raw_s / seconds, f"trades_per_cpu_s_{name}": count / cpu_s,
     }  # fmt: skip
+
+
+def trade_stages(count: int) -> dict[str, float]:
+    """Return what trades in frames cost by stage, us of the processor each, without a broker."""
+    of = rig.options("127.0.0.1:9092", "stages.")
+    state, quotes, partitions = new_state(), Quotes(), range(of.partitions)
+    people: dict[int, list[Account]] = {partition: [] for partition in partitions}
+    for account in _people():
+        people[of.partition_of(account.name.encode())].append(account)
+    for partition in partitions:
+        open_shard(state, partition, None, people[partition], partitions=of.partitions, epoch=1)
+    step(state, [sourced(record, number) for number, record in enumerate(quotes.definitions())])
+    seconds = dict.fromkeys(("decode", "step", "collect"), 0.0)
+    waiting: list[Sourced] = []
+    for number, (_, partition, key, value) in enumerate(_messages(of, count, ROWS, quotes.time_us)):
+        message = SimpleNamespace(partition=partition, offset=number, key=key, value=value)
+        start_s = time.process_time()
+        waiting += [record for _, record in delivered(TRADES, message, 0, of).records]
+        seconds["decode"] += time.process_time() - start_s
+    for first in range(0, count, FLUSHED):
+        start_s = time.process_time()
+        for start in range(first, min(first + FLUSHED, count), TOGETHER):
+            step(state, waiting[start : min(start + TOGETHER, first + FLUSHED)])
+        stepped_s = time.process_time()
+        confirm(state, collect(state))
+        seconds["step"] += stepped_s - start_s
+        seconds["collect"] += time.process_time() - stepped_s
+    assert not state.rejected, "every trade is one of a listed contract"
+    return {f"us_trade_{stage}": 1e6 * spent_s / count for stage, spent_s in seconds.items()}
 
 
 def _people() -> Iterator[Account]:

@@ -28,7 +28,7 @@ def canonical(value: Any, *, nulls: int = 0) -> bytes:
     # orjson writes NaN and infinity as null, and a negative zero as -0.0.
     if data.count(b"null") != nulls:
         refuse_non_finite(plain)
-    if _NEGATIVE_ZERO.search(data):
+    if b"-0.0" in data and _NEGATIVE_ZERO.search(data):
         data = orjson.dumps(_without_negative_zero(plain), option=orjson.OPT_SORT_KEYS)
     return data
 

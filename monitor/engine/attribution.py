@@ -25,7 +25,7 @@ import numpy as np
 
 from monitor.engine.baseline import Baseline
 from monitor.engine.column import Results, evaluate_exposure, is_plain, is_swept, range_of, refinement_of
-from monitor.engine.grounds import Grounds, Noted, Share, coins_of
+from monitor.engine.grounds import Noted, Own, Share, coins_of
 from monitor.engine.netting import matrices_of, stress_in
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, Pricing, grid
@@ -85,7 +85,7 @@ def note(account: Account, market: Market, active: ActiveSet, book: Book, im_usd
     return None if grounds is None else noted(account, market, active, grounds, im_usd)
 
 
-def noted(account: Account, market: Market, active: ActiveSet, grounds: Grounds | Share, im_usd: float) -> Noted:
+def noted(account: Account, market: Market, active: ActiveSet, grounds: Own | Share, im_usd: float) -> Noted:
     """Return the note of a requirement whose grounds were taken."""
     config, ticks = account.config, market.ticks
     return Noted(

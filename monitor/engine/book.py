@@ -27,7 +27,7 @@ from monitor.engine.contributions import (
 from monitor.engine.evaluation import Evaluation
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
-from monitor.engine.grounds import Share
+from monitor.engine.grounds import Own, Share
 from monitor.engine.ledger import DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
 from monitor.engine.portfolio import stale_funding
@@ -38,7 +38,6 @@ from monitor.models.netted import solve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from monitor.engine.grounds import Grounds
     from monitor.engine.market import Market
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
@@ -134,7 +133,7 @@ class Book:
             return None
         f = self._figures
         f.cash[row] = sums.cash_usd(account)
-        f.traits[row] = f.traits[row] & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
+        f.traits[row] = f.traits.item(row) & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
         return row
 
     def evaluate_rows(self, rows: list[int], market: Market) -> list[Taken]:
@@ -146,7 +145,7 @@ class Book:
         found = dict(zip(together, self._evaluate_together(together, market), strict=True)) if together else {}
         for row in rows:
             if row not in found:
-                netted = bool(self._figures.traits[row] & kernel.NETTED)
+                netted = bool(self._figures.traits.item(row) & kernel.NETTED)
                 self._figures.norm[row] = 0.0
                 self._take_places(row, market, netted=netted)
                 self._judge_one(row, self._accounts[row], netted=netted)
@@ -165,15 +164,16 @@ class Book:
             im_usd = self._certificates.set_accounts(of, states)
         f = self._figures
         mm_usd = self._netting.mm_factor[f.set_of[of]] * im_usd
-        figures = zip(rows, f.flags[of].tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True)
-        return [(flags, (kernel.totals(row, f.record, f.shorts)[0], im, mm)) for row, flags, im, mm in figures]
+        figures = zip(f.equity_of(of).tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True)
+        return list(zip(f.flags[of].tolist(), figures, strict=True))
 
     def _take_places(self, row: int, market: Market, *, netted: bool) -> None:
         """Take what the columns of an account say of it beside its positions."""
         f, seen_held = self._figures, self._segments.seen_held
         held = 0
         for place, (slot, column) in enumerate(self._register.places(row)):
-            have_priced(column, market, self._certificates, asleep=False)
+            if column.rows_stale or column.newly_held:
+                have_priced(column, market, self._certificates, asleep=False)
             now = column.pricing.held
             seen_held[slot] = now
             held += now
@@ -204,25 +204,25 @@ class Book:
     def _taken(self, row: int) -> Taken:
         f = self._figures
         equity, im, mm = kernel.totals(row, f.record, f.shorts)
-        if f.traits[row] & kernel.NETTED:
+        if f.traits.item(row) & kernel.NETTED:
             im = self._taken_im_usd
             mm = self._netting.mm_factor.item(f.set_of[row]) * im
         return f.flags.item(row), (equity, im, mm)
 
-    def grounds(self, name: str) -> Grounds | None:
+    def grounds(self, name: str) -> Own | None:
         """Return what an account's requirement rests on now, for later; None if it is computed by itself."""
         row, s = self._row_of[name], self._segments
         if row in self._modelled:
             return None
         columns = self._register.places(row)
-        marks = []
+        heads, marks = [], []
         for slot, column in columns:
             p = column.pricing
-            of = p.own_marks(s.row[s.start[slot] : s.stop[slot]])
-            marks.append((p.underlying, p.index_price, p.refinement, p.price_range, of))
+            heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
+            marks.append(p.own_marks(s.row[s.start.item(slot) : s.stop.item(slot)].copy()))
         if len(columns) < 2 or not columns[0][1].netted:
-            return marks, None
-        return marks, self._netting.matrices_now(int(self._figures.set_of[row]))
+            return Own(heads, marks, None)
+        return Own(heads, marks, self._netting.matrices_now(self._figures.set_of.item(row)))
 
     def grounds_of(self, names: Sequence[str]) -> list[Share]:
         """Return what `grounds` does of several accounts, none of which is computed by itself."""

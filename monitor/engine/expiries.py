@@ -6,6 +6,7 @@ Only contracts that somebody here holds are kept: a tick costs one comparison wh
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 NEVER_US = 1 << 62
 
@@ -13,13 +14,12 @@ NEVER_US = 1 << 62
 class Expiries:
     """Holders of contracts that expire, and a heap of when to settle them: at their expiry, later if that failed."""
 
-    __slots__ = ("_at", "_heap", "_held", "_holders")
+    __slots__ = ("_at", "_heap", "_holders")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str]] = []
         self._at: dict[str, int] = {}  # contracts in the heap, each once
         self._holders: dict[str, dict[str, None]] = {}
-        self._held: dict[str, dict[str, None]] = {}  # the same by account
 
     @property
     def next_us(self) -> int:
@@ -28,26 +28,26 @@ class Expiries:
 
     def hold(self, account: str, instrument: str, at_us: int) -> None:
         """Note that an account holds a contract which has to be settled at `at_us`."""
-        self._holders.setdefault(instrument, {})[account] = None
-        self._held.setdefault(account, {})[instrument] = None
+        holders = self._holders.get(instrument)
+        if holders is None:
+            holders = self._holders[instrument] = {}
+        holders[account] = None
         if self._at.get(instrument, NEVER_US) > at_us:  # an entry of a later time is then stale
             self._at[instrument] = at_us
             heapq.heappush(self._heap, (at_us, instrument))
 
     def release(self, account: str, instrument: str) -> None:
         """Note that an account does not hold a contract (any more)."""
-        held = self._held.get(account, {})
-        if instrument not in held:
+        holders = self._holders.get(instrument)
+        if holders is None:
             return
-        del held[instrument], self._holders[instrument][account]
-        if not held:
-            del self._held[account]
-        if not self._holders[instrument]:
+        holders.pop(account, None)
+        if not holders:
             del self._holders[instrument]
 
-    def forget(self, account: str) -> None:
-        """Drop an account that is not evaluated here any more."""
-        for instrument in tuple(self._held.get(account, ())):
+    def forget(self, account: str, instruments: Iterable[str]) -> None:
+        """Drop an account that is not evaluated here any more, with all `instruments` that it holds."""
+        for instrument in instruments:
             self.release(account, instrument)
 
     def due(self, at_us: int) -> dict[str, list[str]]:

@@ -65,6 +65,14 @@ class Figures:
         found: list[int] = self.slot[row, : self.count[row]].tolist()
         return found
 
+    def equity_of(self, rows: Ints) -> Floats:
+        """Return the equity of some accounts, USD: what `kernels.accounts.totals` says of each."""
+        values = self.value[rows]
+        equity = self.cash[rows]
+        for place in range(int(self.count[rows].max(initial=0))):  # in the order of places; unused ones are zero
+            equity += values[:, place]
+        return equity
+
     def grown(self, rows: int, places: int) -> Figures:
         """Return larger arrays with the same content."""
         larger = Figures(rows, places)

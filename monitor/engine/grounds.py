@@ -8,44 +8,81 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
 from monitor.engine.ledger import DOLLAR, entry_constant
 from monitor.engine.parameters import DEFAULT_ACTIVE
-from monitor.engine.pricing import grid
+from monitor.engine.pricing import Mark, grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.engine.figures import Floats, Ints
     from monitor.engine.ledger import Listing
+    from monitor.engine.marks import Marks
     from monitor.engine.netting import InForce
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Holding
     from schemas.records import MarginModel, Regime
 
 
-# By underlying, sorted: its name, index price, fineness and range of moves, and the marks of what the account holds
-# (coins first, then by name) as in `Pricing.marks`. The matrices in force, if the requirement depends on any.
-Marked = tuple[str, float, int, float, "Floats"]
-Grounds = tuple[list[Marked], "InForce | None"]
+MARKS = len(Mark._fields)
+
+# By underlying: its name, index price, fineness and range of moves.
+Head = tuple[str, float, int, float]
 
 
-class Shared(NamedTuple):
-    """Grounds of several accounts, taken together at one moment.
+class Grounds(NamedTuple):
+    """What a requirement rests on.
 
-    `heads` are the first four of `Marked` by column. By account: its segments are `first_segment[k]` ..
-    `first_segment[k + 1] - 1`, and `matrices`. By segment: its `column`, and its positions, `first_position` as above.
-    By position: `marks`.
+    `heads` by underlying, sorted, and `marks` of what the account holds of it (coins first, then by name) as in
+    `Pricing.marks`. `matrices` are those in force, if the requirement depends on any.
     """
 
-    heads: dict[int, tuple[str, float, int, float]]
+    heads: list[Head]
+    marks: list[Floats]
+    matrices: InForce | None
+
+
+class Own(NamedTuple):
+    """Grounds of one account, as in `Grounds`."""
+
+    heads: list[Head]
+    marks: list[Marks]
+    matrices: InForce | None
+
+    def grounds(self) -> Grounds:
+        """Return the grounds of the account."""
+        return Grounds(self.heads, [marks.made() for marks in self.marks], self.matrices)
+
+
+class Shared(Struct, eq=False):
+    """Grounds of several accounts, taken together at one moment.
+
+    `heads` by column. By account: its segments are `first_segment[k]` .. `first_segment[k + 1] - 1`, and `matrices`. By
+    segment: its `column`, and its positions, `first_position` as above. `marks` have the positions in another order:
+    those that are at `order[k]` come k-th.
+    """
+
+    heads: dict[int, Head]
     first_segment: Ints
     matrices: list[InForce | None]
     column: Ints
     first_position: Ints
-    marks: Floats
+    marks: list[Marks]
+    order: Ints
+    _made: Floats | None = None
+
+    def made(self) -> Floats:
+        """Return the marks by position, float64[M, n], of all accounts: each was taken for a baseline of its own."""
+        if self._made is None:
+            found = [marks.made() for marks in self.marks] or [np.zeros((MARKS, 0))]
+            self._made = np.empty((MARKS, len(self.order)))
+            self._made[:, self.order] = np.concatenate(found, axis=1)
+            self.marks.clear()
+        return self._made
 
 
 class Share(NamedTuple):
@@ -56,14 +93,12 @@ class Share(NamedTuple):
 
     def grounds(self) -> Grounds:
         """Return the grounds of the account."""
-        s = self.shared
+        s, made = self.shared, self.shared.made()
         first, last = s.first_segment[self.number : self.number + 2].tolist()
         bounds = s.first_position[first : last + 1].tolist()
         columns = s.column[first:last].tolist()
-        marked = [
-            (*s.heads[column], s.marks[:, bounds[k] : bounds[k + 1]]) for k, column in enumerate(columns)
-        ]  # fmt: skip
-        return marked, s.matrices[self.number]
+        marks = [made[:, bounds[k] : bounds[k + 1]] for k in range(last - first)]
+        return Grounds([s.heads[column] for column in columns], marks, s.matrices[self.number])
 
 
 class Noted(Struct, frozen=True):
@@ -82,36 +117,44 @@ class Noted(Struct, frozen=True):
     balances: dict[str, float]
     holdings: dict[str, Holding]
     listing: Listing
-    grounds: Grounds | Share
+    grounds: Own | Share
 
     def made(self) -> Baseline:
         """Return the baseline."""
-        marked, matrices = self.grounds.grounds() if isinstance(self.grounds, Share) else self.grounds
-        held = coins_of(self.balances, self.holdings, self.listing)
+        heads, marks, matrices = self.grounds.grounds()
+        contracts, entries = self._contracts(heads, marks)
+        held = self.balances
         coins = {
-            underlying: Coin(index_price, *held.get(underlying, (0.0, 0.0)), refinement, price_range)
-            for underlying, index_price, refinement, price_range, _ in marked
+            u: Coin(index_price, 0.0 if u == DOLLAR else held.get(u, 0.0), entries.get(u, 0.0), refinement, price_range)
+            for u, index_price, refinement, price_range in heads
         }
         parameters = None
         if self.active.hash != DEFAULT_ACTIVE.hash:
             parameters = Parameters(self.active.set.netting, {u: self.active.risk_matrix(u) for u in coins})
         return Baseline(
             sequence=self.sequence, time_us=self.time_us, im_usd=self.im_usd, model=self.model,
-            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins, contracts=self._contracts(marked),
-            correlations=[] if matrices is None else matrices.between(list(coins)).ravel().tolist(),
+            parameter_hash=self.active.hash, grid_us=grid(self.time_us), coins=coins, contracts=contracts,
+            correlations=[] if matrices is None else matrices.listed(tuple(coins)),
             parameters=parameters, regime=self.regime,
         )  # fmt: skip
 
-    def _contracts(self, marked: list[Marked]) -> dict[str, Contract]:
-        marks = {underlying: of.T.tolist() for underlying, *_, of in marked}
+    def _contracts(self, heads: list[Head], marked: list[Floats]) -> tuple[dict[str, Contract], dict[str, float]]:
+        """Return what is held, by name, and the coins of entry sides by underlying, where there are any."""
+        marks = {head[0]: of.T.tolist() for head, of in zip(heads, marked, strict=True)}
         found: list[tuple[str, Contract]] = []
+        sides: list[tuple[str, float]] = []
         for name in sorted(self.holdings, reverse=True):  # the last first: coins, which are no contract, stay behind
-            instrument = self.listing.get(name)
+            instrument, holding = self.listing.get(name), self.holdings[name]
             assert instrument is not None, "an account with an unlisted contract has no finite requirement"
             basis, vol, fixed, share, funding = marks[instrument.underlying].pop()
-            vol = vol if instrument.type == "option" else 0.0
-            found.append((name, Contract(self.holdings[name].quantity, basis, vol, fixed, share, funding)))
-        return dict(reversed(found))
+            if instrument.type != "option":
+                vol = 0.0
+                sides.append((instrument.underlying, entry_constant(holding, instrument)[1]))
+            found.append((name, Contract(holding.quantity, basis, vol, fixed, share, funding)))
+        entries: dict[str, float] = {}
+        for underlying, coins in reversed(sides):
+            entries[underlying] = entries.get(underlying, 0.0) + coins
+        return dict(reversed(found)), entries
 
 
 def coins_of(

@@ -26,7 +26,7 @@ class Judged:
 
     def begin(self) -> None:
         """Forget what was found before."""
-        self.counts[:] = 0
+        self.counts.fill(0)
 
     def open_rows(self) -> Ints:
         """Return the accounts that were left open, copied."""

@@ -23,17 +23,32 @@ if TYPE_CHECKING:
     from monitor.engine.tables import Tables
     from schemas.records import NettingParameters, Regime
 
+LISTS = 1_024  # sets of coins whose matrices are kept as lists: as many as ten coins have
+
 
 class InForce(NamedTuple):
-    """Matrices between coins, float64[K, N, N]; never written to again, and no coin's place ever changes."""
+    """Matrices between coins, float64[K, N, N]; never written to again, and no coin's place ever changes.
+
+    `lists` has what `listed` was asked for.
+    """
 
     matrices: Floats
     coin_of: Mapping[str, int]
+    lists: dict[tuple[str, ...], list[float]]
 
     def between(self, underlyings: Sequence[str]) -> Floats:
         """Return the matrices between some underlyings, float64[K, U, U]."""
         places = np.array([self.coin_of[name] for name in underlyings], dtype=np.int64)
         return np.ascontiguousarray(self.matrices[:, places[:, None], places[None, :]])
+
+    def listed(self, underlyings: tuple[str, ...]) -> list[float]:
+        """Return `between` flattened in C order; nobody may write to it: many accounts hold the same coins."""
+        found = self.lists.get(underlyings)
+        if found is None:
+            if len(self.lists) >= LISTS:
+                self.lists.clear()
+            found = self.lists[underlyings] = self.between(underlyings).ravel().tolist()
+        return found
 
 
 class Netting:
@@ -76,7 +91,7 @@ class Netting:
         self.stress = np.array([stress_in(market.ticks.regime.regime, p) for p in self._sets])
         stacks = [matrices_of(market, coins, p.floor_correlation) for p in self._sets]
         self._matrices = np.ascontiguousarray(stacks) if stacks else np.zeros((0, 1, len(coins), len(coins)))
-        self._in_force = [InForce(matrices, self._coin_of) for matrices in self._matrices]
+        self._in_force = [InForce(matrices, self._coin_of, {}) for matrices in self._matrices]
 
     def take_correlations(self, market: Market) -> Floats:
         """Put newly published correlations in force; return `netted_accounts.shrinkage` by set."""

@@ -49,6 +49,7 @@ class OptionRows:
         self._own_vol: Floats = np.zeros(n)
         self._reading = Reading()
         self._listing: object = None
+        self._is_lent = False
 
     def read(self, market: Market, basis: Floats, *, whole: bool) -> Iterable[int] | None:
         """Take volatilities, and forwards to `basis`; return the places of the expiries that moved, None: all.
@@ -71,6 +72,11 @@ class OptionRows:
         for place in moved:
             self._write(place, market)
         return moved
+
+    def lend(self) -> tuple[Ints, Floats, Floats, Floats]:
+        """Return `code`, `parameters`, `low` and `high` as they are now: what is read later goes to copies."""
+        self._is_lent = True
+        return self.code, self.parameters, self.low, self.high
 
     def _take(self, touched: Iterable[Touch], market: Market) -> set[int]:
         """Take own volatilities; return the places whose rows have to be written."""
@@ -104,6 +110,10 @@ class OptionRows:
             self._own_vol[row], self._own_us[row] = own
 
     def _write(self, place: int, market: Market) -> None:
+        if self._is_lent:
+            self._is_lent = False
+            self.code, self.parameters = self.code.copy(), self.parameters.copy()
+            self.low, self.high = self.low.copy(), self.high.copy()
         rows = self.rows[place]
         row, slice_us = market.volatility.expiry_row(self._underlying, self.expiries[place])
         if slice_us == NO_SLICE_US:

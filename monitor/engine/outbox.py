@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct
 
 from monitor.engine.state import (
     MAX_STATE_BYTES,
@@ -31,8 +32,7 @@ MARKER_PREFIX = b"!marker/"
 _read_regime = msgspec.json.Decoder(RegimeRecord).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """One changelog record: an account (key: its id) or a marker (key: `!marker/<partition>`)."""
 
     partition: int
@@ -40,8 +40,7 @@ class Value:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One event to send; `epoch` goes into a header, never into the body."""
 
     partition: int

@@ -8,14 +8,16 @@ order of the records, and at the positions of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from monitor.engine import expiry, funding, ledger
 from monitor.engine.ledger import RejectedRecord
 from monitor.engine.state import MAX_POINTS, Account, Outgoing, Rejected, Shard, Sourced, State, positions_of
 from monitor.engine.status import is_at_rest
 from monitor.engine.transitions import conditions_changed, keep_figures, note_baseline, note_baselines
-from schemas.records import START, AccountConfig, Cause, Position, Trade, Transfer
+from schemas.records import START, AccountConfig, Cause, Instrument, Position, Trade, Transfer
 
 if TYPE_CHECKING:
     from monitor.engine.book import Taken
@@ -25,12 +27,14 @@ OWN: Final = (Trade, Transfer, AccountConfig)
 Own = Trade | Transfer | AccountConfig
 
 
-class _Waiting(NamedTuple):
-    """A record that is not applied yet, its number among them, and the positions of its shard at it."""
+class _Waiting(Struct, frozen=True, gc=False):
+    """A record that is not applied yet, its number among them, its position, and the positions of its shard at it."""
 
     number: int
     shard: Shard
     source: Sourced
+    record: Own
+    position: Position
     positions: dict[str, Position]
 
 
@@ -47,10 +51,12 @@ class OwnRecords:
     def take(self, source: Sourced) -> None:
         """Let a record wait, unless it was applied before; raises KeyError if its partition is not here."""
         shard = self._state.shards[source.partition]
-        now = shard.marker.positions
-        if source.position > now.get(source.topic, START):
-            now[source.topic] = source.position
-            self._waiting.append(_Waiting(len(self._waiting), shard, source, now.copy()))
+        now, position = shard.marker.positions, source.position
+        if position > now.get(source.topic, START):
+            now[source.topic] = position
+            record = source.record
+            assert isinstance(record, OWN)
+            self._waiting.append(_Waiting(len(self._waiting), shard, source, record, position, now.copy()))
 
     def apply(self) -> None:
         """Apply all records that wait."""
@@ -72,15 +78,17 @@ class OwnRecords:
         taken: list[tuple[_Waiting, Account]] = []
         rows: list[int] = []  # in the book, of these
         for one in waiting:
-            name = _own(one).account
+            name = one.record.account
             if name in met:
                 others.append(one)
                 continue
             met.add(name)
-            account = self._apply_one(one)
+            # A function of the record alone, whatever the first records of others do.
+            instrument = _instrument(state, one.record)
+            account = self._apply_one(one, instrument)
             if account is None:
                 continue
-            row = _take_record(state, account, _own(one))
+            row = _take_record(state, account, one.record, instrument)
             if row is None:
                 self._set_account(one, account)
             else:
@@ -90,21 +98,22 @@ class OwnRecords:
             self._evaluate(taken, rows)
         return others
 
-    def _apply_one(self, one: _Waiting) -> Account | None:
+    def _apply_one(self, one: _Waiting, instrument: Instrument | None) -> Account | None:
         """Apply a record; return its account if that has to be evaluated. A refused record is noted."""
-        state, shard, source, record = self._state, one.shard, one.source, _own(one)
+        state, shard, source, record = self._state, one.shard, one.source, one.record
         name = record.account
         account = shard.accounts.get(name)
-        if account is not None and source.position <= account.positions.get(source.topic, START):
+        if account is not None and one.position <= account.positions.get(source.topic, START):
             return None  # recovered ahead of its shard's marker
         new = account is None
         if account is None:
             account = Account(config=AccountConfig(account=name, event_time_us=record.event_time_us))
         if name not in shard.waiting:  # refused or not: at another place it might be otherwise
             account.points.append(positions_of(state, shard, account, one.positions))
-            del account.points[:-MAX_POINTS]
+            if len(account.points) > MAX_POINTS:
+                del account.points[:-MAX_POINTS]
         try:
-            applied = _apply(state, account, record)
+            applied = _apply(state, account, record, instrument)
         except RejectedRecord as refusal:
             self._refused.append((one.number, Rejected(source, refusal.kind, refusal.text)))
             return None
@@ -113,7 +122,7 @@ class OwnRecords:
         if new:
             shard.accounts[name] = account
             state.partition_of[name] = source.partition
-        account.positions[source.topic] = source.position
+        account.positions[source.topic] = one.position
         shard.changed[name] = None
         if name in shard.waiting:
             account.kept = None  # of other holdings
@@ -142,7 +151,7 @@ class OwnRecords:
         bits, figures = taken
         keep_figures(account, figures)
         if not is_at_rest(account, bits):  # asked here as well: most records end here
-            record, marker, events = _own(one), one.shard.marker, list[Outgoing]()
+            record, marker, events = one.record, one.shard.marker, list[Outgoing]()
             deposit = isinstance(record, Transfer) and record.amount > 0.0
             now, marker.positions = marker.positions, one.positions  # events name them
             conditions_changed(self._state, account.name, cause_of(one.source), events, deposit=deposit)
@@ -155,22 +164,20 @@ def _number(one: tuple[int, object]) -> int:
     return one[0]
 
 
-def _own(one: _Waiting) -> Own:
-    record = one.source.record
-    assert isinstance(record, OWN)
-    return record
-
-
 def cause_of(source: Sourced) -> Cause:
     """Return what an event names as its cause."""
     return Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
 
 
-def _apply(state: State, account: Account, record: Own) -> bool:
+def _instrument(state: State, record: Own) -> Instrument | None:
+    """Return what a trade is in, None if that is not listed."""
+    return state.market.instruments.get(record.instrument) if isinstance(record, Trade) else None
+
+
+def _apply(state: State, account: Account, record: Own, instrument: Instrument | None) -> bool:
     """Apply an input to an account; return whether it changed anything (a duplicate does not)."""
     if isinstance(record, Trade):
         market = state.market
-        instrument = market.instruments.get(record.instrument)
         if instrument is None:
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
         if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
@@ -184,15 +191,17 @@ def _apply(state: State, account: Account, record: Own) -> bool:
     return applied
 
 
-def _take_record(state: State, account: Account, record: Own) -> int | None:
+def _take_record(state: State, account: Account, record: Own, instrument: Instrument | None) -> int | None:
     """Let the book take what a record changed; return the account's row, None if the whole account has to be taken."""
     market, book = state.market, state.book
     if isinstance(record, Trade):
-        instrument = market.instruments.get(record.instrument)
         assert instrument is not None, "a trade in what is not listed is refused"
-        settled = expiry.take(account, (record.instrument,), market, state.expiries)
-        state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
-        return None if settled else book.take_record(account, market, instrument, ledger.assets_of(instrument))
+        if instrument.expiry_us is not None:
+            settled = expiry.take(account, (record.instrument,), market, state.expiries)
+            state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
+            if settled:
+                return None
+        return book.take_record(account, market, instrument, ledger.assets_of(instrument))
     if isinstance(record, Transfer):
         return book.take_record(account, market, None, (record.asset,))
     return None

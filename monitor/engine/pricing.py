@@ -15,6 +15,7 @@ import numpy as np
 from kernels import contracts, move_losses, scenarios, surface
 from kernels.certificates import book
 from monitor.engine.figures import Floats, Ints
+from monitor.engine.marks import Curves, Marks
 from monitor.engine.option_rows import OptionRows
 from monitor.engine.settlement import WINDOW_US, Average
 from monitor.models.portfolio import Rows
@@ -78,6 +79,7 @@ class Pricing:
         self._linear: list[tuple[int, str]] = []
         self._options = OptionRows(underlying, (), 1)
         self._moved: set[int] | None = None  # parts of which more than the index did; None: all
+        self._is_priced = False  # whether volatilities are those of what was last read
         self._averages = False  # whether any basis is that of an average
         self._dated: list[tuple[int, str]] = []
         self._first_window_us = NEVER_US
@@ -139,6 +141,7 @@ class Pricing:
 
     def read_surfaces(self, market: Market) -> None:
         """Take each option's volatility, and its forward: the surface's, else that of the future of its expiry."""
+        self._is_priced = False
         moved = self._options.read(market, self._basis, whole=self._averages)
         if moved is None:
             self._moved, self._averages = None, False
@@ -160,6 +163,7 @@ class Pricing:
                 of.code, of.parameters, of.low, of.high, self._strike, self._forward, self._years, self._vol
             )
         self._price()
+        self._is_priced = True
 
     def read(self, market: Market) -> None:
         """Take what the market says now, without pricing anything."""
@@ -216,16 +220,15 @@ class Pricing:
             float(self._fixed[row]), float(self._share[row]), float(self._funding[row]),
         )  # fmt: skip
 
-    def own_marks(self, at: Ints) -> Floats:
-        """Return the `marks` of some rows by what was last read of the market, copied, without pricing any row."""
-        found, of = self.marks.take(at, 1), self._options
-        basis, vol, fixed, share, _ = found
-        if of.rows:
-            forward = (basis + 1.0) * self.index_price * share + fixed
-            surface.volatilities(
-                of.code[at], of.parameters[at], of.low[at], of.high[at], self._strike[at], forward, self._years[at], vol
-            )
-        return found
+    def own_marks(self, at: Ints) -> Marks:
+        """Return the `marks` of some rows by what was last read of the market, without pricing any row.
+
+        at: never written to again.
+        """
+        curves = None
+        if self._options.rows and not self._is_priced:
+            curves = Curves(at, self.index_price, *self._options.lend(), self._strike, self._years)
+        return Marks(self.marks.take(at, 1), curves)
 
     def rows(self, at: Ints) -> Rows:
         """Return what some rows were made of at the last pricing, copied, in the order of `at`."""
@@ -250,6 +253,7 @@ class Pricing:
 
     def read_index(self, market: Market) -> None:
         """Take the index alone: what its own ticks move."""
+        self._is_priced = False
         view = market.ticks.index(self.underlying)
         if view is None:
             par = self.underlying in PAR_ASSETS
@@ -336,7 +340,7 @@ class Pricing:
         self._moved = None
         p = self.parameters
         seconds = (self._expiry_us - grid_us) * 1e-6
-        np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0, out=self._years)
+        self._years = np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0)  # anew: marks may have the one before
         group_seconds = (self._group_expiry_us - grid_us) * 1e-6
         group_years = np.maximum(group_seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
         np.maximum(p.annualised_move_risk * group_years, p.min_annualised_move, out=self.group_rate)

@@ -17,7 +17,6 @@ from monitor.engine.column import ALONE, Column
 from monitor.engine.figures import Ints
 from monitor.engine.grounds import Shared
 from monitor.engine.ledger import DOLLAR
-from monitor.engine.pricing import Mark
 from monitor.engine.sums import KeptSums, Sums
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from monitor.engine.swept import Swept
     from schemas.records import Instrument, MarginModel
 
-MARKS = len(Mark._fields)
 Place = tuple[int, Column]  # an account's segment of a column
 
 
@@ -228,20 +226,18 @@ class Register:
         of = np.repeat(column, length)
         order = np.argsort(of, kind="stable")
         ends = np.cumsum(np.bincount(of, minlength=1))
-        heads, found = {}, [np.zeros((MARKS, 0))]
+        heads, marks = {}, []
         for index in np.flatnonzero(np.bincount(column, minlength=1)).tolist():
             p = self.columns[index].pricing
             heads[index] = (p.underlying, p.index_price, p.refinement, p.price_range)
             own = order[ends[index - 1] if index else 0 : ends[index]]
-            found.append(p.own_marks(at[own]))
-        marks = np.empty((MARKS, len(at)))
-        marks[:, order] = np.concatenate(found, axis=1)
+            marks.append(p.own_marks(at[own]))
         sets, traits = self._swept.figures.set_of[rows].tolist(), self._swept.figures.traits[rows].tolist()
         matrices = [
             netting.matrices_now(index) if trait & NETTED and count > 1 else None
             for index, trait, count in zip(sets, traits, counts.tolist(), strict=True)
         ]
-        return Shared(heads, _from_zero(counts), matrices, column, first_position, marks)
+        return Shared(heads, _from_zero(counts), matrices, column, first_position, marks, order)
 
 
 def _underlying(place: Place) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1024  # accounts whose segments are put in order by their length
 GROWTH = 2  # arrays double when full: appending n elements copies O(n) in all
+VOID: Floats = np.where(np.arange(joint.BOX_FIELDS) == joint.LOW, np.inf, -np.inf)  # the box of `joint.void`
 IDLE_SHARE = 4  # a part of the positions that nobody holds, or of the segments that are not in order, before `arrange`
 
 
@@ -84,7 +85,9 @@ class Segments:
         self.hedge[slot] = self.share[slot] = 0.0
         self.left[slot] = self.right[slot] = 0
         self.seen_held[slot] = False
-        self._void(slot)
+        # As `_void` does it, without a look at the others of the block: nothing is within all boxes from now on.
+        self.curves[slot, joint.RADIUS] = joint.NOWHERE
+        self.boxes[slot] = self.extremes[slot // watch.BLOCK] = VOID
         return slot
 
     def give_back(self, slot: int) -> None:

@@ -89,9 +89,9 @@ def open_shard(
 def close_shard(state: State, partition: int) -> None:
     """Give up a partition."""
     shard = state.shards.pop(partition)
-    for name in shard.accounts:
+    for name, account in shard.accounts.items():
         state.book.remove(name)
-        state.expiries.forget(name)
+        state.expiries.forget(name, account.holdings)
         del state.partition_of[name]
     find_next_deadline(state)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError, KafkaTimeoutError
+from msgspec import Struct
 
 from monitor.connection import client_options
 from monitor.worker.clients import KAFKA, Clients
@@ -25,8 +25,7 @@ MAX_BATCH_BYTES = 524_288  # half of Kafka's default bound of a message, which a
 log = structlog.get_logger("monitor.worker")
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(Struct, frozen=True):
     """One message to send; partition None leaves it to the key."""
 
     topic: str

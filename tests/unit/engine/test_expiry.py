@@ -288,7 +288,7 @@ def test_expiries_come_by_account_and_contract_in_order() -> None:
     for account, instrument, at_us in (("b", "y", 5), ("a", "z", 5), ("a", "x", 4), ("c", "x", 4), ("a", "w", 9)):
         expiries.hold(account, instrument, at_us)
     expiries.hold("d", "x", 4)
-    expiries.forget("c")
+    expiries.forget("c", ["w", "x"])
     expiries.release("d", "x")
     expiries.release("d", "x")
     assert expiries.next_us == 4

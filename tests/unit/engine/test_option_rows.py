@@ -82,10 +82,13 @@ def contracts(pricing: Pricing) -> Any:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_was_touched_is_all_that_has_to_be_read(seed: int) -> None:
-    """After any updates, several at a time, prices and contracts are those of rows that read everything."""
+    """After any updates, several at a time, prices and contracts are those of rows that read everything.
+
+    Marks are those of the moment that they were taken at, however late somebody asks for them.
+    """
     draw, market = random.Random(seed), listed()
     pricing, followed = new_pricing(market), np.zeros((len(NAMES) + 1, book.FIELDS))
-    partly = 0
+    partly, taken = 0, []
     for number in range(250):
         for _ in range(draw.choice((1, 1, 1, 4))):
             try:
@@ -105,12 +108,15 @@ def test_what_was_touched_is_all_that_has_to_be_read(seed: int) -> None:
         assert np.array_equal(contracts(pricing), contracts(anew))
         assert np.array_equal(followed, contracts(anew))
         rows = np.array(draw.sample(range(len(NAMES) + 1), 5))
-        assert np.array_equal(pricing.own_marks(rows), anew.marks[:, rows], equal_nan=True)
+        taken.append((pricing.own_marks(rows), anew.marks[:, rows]))
+        assert number % 2 or np.array_equal(taken[-1][0].made(), taken[-1][1], equal_nan=True)
         if number % 10 == 0:
             pricing.price(market)
             for one, other in ((pricing.value, anew.value), (pricing.pnl, anew.pnl), (pricing.marks, anew.marks)):
                 assert np.array_equal(one, other, equal_nan=True)
+            taken.append((pricing.own_marks(rows), anew.marks[:, rows]))
     assert partly > 50
+    assert all(np.array_equal(marks.made(), at_once, equal_nan=True) for marks, at_once in taken)
 
 
 def test_who_was_away_for_long_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
