@@ -25,8 +25,30 @@ from kernels.accounts import (
     judge_exact,
     totals,
 )
-from kernels.certificates import account, conditions, correlation, joint, places, priced_places, smile, tangents, watch
-from kernels.certificates.book import MOVE, NUMBER, PRICE, PRICED, PRICED_CLASS, PRICED_SIZE, SCENARIO, WEIGHT
+from kernels.certificates import (
+    account,
+    conditions,
+    correlation,
+    drift,
+    joint,
+    places,
+    priced_places,
+    smile,
+    tangents,
+    watch,
+)
+from kernels.certificates.book import (
+    MOVE,
+    NUMBER,
+    PRICE,
+    PRICED,
+    PRICED_CLASS,
+    PRICED_SIZE,
+    PRICED_YEARS,
+    SCENARIO,
+    SHOCK,
+    WEIGHT,
+)
 from kernels.certificates.drift import DRIFT_ROOM
 from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS, WIDTH, settle
 from kernels.netting_solve import SOLVED
@@ -95,26 +117,22 @@ def _radius(equity: float, requirement: float, gross: float, multiplier: Floats)
     return min(max(OF_ROOM * room / gross, LEAST_RADIUS), MOST_RADIUS)
 
 
-@kernel("i8, f8[::1], i8[::1], f8[::1], f8[:, ::1], f8, f8, f8[::1], f8[:, ::1]")
+@kernel("i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[::1], f8[::1], f8[:, ::1]")
 def _expose(
-    s: int, amount: Floats, kind: Ints, drifting: Floats, own: Floats, radius: float, reach: float, now: Floats,
-    curves: Floats,
+    s: int, amount: Floats, kind: Ints, priced: Floats, own: Floats, radius: float, reach: float, shocks: Floats,
+    now: Floats, curves: Floats,
 ) -> None:  # fmt: skip
-    """Write what a unit of each class of drift costs a segment, USD, and what they cost but for what is now.
-
-    From here to the last reference the drift was now[DRIFT] - now[SINCE], and it is counted from that reference on.
-    """
-    for k in range(joint.CLASSES):
-        curves[s, joint.EXPOSED + k] = 0.0
+    """Write what a unit of each class of drift and of each level costs a segment, USD: `joint.count_drift`."""
+    curves[s, joint.EXPOSED : joint.LOWER_AT] = 0.0
     for i in range(amount.shape[0]):
-        if kind[i] != COIN:
-            curves[s, joint.EXPOSED + int(drifting[i])] += (
-                DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i]) * own[i, tangents.GROSS]
-            )
-    curves[s, joint.SPENT] = 0.0
-    for k in range(joint.CLASSES):
-        if curves[s, joint.EXPOSED + k] > 0.0:
-            curves[s, joint.SPENT] += curves[s, joint.EXPOSED + k] * (now[joint.DRIFT + k] - 2.0 * now[joint.SINCE + k])
+        if kind[i] == COIN:
+            continue
+        of, cost = int(priced[PRICED_CLASS, i]), DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i])
+        curves[s, joint.EXPOSED + of] += cost * own[i, tangents.GROSS]
+        if of > 0:
+            most = drift.most_shocked(priced[PRICED_YEARS, i], shocks)
+            joint.charge_level(s, of, cost * own[i, tangents.GROSS] * drift.PEAK * most, curves)
+    joint.count_drift(s, now, curves)
 
 
 @kernel(
@@ -169,8 +187,10 @@ def _certify(
         above += curves[s, joint.UPPER_AT + places.VALUE]
         below += lower[places.VALUE, 0]
         both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
-        drifting = priced_places.block(priced, a, b)[PRICED_CLASS]
-        _expose(s, amount[a:b], kind[a:b], drifting, own[a:b], radius, both, now[layout[u, COLUMN]], curves)
+        _expose(
+            s, amount[a:b], kind[a:b], priced_places.block(priced, a, b), own[a:b], radius, both,
+            market[layout[u, COLUMN], SHOCK:], now[layout[u, COLUMN]], curves,
+        )  # fmt: skip
         curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
         curves[s, joint.HEDGE] = hedge[s]
     eta = correlation.sensitivity(size, stress, 0.0)
