@@ -29,12 +29,12 @@ from kernels.certificates import (
     account,
     conditions,
     correlation,
-    drift,
     joint,
     places,
     priced_places,
     smile,
     tangents,
+    vegas,
     watch,
 )
 from kernels.certificates.book import (
@@ -44,7 +44,6 @@ from kernels.certificates.book import (
     PRICED,
     PRICED_CLASS,
     PRICED_SIZE,
-    PRICED_YEARS,
     SCENARIO,
     SHOCK,
     WEIGHT,
@@ -117,21 +116,18 @@ def _radius(equity: float, requirement: float, gross: float, multiplier: Floats)
     return min(max(OF_ROOM * room / gross, LEAST_RADIUS), MOST_RADIUS)
 
 
-@kernel("i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[::1], f8[::1], f8[:, ::1]")
+@kernel("i8, f8[::1], i8[::1], f8[::1], f8[:, ::1], f8, f8, f8[::1], f8[:, ::1]")
 def _expose(
-    s: int, amount: Floats, kind: Ints, priced: Floats, own: Floats, radius: float, reach: float, shocks: Floats,
-    now: Floats, curves: Floats,
+    s: int, amount: Floats, kind: Ints, drifting: Floats, own: Floats, radius: float, reach: float, now: Floats,
+    curves: Floats,
 ) -> None:  # fmt: skip
-    """Write what a unit of each class of drift and of each level costs a segment, USD: `joint.count_drift`."""
+    """Write what a unit of each class of drift costs a segment, USD, and where levels are: `joint.count_drift`."""
     curves[s, joint.EXPOSED : joint.LOWER_AT] = 0.0
     for i in range(amount.shape[0]):
-        if kind[i] == COIN:
-            continue
-        of, cost = int(priced[PRICED_CLASS, i]), DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i])
-        curves[s, joint.EXPOSED + of] += cost * own[i, tangents.GROSS]
-        if of > 0:
-            most = drift.most_shocked(priced[PRICED_YEARS, i], shocks)
-            joint.charge_level(s, of, cost * own[i, tangents.GROSS] * drift.PEAK * most, curves)
+        if kind[i] != COIN:
+            curves[s, joint.EXPOSED + int(drifting[i])] += (
+                DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i]) * own[i, tangents.GROSS]
+            )
     joint.count_drift(s, now, curves)
 
 
@@ -187,9 +183,13 @@ def _certify(
         above += curves[s, joint.UPPER_AT + places.VALUE]
         below += lower[places.VALUE, 0]
         both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
-        _expose(
-            s, amount[a:b], kind[a:b], priced_places.block(priced, a, b), own[a:b], radius, both,
-            market[layout[u, COLUMN], SHOCK:], now[layout[u, COLUMN]], curves,
+        drifting = priced_places.block(priced, a, b)[PRICED_CLASS]
+        _expose(s, amount[a:b], kind[a:b], drifting, own[a:b], radius, both, now[layout[u, COLUMN]], curves)
+        vegas.write_levels(
+            s, amount[a:b], kind[a:b], priced_places.block(priced, a, b),
+            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
+            losses[u, : layout[u, MOVES]], multiplier, raised, scenario, market[layout[u, COLUMN], SHOCK:], path[a:b],
+            own[a:b], radius, reach * means[u, 2] * radius, curves,
         )  # fmt: skip
         curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
         curves[s, joint.HEDGE] = hedge[s]

@@ -1,0 +1,254 @@
+"""What a move of the level of volatilities costs a place, class by class: true vegas, and how far they may change.
+
+Let every vol sqrt(T) of a class move by m, and f m after a shock that multiplies it by f. A cell of one unit has the
+derivative f F' n(d1) by m, F' = F (1 + move), and while |m| <= D, |x| <= X that changes by no more than
+
+    cross |x| + bend |m|,    cross = f F' (D1 + A (D2 + s D1)) / s_low,    bend = f^2 F' (D2 + s D1) / s_low
+
+with A >= |ds/dy|, and D1 and D2 >= |d2| n(d1) and d2^2 n(d1). Positions of a class net in the first, not in the others.
+Where a shocked volatility may be cut off, and where m may take half of s, a row is charged f F' n(0) |m|, whatever way
+m goes. Proof: `docs/certificates.md`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels import scenarios
+from kernels._jit import Floats, Ints, inlined, kernel
+from kernels.black76_loops import densities
+from kernels.certificates import conditions, joint, levels, places, smile, tangents
+from kernels.certificates.book import (
+    DIRECTION,
+    MOVE,
+    NUMBER,
+    PRICE,
+    PRICED_CLASS,
+    PRICED_STRIKE,
+    PRICED_YEARS,
+    WEIGHT,
+)
+from kernels.certificates.cells import FARTHEST, MOST_FIRST, MOST_SECOND
+from kernels.certificates.drift import PEAK
+from kernels.netted_bounds import mixture
+from kernels.polynomials import log_ratio
+from kernels.scenarios_options import of_direction
+from kernels.scenarios_table import tenor_scale
+
+LEAST_LEFT = 0.5  # of vol sqrt(T), whatever the level does
+FULL, CROSS, BEND = range(3)  # of a class: what is charged whatever way the level goes, and sums of both bounds
+SIDES = 3  # of the second axis of `reaches`: volatility up, same, down
+BASE = SIDES  # and the unmoved cell
+
+
+@kernel("f8[::1], f8, f8[:, ::1]")
+def _reaches(multiplier: Floats, raised: float, scenario: Floats) -> Floats:
+    """Return how many times its cells by direction, and its unmoved one, a row counts in any curve at most."""
+    out = np.zeros(SIDES + 1)
+    pairs = (
+        (multiplier[conditions.UPPER_EQUITY], multiplier[conditions.UPPER_REQUIREMENT]),
+        (raised if multiplier[conditions.LOWER_EQUITY] > 0.0 else 0.0, multiplier[conditions.LOWER_REQUIREMENT]),
+    )
+    for c, d in pairs:
+        for t in range(scenario.shape[1]):
+            side = 1 - int(scenario[DIRECTION, t])
+            out[side] = max(out[side], d * scenario[WEIGHT, t] * (1.0 + scenario[MOVE, t]))
+            out[BASE] = max(out[BASE], abs(c - d * scenario[WEIGHT, t]))
+    return out
+
+
+@kernel("i8[::1], f8[:, ::1], f8[:, ::1], f8[:, :, ::1]")
+def _densities(option: Ints, priced: Floats, scenario: Floats, path: Floats) -> Floats:
+    """Return n(d1) of every cell of some options, and of their unmoved ones behind these."""
+    wide = scenario.shape[1]
+    log_move, near = np.empty(wide), np.empty((option.shape[0], wide + 1))
+    for t in range(wide):
+        log_move[t] = log_ratio(1.0 + scenario[MOVE, t], 1.0)
+    for j in range(option.shape[0]):
+        i = option[j]
+        of, at = near[j], log_ratio(priced[PRICE, i], priced[PRICED_STRIKE, i])
+        up, same, down = path[i, 0, smile.NOW], path[i, 1, smile.NOW], path[i, 2, smile.NOW]
+        of[wide] = min(max(at / same + 0.5 * same, -FARTHEST), FARTHEST)
+        for t in range(wide):
+            s = of_direction(int(scenario[DIRECTION, t]), up, same, down)
+            of[t] = min(max((at + log_move[t]) / s + 0.5 * s, -FARTHEST), FARTHEST)
+    found = np.empty(near.shape)
+    densities(near.ravel(), found.ravel())
+    return found
+
+
+@inlined()
+def _second(path: Floats, factor: float, most: float) -> tuple[float, float]:
+    """Return cross and bend of a cell of one unit at 1:1 while the level moves by at most so much."""
+    low, high = path[smile.LOW] - factor * most, path[smile.HIGH] + factor * most
+    first = MOST_FIRST + high * PEAK
+    product = MOST_SECOND + high * (2.0 * MOST_FIRST + high * PEAK) + high * first
+    steep = path[smile.STEEP] + path[smile.KINK]
+    return factor * (first + steep * product) / low, factor * factor * product / low
+
+
+@kernel("f8, f8[:, ::1], f8[::1], f8, f8, f8[::1], f8, f8[::1], f8[::1]")
+def _bound(
+    held: float, path: Floats, shocks: Floats, years: float, most: float, reaches: Floats, radius: float,
+    factor: Floats, sums: Floats,
+) -> None:  # fmt: skip
+    """Write the factors of a row's signed cells by side, and add what is not signed to the sums of its class.
+
+    held: USD at 1:1; most: D; factor: float64[SIDES], 0 where a cell is charged in full.
+    """
+    scale, low, high = tenor_scale(years, shocks[3], shocks[4], shocks[5]), path[1, smile.LOW], path[1, smile.HIGH]
+    factor[0], factor[1], factor[2] = 1.0 + shocks[0] * scale, 1.0, max(1.0 - shocks[1] * scale, 0.0)
+    charged = (1.0 + radius) * PEAK * held
+    if not most <= LEAST_LEFT * low:
+        widest = max(reaches[0] * factor[0], reaches[1], reaches[2] * factor[2])
+        sums[FULL] += charged * (reaches[BASE] + widest)
+        factor[:] = 0.0
+        return
+    least = shocks[2] * math.sqrt(years)
+    if not factor[0] * (low - most) >= least:
+        if factor[0] * (high + most) > least:
+            sums[FULL] += charged * reaches[0] * factor[0]
+        factor[0] = 0.0
+    base_cross, base_bend = _second(path[1], 1.0, most)
+    cross, bend = 0.0, 0.0
+    for side in range(SIDES):
+        if factor[side] > 0.0 and reaches[side] > 0.0:
+            one, two = _second(path[side], factor[side], most)
+            cross, bend = max(cross, reaches[side] * one), max(bend, reaches[side] * two)
+    sums[CROSS] += held * (reaches[BASE] * base_cross + cross)
+    sums[BEND] += held * (reaches[BASE] * base_bend + bend)
+
+
+@kernel("f8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8")
+def _gaps(amount: Floats, pnl: Floats, scenario: Floats, d: float, hedge: float, swing: float) -> Floats:
+    """Return how far above the least curve of the upper constraint every other one stays wherever the index is, USD."""
+    height, least = np.empty(scenario.shape[1]), math.inf
+    for t in range(height.shape[0]):
+        height[t] = -(d * hedge) * scenario[NUMBER, t]
+    for k in range(amount.shape[0]):
+        scaled, of = d * amount[k], pnl[k]
+        for t in range(height.shape[0]):
+            height[t] += scaled * of[t]
+    for t in range(height.shape[0]):
+        least = min(least, height[t])
+    for t in range(height.shape[0]):
+        height[t] = max(height[t] - least - 2.0 * swing * (1.0 + places.OF_SWING), 0.0)
+    return height
+
+
+@kernel("i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[:, ::1]")
+def _upper_slopes(
+    option: Ints, amount: Floats, priced: Floats, gross: Floats, scenario: Floats, density: Floats, factor: Floats,
+    c: float, d: float, out: Floats,
+) -> None:  # fmt: skip
+    """Write the slope of every curve of the upper constraint by every level, float64[EXPIRIES, S], USD."""
+    wide = scenario.shape[1]
+    out[:] = 0.0
+    for j in range(option.shape[0]):
+        i = option[j]
+        to, of, held = out[int(priced[PRICED_CLASS, i]) - 1], density[j], amount[i] * gross[i]
+        base = held * factor[j, 1] * of[wide]
+        for t in range(wide):
+            part = d * scenario[WEIGHT, t]
+            shocked = factor[j, 1 - int(scenario[DIRECTION, t])]
+            to[t] += (c - part) * base + part * (1.0 + scenario[MOVE, t]) * shocked * held * of[t]
+
+
+@kernel("i8, i8, f8, f8, f8, i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+def _lower_slopes(
+    one: int, two: int, share: float, c: float, d: float, option: Ints, amount: Floats, priced: Floats, gross: Floats,
+    scenario: Floats, density: Floats, factor: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Write the slope of the lower constraint's curve by every level; share: of cell `one` in the mixture."""
+    wide = scenario.shape[1]
+    out[:] = 0.0
+    for j in range(option.shape[0]):
+        i = option[j]
+        held, slope, rest = amount[i] * gross[i], 0.0, c
+        for side in range(2):
+            t = one if side == 0 else two
+            part = d * scenario[WEIGHT, t] * (share if side == 0 else 1.0 - share)
+            shocked = factor[j, 1 - int(scenario[DIRECTION, t])]
+            slope += part * (1.0 + scenario[MOVE, t]) * shocked * density[j, t]
+            rest -= part
+        out[int(priced[PRICED_CLASS, i]) - 1] -= held * (slope + rest * factor[j, 1] * density[j, wide])
+
+
+@kernel("i8, f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+def _worst_upper(s: int, slope: Floats, gap: Floats, sums: Floats, curves: Floats, worst: Floats) -> None:
+    """Write by how much a curve that matters may fall per unit of each level up and down, float64[2, EXPIRIES].
+
+    A curve that stays above the least one by a gap may fall faster by what that is over the spans of all levels.
+    """
+    signed = 0
+    for k in range(joint.EXPIRIES):
+        signed += sums[k, BEND] > 0.0
+    for k in range(joint.EXPIRIES):
+        most = levels.OF_LEVEL * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
+        spared = 1.0 / (signed * most) if sums[k, BEND] > 0.0 and most > 0.0 else 0.0
+        for t in range(gap.shape[0]):
+            worst[0, k] = max(worst[0, k], -slope[k, t] - gap[t] * spared)
+            worst[1, k] = max(worst[1, k], slope[k, t] - gap[t] * spared)
+
+
+@kernel(
+    "i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[::1], f8[:, :, ::1],"
+    "f8[:, ::1], f8, f8, f8[:, ::1]"
+)
+def write_levels(
+    s: int, amount: Floats, kind: Ints, priced: Floats, pnl: Floats, side: Ints, losses: Floats, multiplier: Floats,
+    raised: float, scenario: Floats, shocks: Floats, path: Floats, own: Floats, radius: float, swing: float,
+    curves: Floats,
+) -> None:  # fmt: skip
+    """Write what levels cost a segment whose levels at the certification `joint.count_drift` has written.
+
+    Arguments of `priced_places.bound_place`, of one place: multiplier: float64[6]; swing: the most that any curve may
+    fall by within the radius, USD. shocks: float64[6] of `tangents`.
+    """
+    option, n = np.empty(amount.shape[0], dtype=np.int64), 0
+    for i in range(amount.shape[0]):
+        if kind[i] >= scenarios.LINEAR_OPTION:
+            option[n] = i
+            n += 1
+    if n == 0:
+        return
+    option = option[:n]
+    reaches, density = _reaches(multiplier, raised, scenario), _densities(option, priced, scenario, path)
+    factor, sums, gross = np.empty((n, SIDES)), np.zeros((joint.EXPIRIES, 3)), own[:, tangents.GROSS].copy()
+    for j in range(n):
+        i = option[j]
+        k = int(priced[PRICED_CLASS, i]) - 1
+        most = levels.OF_LEVEL * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
+        _bound(
+            abs(amount[i]) * gross[i], path[i], shocks, priced[PRICED_YEARS, i], most, reaches, radius, factor[j],
+            sums[k],
+        )  # fmt: skip
+    if not (multiplier[conditions.UPPER_EQUITY] > 0.0 or multiplier[conditions.LOWER_EQUITY] > 0.0):
+        return
+    worst = np.full((2, joint.EXPIRIES), -math.inf)
+    if multiplier[conditions.UPPER_EQUITY] > 0.0:
+        c, d = multiplier[conditions.UPPER_EQUITY], multiplier[conditions.UPPER_REQUIREMENT]
+        slope = np.empty((joint.EXPIRIES, scenario.shape[1]))
+        _upper_slopes(option, amount, priced, gross, scenario, density, factor, c, d, slope)
+        gap = _gaps(amount, pnl, scenario, d, multiplier[conditions.CONSTRAINTS], swing)
+        _worst_upper(s, slope, gap, sums, curves, worst)
+    if multiplier[conditions.LOWER_EQUITY] > 0.0:
+        _, first, second, right = mixture(losses, losses.shape[0], multiplier[conditions.CONSTRAINTS + 1])
+        every, frozen = np.arange(amount.shape[0]), np.empty(joint.EXPIRIES)
+        one = places.worst_cell(every, amount, pnl, side, losses.shape[0], first)
+        two = places.worst_cell(every, amount, pnl, side, losses.shape[0], second)
+        _lower_slopes(
+            one, two, 1.0 - right, raised, multiplier[conditions.LOWER_REQUIREMENT], option, amount, priced, gross,
+            scenario, density, factor, frozen,
+        )  # fmt: skip
+        for k in range(joint.EXPIRIES):
+            worst[0, k], worst[1, k] = max(worst[0, k], -frozen[k]), max(worst[1, k], frozen[k])
+    for k in range(joint.EXPIRIES):
+        at = joint.LEVELS_AT + levels.LEVEL * k
+        curves[s, at + levels.UP], curves[s, at + levels.DOWN] = (
+            worst[0, k] + sums[k, FULL],
+            worst[1, k] + sums[k, FULL],
+        )
+        curves[s, at + levels.BEND], curves[s, at + levels.CROSS] = sums[k, BEND], sums[k, CROSS]
