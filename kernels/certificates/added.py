@@ -248,7 +248,7 @@ def _count_drift(
 @kernel("f8[::1], f8, f8, f8[::1], f8[::1]")
 def _cover(multiplier: Floats, cash: float, padding: float, sums: Floats, cover: Floats) -> bool:
     """Write an account's cover; return whether both inequalities hold by their pads."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     stands = True
     if multiplier[conditions.UPPER_EQUITY] > 0.0:

@@ -15,8 +15,8 @@ of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves 
 `boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), up to where each class of drift is provided for (LIMIT),
 and between which levels (FLOOR, CEILING). By account, `covers` float64[rows, COVER_FIELDS]: of
 each constraint what is fixed (USD, the norm apart), how much room there was at the certification (0: no such
-constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, and
-up to which one the account is provided for.
+constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, up
+to which one the account is provided for, and what shares of its room levels and drift have.
 
 By column, `now` float64[columns, NOW_FIELDS]: the index (PRICE), and by class of drift the sum of what references had
 drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT); by expiry of options the
@@ -52,18 +52,19 @@ FLOOR = LIMIT + CLASSES
 CEILING = FLOOR + EXPIRIES
 BOX_FIELDS = CEILING + EXPIRIES
 
-(UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT,
- CORRELATION_LIMIT) = range(9)  # fmt: skip
-COVER_FIELDS = 9
+(UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT, CORRELATION_LIMIT,
+ OF_LEVELS, OF_DRIFT) = range(11)  # fmt: skip
+COVER_FIELDS = 11
 
 PRICE, DRIFT, SINCE = 0, 1, 1 + CLASSES
 LEVEL = SINCE + CLASSES
 NOW_FIELDS = LEVEL + EXPIRIES
 
 FRESH = 0.05  # of the room at the certification: with less an account is looked at from nothing
-OF_DRIFT, OF_CORRELATION = 0.15, 0.03  # shares of the room that are kept for them at a split
-OF_DRIFT_AGAIN = 0.5  # that for drift where it was drift, and not a price, that left the box
-OF_LEVELS, OF_LEVELS_AGAIN, OF_LEVELS_ELSE = 0.6, 0.9, 0.3  # of that the levels': at first, and where one left, or none
+OF_CORRELATION = 0.03  # share of the room that is kept for it at a split
+LEAST_OF_LEVELS, MOST_OF_LEVELS = 0.15, 0.6  # share that is kept for levels
+LEAST_OF_DRIFT, MOST_OF_DRIFT = 0.04, 0.3  # and for drift
+RISEN, FALLEN = 0.7, 0.85  # a share grows by that part of its distance to the most, or falls to that part of itself
 ROUNDS = 5
 NOWHERE = -1.0  # radius of a segment without a certificate
 
@@ -210,7 +211,8 @@ def _spent(curves: Floats, s: int, now: Floats, c: int) -> tuple[float, float]:
         at = LEVELS_AT + levels.LEVEL * k
         if levels.counts(curves, s, at):
             moved = now[c, LEVEL + k] - curves[s, at + levels.AT]
-            spent += levels.cost(curves, s, at, moved) if abs(moved) <= levels.span(curves, s, at) else math.inf
+            bounded = abs(moved) <= levels.span(curves, s, at, curves[s, RADIUS])
+            spent += levels.cost(curves, s, at, moved) if bounded else math.inf
             cross += curves[s, at + levels.CROSS] * abs(moved)
     return spent, cross
 
@@ -295,29 +297,35 @@ def _provide(
             budget = room * (_weight(curves, s, at, farthest) / total) if total > 0.0 else 0.0
             higher = levels.farther(up + cross, down, bend, level - zero, budget)
             lower = levels.farther(down + cross, up, bend, zero - level, budget)
-            span = levels.span(curves, s, at)
+            span = levels.span(curves, s, at, curves[s, RADIUS])
             boxes[s, FLOOR + k] = max(level - lower, zero - span)
             boxes[s, CEILING + k] = min(level + higher, zero + span)
 
 
-@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
-def _of_drift(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats) -> tuple[float, float]:
-    """Return the share of the room that is kept for drifts and levels at a split, and the levels' part of it.
+@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1]")
+def _take_shares(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats, cover: Floats) -> None:
+    """Let the shares of the room for levels and drift grow where these asked for the split, and fall where not.
 
-    More where one of them asked for the split. Any share is sound. Volatilities move again and again while prices stand
-    still, and the other way round.
+    Any share is sound. Volatilities move again and again while prices stand still, and the other way round.
     """
+    level, drift = False, False
     for u in range(size):
         s = segments[u]
         c = page_column[s // PAGE]
         if boxes[s, LOW] <= boxes[s, HIGH]:
             for k in range(EXPIRIES):
-                if not boxes[s, FLOOR + k] <= now[c, LEVEL + k] <= boxes[s, CEILING + k]:
-                    return OF_DRIFT_AGAIN, OF_LEVELS_AGAIN
+                level |= not boxes[s, FLOOR + k] <= now[c, LEVEL + k] <= boxes[s, CEILING + k]
             for k in range(CLASSES):
-                if now[c, DRIFT + k] > boxes[s, LIMIT + k]:
-                    return OF_DRIFT_AGAIN, OF_LEVELS_ELSE
-    return OF_DRIFT, OF_LEVELS
+                drift |= now[c, DRIFT + k] > boxes[s, LIMIT + k]
+    cover[OF_LEVELS] = _share(level, cover[OF_LEVELS], LEAST_OF_LEVELS, MOST_OF_LEVELS)
+    cover[OF_DRIFT] = _share(drift, cover[OF_DRIFT], LEAST_OF_DRIFT, MOST_OF_DRIFT)
+
+
+@inlined()
+def _share(asked: bool, before: float, least: float, most: float) -> float:
+    if asked:
+        return before + RISEN * (most - before)
+    return max(least, FALLEN * before)
 
 
 @kernel("f8, f8, f8, f8[::1]")
@@ -360,7 +368,8 @@ def review(
     other = cover[LOWER_FIXED] + sums[1] - sums[2]
     if not _lasts(changed, room, other, cover):
         return False
-    share, of_levels = _of_drift(size, segments, now, page_column, boxes)
+    _take_shares(size, segments, now, page_column, boxes, cover)
+    share = cover[OF_LEVELS] + cover[OF_DRIFT]
     for u in range(size):
         boxes[segments[u], LOW], boxes[segments[u], HIGH] = -math.inf, math.inf
     drift, limit = math.inf, cover[LOWER_LIMIT]
@@ -375,6 +384,7 @@ def review(
         drift = min(drift, share * other)
         _narrow(size, segments, x, lower, cross, LOWER_AT, True, other * (1.0 - share), curves, boxes, budget)
     cover[CORRELATION_LIMIT] = limit
+    of_levels = cover[OF_LEVELS] / share
     more = (1.0 - of_levels) * drift / sums[3] if sums[3] > 0.0 else math.inf
     _provide(size, segments, more, of_levels * drift, now, page_column, curves, boxes)
     return True

@@ -17,7 +17,7 @@ from kernels._jit import Floats, inlined
 
 AT, UP, DOWN, BEND, CROSS = range(5)  # of a class: z0, and USD per unit of z, z^2/2 and x z
 LEVEL = 5
-OF_LEVEL = 0.2  # of the level: beyond a change by so much bend and cross are not bounded
+LEAST_SPAN, MOST_SPAN, OF_RADIUS = 0.05, 0.4, 5.0  # of the level, and in multiples of the radius of prices
 
 
 @inlined()
@@ -38,10 +38,19 @@ def counts(curves: Floats, s: int, at: int) -> bool:
 
 
 @inlined()
-def span(curves: Floats, s: int, at: int) -> float:
+def relative_span(radius: float) -> float:
+    """Return by what part of itself a level may move before bend and cross are not bounded.
+
+    Who has little room for prices has little for levels: he is looked at again before either has gone far.
+    """
+    return min(max(OF_RADIUS * radius, LEAST_SPAN), MOST_SPAN)
+
+
+@inlined()
+def span(curves: Floats, s: int, at: int, radius: float) -> float:
     """Return how far a level may move before its cost is not bounded."""
     bent = curves[s, at + BEND] > 0.0 or curves[s, at + CROSS] > 0.0
-    return OF_LEVEL * abs(curves[s, at + AT]) if bent else math.inf
+    return relative_span(radius) * abs(curves[s, at + AT]) if bent else math.inf
 
 
 @inlined()

@@ -177,6 +177,8 @@ def _certify(
             losses[u, : layout[u, MOVES]], multiplier, raised, scenario, path[a:b], own[a:b], good[a:b],
             reach * means[u, 2] * radius, upper, lower,
         )  # fmt: skip
+        curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
+        curves[s, joint.HEDGE] = hedge[s]
         joint.keep(upper, count, radius, s, curves)
         for n in range(places.CURVES):
             curves[s, joint.LOWER_AT + n] = lower[n, 0]
@@ -189,10 +191,8 @@ def _certify(
             s, amount[a:b], kind[a:b], priced_places.block(priced, a, b),
             pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
             losses[u, : layout[u, MOVES]], multiplier, raised, scenario, market[layout[u, COLUMN], SHOCK:], path[a:b],
-            own[a:b], radius, reach * means[u, 2] * radius, curves,
+            own[a:b], reach * means[u, 2] * radius, upper, curves,
         )  # fmt: skip
-        curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
-        curves[s, joint.HEDGE] = hedge[s]
     eta = correlation.sensitivity(size, stress, 0.0)
     return _cover(of, raised, cash, norm, padding, above, below, changed, eta, cover)
 
@@ -203,7 +203,7 @@ def _cover(
     changed: float, eta: float, cover: Floats,
 ) -> bool:  # fmt: skip
     """Write an account's cover; return whether every constraint holds by its pad."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.NORM], cover[joint.NORM_AT] = norm, changed
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     stands = True

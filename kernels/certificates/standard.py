@@ -367,7 +367,7 @@ def _radius(holds: Floats, equity: float, requirement: float, gross: float) -> f
 @kernel("f8[:, ::1], f8, f8, f8, f8[::1], f8[::1]")
 def _cover(holds: Floats, equity: float, im: float, mm: float, sums: Floats, cover: Floats) -> bool:
     """Write an account's cover; return whether both inequalities hold by their pads."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     padding, stands = conditions.pad(im, sums[2]), True
     for side in range(2):

@@ -28,6 +28,7 @@ from kernels.certificates.book import (
     PRICED_CLASS,
     PRICED_STRIKE,
     PRICED_YEARS,
+    VALUE,
     WEIGHT,
 )
 from kernels.certificates.cells import FARTHEST, MOST_FIRST, MOST_SECOND
@@ -41,6 +42,17 @@ LEAST_LEFT = 0.5  # of vol sqrt(T), whatever the level does
 FULL, CROSS, BEND = range(3)  # of a class: what is charged whatever way the level goes, and sums of both bounds
 SIDES = 3  # of the second axis of `reaches`: volatility up, same, down
 BASE = SIDES  # and the unmoved cell
+
+
+@kernel("i8[::1]")
+def _options(kind: Ints) -> Ints:
+    """Return which rows are options."""
+    found, n = np.empty(kind.shape[0], dtype=np.int64), 0
+    for i in range(kind.shape[0]):
+        if kind[i] >= scenarios.LINEAR_OPTION:
+            found[n] = i
+            n += 1
+    return found[:n]
 
 
 @kernel("f8[::1], f8, f8[:, ::1]")
@@ -121,21 +133,60 @@ def _bound(
     sums[BEND] += held * (reaches[BASE] * base_bend + bend)
 
 
-@kernel("f8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8")
-def _gaps(amount: Floats, pnl: Floats, scenario: Floats, d: float, hedge: float, swing: float) -> Floats:
-    """Return how far above the least curve of the upper constraint every other one stays wherever the index is, USD."""
-    height, least = np.empty(scenario.shape[1]), math.inf
-    for t in range(height.shape[0]):
-        height[t] = -(d * hedge) * scenario[NUMBER, t]
+@inlined()
+def _least_above(found: Floats, j: int, s: int, at: int, radius: float, curves: Floats) -> float:
+    """Return by how much curve j of found is above one that is kept, wherever within the radius; negative: not."""
+    value, bend = found[places.VALUE, j] - curves[s, at + places.VALUE], found[places.CURVE, j]
+    bend -= curves[s, at + places.CURVE]
+    kink = found[places.KINK, j] - curves[s, at + places.KINK]
+    least = value
+    for side in (-1.0, 1.0):
+        slope = side * (found[places.SLOPE, j] - curves[s, at + places.SLOPE]) - kink
+        least = min(least, value + radius * (slope - 0.5 * radius * bend))
+        if bend < 0.0 and 0.0 < slope / bend < radius:
+            least = min(least, value + 0.5 * slope * slope / bend)
+    return least
+
+
+@inlined()
+def _rise(s: int, radius: float, curves: Floats) -> float:
+    """Return by how much the least curve of a segment may rise within the radius."""
+    most, at = 0.0, joint.UPPER_AT
+    for side in (-1.0, 1.0):
+        slope, bend = side * curves[s, at + places.SLOPE] - curves[s, at + places.KINK], curves[s, at + places.CURVE]
+        if slope > 0.0:
+            far = min(slope / bend, radius) if bend > 0.0 else radius
+            most = max(most, far * (slope - 0.5 * far * bend))
+    return most
+
+
+@kernel("i8, f8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8, f8, i8[::1], i8, f8[:, ::1], f8[:, ::1]")
+def _gaps(
+    s: int, amount: Floats, pnl: Floats, scenario: Floats, d: float, hedge: float, swing: float, radius: float,
+    chosen: Ints, count: int, upper: Floats, curves: Floats,
+) -> Floats:  # fmt: skip
+    """Return how far above the least of what is kept each curve of the upper constraint stays within the radius, USD.
+
+    upper: `count` curves of the scenarios `chosen`; of the others it is known that they do not fall by more than swing.
+    """
+    gap, least = np.empty(scenario.shape[1]), math.inf
+    for t in range(gap.shape[0]):
+        gap[t] = -(d * hedge) * scenario[NUMBER, t]
     for k in range(amount.shape[0]):
         scaled, of = d * amount[k], pnl[k]
-        for t in range(height.shape[0]):
-            height[t] += scaled * of[t]
-    for t in range(height.shape[0]):
-        least = min(least, height[t])
-    for t in range(height.shape[0]):
-        height[t] = max(height[t] - least - 2.0 * swing * (1.0 + places.OF_SWING), 0.0)
-    return height
+        for t in range(gap.shape[0]):
+            gap[t] += scaled * of[t]
+    for t in range(gap.shape[0]):
+        least = min(least, gap[t])
+    least += swing * (1.0 + places.OF_SWING) + _rise(s, radius, curves)
+    for t in range(gap.shape[0]):
+        gap[t] = max(gap[t] - least, 0.0)
+    for j in range(count):
+        most = 0.0
+        for i in range(int(curves[s, joint.COUNT])):
+            most = max(most, _least_above(upper, j, s, joint.UPPER_AT + places.CURVES * i, radius, curves))
+        gap[chosen[j]] = most
+    return gap
 
 
 @kernel("i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[:, ::1]")
@@ -176,18 +227,17 @@ def _lower_slopes(
         out[int(priced[PRICED_CLASS, i]) - 1] -= held * (slope + rest * factor[j, 1] * density[j, wide])
 
 
-@kernel("i8, f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1]")
-def _worst_upper(s: int, slope: Floats, gap: Floats, sums: Floats, curves: Floats, worst: Floats) -> None:
+@kernel("f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1]")
+def _worst_upper(slope: Floats, gap: Floats, sums: Floats, span: Floats, worst: Floats) -> None:
     """Write by how much a curve that matters may fall per unit of each level up and down, float64[2, EXPIRIES].
 
-    A curve that stays above the least one by a gap may fall faster by what that is over the spans of all levels.
+    A curve that stays above those that are kept by a gap may fall faster by what that is over the spans of all levels.
     """
     signed = 0
     for k in range(joint.EXPIRIES):
         signed += sums[k, BEND] > 0.0
     for k in range(joint.EXPIRIES):
-        most = levels.OF_LEVEL * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
-        spared = 1.0 / (signed * most) if sums[k, BEND] > 0.0 and most > 0.0 else 0.0
+        spared = 1.0 / (signed * span[k]) if sums[k, BEND] > 0.0 and span[k] > 0.0 else 0.0
         for t in range(gap.shape[0]):
             worst[0, k] = max(worst[0, k], -slope[k, t] - gap[t] * spared)
             worst[1, k] = max(worst[1, k], slope[k, t] - gap[t] * spared)
@@ -195,50 +245,49 @@ def _worst_upper(s: int, slope: Floats, gap: Floats, sums: Floats, curves: Float
 
 @kernel(
     "i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[::1], f8[:, :, ::1],"
-    "f8[:, ::1], f8, f8, f8[:, ::1]"
+    "f8[:, ::1], f8, f8[:, ::1], f8[:, ::1]"
 )
 def write_levels(
     s: int, amount: Floats, kind: Ints, priced: Floats, pnl: Floats, side: Ints, losses: Floats, multiplier: Floats,
-    raised: float, scenario: Floats, shocks: Floats, path: Floats, own: Floats, radius: float, swing: float,
+    raised: float, scenario: Floats, shocks: Floats, path: Floats, own: Floats, swing: float, upper: Floats,
     curves: Floats,
 ) -> None:  # fmt: skip
-    """Write what levels cost a segment whose levels at the certification `joint.count_drift` has written.
+    """Write what levels cost a segment that has its radius, curves (`joint.keep`) and levels (`joint.count_drift`).
 
-    Arguments of `priced_places.bound_place`, of one place: multiplier: float64[6]; swing: the most that any curve may
-    fall by within the radius, USD. shocks: float64[6] of `tangents`.
+    Arguments and results of `priced_places.bound_place`: multiplier: float64[6]; swing: the most that any curve may
+    fall by within the radius, USD; upper: all curves. shocks: float64[6] of `tangents`.
     """
-    option, n = np.empty(amount.shape[0], dtype=np.int64), 0
-    for i in range(amount.shape[0]):
-        if kind[i] >= scenarios.LINEAR_OPTION:
-            option[n] = i
-            n += 1
-    if n == 0:
+    option, radius, span = _options(kind), curves[s, joint.RADIUS], np.empty(joint.EXPIRIES)
+    n = option.shape[0]
+    if n == 0 or not (multiplier[conditions.UPPER_EQUITY] > 0.0 or multiplier[conditions.LOWER_EQUITY] > 0.0):
         return
-    option = option[:n]
+    for k in range(joint.EXPIRIES):
+        span[k] = levels.relative_span(radius) * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
     reaches, density = _reaches(multiplier, raised, scenario), _densities(option, priced, scenario, path)
     factor, sums, gross = np.empty((n, SIDES)), np.zeros((joint.EXPIRIES, 3)), own[:, tangents.GROSS].copy()
     for j in range(n):
         i = option[j]
         k = int(priced[PRICED_CLASS, i]) - 1
-        most = levels.OF_LEVEL * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
         _bound(
-            abs(amount[i]) * gross[i], path[i], shocks, priced[PRICED_YEARS, i], most, reaches, radius, factor[j],
+            abs(amount[i]) * gross[i], path[i], shocks, priced[PRICED_YEARS, i], span[k], reaches, radius, factor[j],
             sums[k],
         )  # fmt: skip
-    if not (multiplier[conditions.UPPER_EQUITY] > 0.0 or multiplier[conditions.LOWER_EQUITY] > 0.0):
-        return
     worst = np.full((2, joint.EXPIRIES), -math.inf)
-    if multiplier[conditions.UPPER_EQUITY] > 0.0:
-        c, d = multiplier[conditions.UPPER_EQUITY], multiplier[conditions.UPPER_REQUIREMENT]
-        slope = np.empty((joint.EXPIRIES, scenario.shape[1]))
+    c, d, hedge = multiplier[0], multiplier[1], multiplier[conditions.CONSTRAINTS]
+    _, first, second, right = mixture(losses, losses.shape[0], multiplier[conditions.CONSTRAINTS + 1])
+    every = np.arange(amount.shape[0])
+    one = places.worst_cell(every, amount, pnl, side, losses.shape[0], first)
+    two = places.worst_cell(every, amount, pnl, side, losses.shape[0], second)
+    if c > 0.0:
+        slope, chosen = np.empty((joint.EXPIRIES, scenario.shape[1])), np.empty(scenario.shape[1] + 2, dtype=np.int64)
         _upper_slopes(option, amount, priced, gross, scenario, density, factor, c, d, slope)
-        gap = _gaps(amount, pnl, scenario, d, multiplier[conditions.CONSTRAINTS], swing)
-        _worst_upper(s, slope, gap, sums, curves, worst)
+        count = places.select(
+            every, amount, pnl, priced[VALUE], scenario[NUMBER], c, d, hedge, one, two, swing, chosen
+        )  # fmt: skip
+        gap = _gaps(s, amount, pnl, scenario, d, hedge, swing, radius, chosen, count, upper, curves)
+        _worst_upper(slope, gap, sums, span, worst)
     if multiplier[conditions.LOWER_EQUITY] > 0.0:
-        _, first, second, right = mixture(losses, losses.shape[0], multiplier[conditions.CONSTRAINTS + 1])
-        every, frozen = np.arange(amount.shape[0]), np.empty(joint.EXPIRIES)
-        one = places.worst_cell(every, amount, pnl, side, losses.shape[0], first)
-        two = places.worst_cell(every, amount, pnl, side, losses.shape[0], second)
+        frozen = np.empty(joint.EXPIRIES)
         _lower_slopes(
             one, two, 1.0 - right, raised, multiplier[conditions.LOWER_REQUIREMENT], option, amount, priced, gross,
             scenario, density, factor, frozen,

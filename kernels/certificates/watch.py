@@ -36,7 +36,8 @@ from kernels.certificates.joint import (
 
 BLOCK = 64  # of segments; a page is a whole number of blocks
 AHEAD = 8  # accounts
-LINE, LINES = 8, 8  # numbers of a cache line; lines of a certificate that are usually read
+LINE, LINES = 8, 9  # numbers of a cache line; lines of a certificate that are usually read
+BOX_LINES = (BOX_FIELDS + LINE - 1) // LINE
 EVERYTHING = -1  # of what may have moved: bit 0 is the price, bit 1 + k the drift and the level of class k
 
 
@@ -144,13 +145,15 @@ def _replace(s: int, before: Floats, boxes: Floats, account: Ints, extremes: Flo
 
 
 @inlined()
-def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, covers: Floats) -> None:
+def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats) -> None:
     """Ask for what the review of an account reads: its certificates lie anywhere in memory."""
     prefetch(covers, row * COVER_FIELDS)
     for u in range(shorts[row, COUNT]):
         at = slot[row, u] * CURVE_FIELDS
         for line in range(LINES):
             prefetch(curves, at + LINE * line)
+        for line in range(BOX_LINES):
+            prefetch(boxes, slot[row, u] * BOX_FIELDS + LINE * line)
 
 
 @kernel(
@@ -169,7 +172,7 @@ def review_rows(
     found, before = 0, np.empty((slot.shape[1], BOX_FIELDS))
     for k in range(count):
         if k + AHEAD < count:
-            _fetch(rows[k + AHEAD], slot, shorts, curves, covers)
+            _fetch(rows[k + AHEAD], slot, shorts, curves, boxes, covers)
         row = rows[k]
         for u in range(shorts[row, COUNT]):
             before[u] = boxes[slot[row, u]]

@@ -139,12 +139,13 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
         good, reach * swing * radius, upper, lower,
     )  # fmt: skip
     curves = np.zeros((1, joint.CURVE_FIELDS))
+    curves[0, joint.CENTER], curves[0, joint.RADIUS] = of.index, radius
     joint.keep(upper, count, radius, 0, curves)
     curves[0, joint.LOWER_AT : joint.UPPER_AT] = lower[:, 0]
     joint.count_drift(0, now, curves)
     vegas.write_levels(
-        0, h.quantity, kind, priced, own_pnl, of.side, losses, multiplier, raised, scenario, SHOCKS, path, own, radius,
-        reach * swing * radius, curves,
+        0, h.quantity, kind, priced, own_pnl, of.side, losses, multiplier, raised, scenario, SHOCKS, path, own,
+        reach * swing * radius, upper, curves,
     )  # fmt: skip
     _, first, second, right = mixture(losses, of.width, multiplier[5])
     one, two = (places.worst_cell(every, h.quantity, own_pnl, of.side, of.width, move) for move in (first, second))
@@ -153,7 +154,8 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
 
 def drawn(rng: np.random.Generator, found: Place, size: float) -> tuple[Coin | None, Floats]:
     """The underlying with other levels, some of them as far as their cost is bounded."""
-    span = levels.OF_LEVEL * np.abs(found.levels[:, levels.AT])[: len(classes(found.of))]
+    most = levels.relative_span(found.curves[0, joint.RADIUS])
+    span = most * np.abs(found.levels[: len(classes(found.of)), levels.AT])
     by = span * size * rng.choice([-1.0, 1.0, 0.0, rng.uniform(-1.0, 1.0)], len(span))
     return shifted(found.of, by), by
 

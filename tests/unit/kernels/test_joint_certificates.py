@@ -159,7 +159,7 @@ def test_what_is_beyond_has_to_be_evaluated(what: str) -> None:
     account.curves[account.slot[0], joint.EXPOSED] = 10.0
     of = account.levels(account.slot[0, 1])
     of[2, levels.UP :] = 1e-6, 0.0, 0.0, 1e-6
-    account.now[1, joint.LEVEL + 2] = 0.2 * (1.0 + 0.99 * levels.OF_LEVEL)
+    account.now[1, joint.LEVEL + 2] = 0.2 * (1.0 + 0.99 * levels.relative_span(0.1))
     assert account.review()
     before = account.boxes.copy()
     if what == "room":
@@ -169,7 +169,7 @@ def test_what_is_beyond_has_to_be_evaluated(what: str) -> None:
     elif what == "level":
         account.now[1, joint.LEVEL + 2] = np.nan
     elif what == "span":
-        account.now[1, joint.LEVEL + 2] = 0.2 * (1.0 + 1.01 * levels.OF_LEVEL)
+        account.now[1, joint.LEVEL + 2] = 0.2 * (1.0 + 1.01 * levels.relative_span(0.1))
     else:
         account.now[0, joint.PRICE] = 111.0 if what == "radius" else np.nan
     assert not account.review()
