@@ -171,11 +171,12 @@ def _certify(
         multiplier[conditions.CONSTRAINTS], multiplier[conditions.CONSTRAINTS + 1] = hedge[s], mean[u]
         reach = places.reach(of[0], of[1], scenario[MOVE], scenario[WEIGHT])
         upper, lower = np.empty((places.CURVES, cells + 2)), np.empty((places.CURVES, 1))
+        chosen = np.empty(cells + 2, dtype=np.int64)
         count = priced_places.bound_place(
             amount[a:b], radius, kind[a:b], is_call[a:b], priced_places.block(priced, a, b),
             pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
             losses[u, : layout[u, MOVES]], multiplier, raised, scenario, path[a:b], own[a:b], good[a:b],
-            reach * means[u, 2] * radius, upper, lower,
+            reach * means[u, 2] * radius, chosen, upper, lower,
         )  # fmt: skip
         curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
         curves[s, joint.HEDGE] = hedge[s]
@@ -189,9 +190,9 @@ def _certify(
         _expose(s, amount[a:b], kind[a:b], drifting, own[a:b], radius, both, now[layout[u, COLUMN]], curves)
         vegas.write_levels(
             s, amount[a:b], kind[a:b], priced_places.block(priced, a, b),
-            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
-            losses[u, : layout[u, MOVES]], multiplier, raised, scenario, market[layout[u, COLUMN], SHOCK:], path[a:b],
-            own[a:b], reach * means[u, 2] * radius, upper, curves,
+            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), losses[u, : layout[u, MOVES]],
+            multiplier, raised, scenario, market[layout[u, COLUMN], SHOCK:], path[a:b], own[a:b],
+            reach * means[u, 2] * radius, chosen[:count], upper, curves,
         )  # fmt: skip
     eta = correlation.sensitivity(size, stress, 0.0)
     return _cover(of, raised, cash, norm, padding, above, below, changed, eta, cover)

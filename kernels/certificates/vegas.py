@@ -28,7 +28,6 @@ from kernels.certificates.book import (
     PRICED_CLASS,
     PRICED_STRIKE,
     PRICED_YEARS,
-    VALUE,
     WEIGHT,
 )
 from kernels.certificates.cells import FARTHEST, MOST_FIRST, MOST_SECOND
@@ -71,20 +70,20 @@ def _reaches(multiplier: Floats, raised: float, scenario: Floats) -> Floats:
     return out
 
 
-@kernel("i8[::1], f8[:, ::1], f8[:, ::1], f8[:, :, ::1]")
-def _densities(option: Ints, priced: Floats, scenario: Floats, path: Floats) -> Floats:
-    """Return n(d1) of every cell of some options, and of their unmoved ones behind these."""
-    wide = scenario.shape[1]
+@kernel("i8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[:, :, ::1]")
+def _densities(option: Ints, cell: Ints, priced: Floats, scenario: Floats, path: Floats) -> Floats:
+    """Return n(d1) of some cells of some options, and of their unmoved ones behind these."""
+    wide = cell.shape[0]
     log_move, near = np.empty(wide), np.empty((option.shape[0], wide + 1))
     for t in range(wide):
-        log_move[t] = log_ratio(1.0 + scenario[MOVE, t], 1.0)
+        log_move[t] = log_ratio(1.0 + scenario[MOVE, cell[t]], 1.0)
     for j in range(option.shape[0]):
         i = option[j]
         of, at = near[j], log_ratio(priced[PRICE, i], priced[PRICED_STRIKE, i])
         up, same, down = path[i, 0, smile.NOW], path[i, 1, smile.NOW], path[i, 2, smile.NOW]
         of[wide] = min(max(at / same + 0.5 * same, -FARTHEST), FARTHEST)
         for t in range(wide):
-            s = of_direction(int(scenario[DIRECTION, t]), up, same, down)
+            s = of_direction(int(scenario[DIRECTION, cell[t]]), up, same, down)
             of[t] = min(max((at + log_move[t]) / s + 0.5 * s, -FARTHEST), FARTHEST)
     found = np.empty(near.shape)
     densities(near.ravel(), found.ravel())
@@ -189,73 +188,105 @@ def _gaps(
     return gap
 
 
-@kernel("i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[:, ::1]")
-def _upper_slopes(
-    option: Ints, amount: Floats, priced: Floats, gross: Floats, scenario: Floats, density: Floats, factor: Floats,
-    c: float, d: float, out: Floats,
-) -> None:  # fmt: skip
-    """Write the slope of every curve of the upper constraint by every level, float64[EXPIRIES, S], USD."""
-    wide = scenario.shape[1]
-    out[:] = 0.0
+@kernel("f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], f8")
+def _cells(gap: Floats, option: Ints, priced: Floats, held: Floats, sums: Floats, spared: Floats, most: float) -> Ints:
+    """Return the scenarios whose curves may fall faster by a level than those that are kept, gaps counted.
+
+    spared: by class, the part of a gap that counts per unit of the level; most: of `_reaches`, in all.
+    """
+    limit = 0.0
+    of_class = np.zeros(joint.EXPIRIES)
     for j in range(option.shape[0]):
-        i = option[j]
-        to, of, held = out[int(priced[PRICED_CLASS, i]) - 1], density[j], amount[i] * gross[i]
-        base = held * factor[j, 1] * of[wide]
-        for t in range(wide):
-            part = d * scenario[WEIGHT, t]
-            shocked = factor[j, 1 - int(scenario[DIRECTION, t])]
-            to[t] += (c - part) * base + part * (1.0 + scenario[MOVE, t]) * shocked * held * of[t]
+        of_class[int(priced[PRICED_CLASS, option[j]]) - 1] += held[option[j]]
+    for k in range(joint.EXPIRIES):
+        if of_class[k] > 0.0 and sums[k, BEND] > 0.0:
+            limit = max(limit, 2.0 * PEAK * most * of_class[k] / spared[k] if spared[k] > 0.0 else math.inf)
+    found, n = np.empty(gap.shape[0], dtype=np.int64), 0
+    for t in range(gap.shape[0]):
+        if gap[t] <= limit:
+            found[n] = t
+            n += 1
+    return found[:n]
 
 
-@kernel("i8, i8, f8, f8, f8, i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1]")
-def _lower_slopes(
-    one: int, two: int, share: float, c: float, d: float, option: Ints, amount: Floats, priced: Floats, gross: Floats,
-    scenario: Floats, density: Floats, factor: Floats, out: Floats,
+@kernel(
+    "i8[::1], f8[::1], f8[:, ::1], f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8, f8[::1], f8[::1],"
+    "f8[:, ::1]"
+)
+def _add_upper(
+    option: Ints, amount: Floats, priced: Floats, gross: Floats, cell: Ints, scenario: Floats, density: Floats,
+    factor: Floats, c: float, d: float, gap: Floats, spared: Floats, worst: Floats,
 ) -> None:  # fmt: skip
-    """Write the slope of the lower constraint's curve by every level; share: of cell `one` in the mixture."""
-    wide = scenario.shape[1]
-    out[:] = 0.0
-    for j in range(option.shape[0]):
-        i = option[j]
-        held, slope, rest = amount[i] * gross[i], 0.0, c
-        for side in range(2):
-            t = one if side == 0 else two
-            part = d * scenario[WEIGHT, t] * (share if side == 0 else 1.0 - share)
-            shocked = factor[j, 1 - int(scenario[DIRECTION, t])]
-            slope += part * (1.0 + scenario[MOVE, t]) * shocked * density[j, t]
-            rest -= part
-        out[int(priced[PRICED_CLASS, i]) - 1] -= held * (slope + rest * factor[j, 1] * density[j, wide])
-
-
-@kernel("f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1]")
-def _worst_upper(slope: Floats, gap: Floats, sums: Floats, span: Floats, worst: Floats) -> None:
-    """Write by how much a curve that matters may fall per unit of each level up and down, float64[2, EXPIRIES].
+    """Write by how much a curve that matters may fall per unit of each level up and down, float64[2, EXPIRIES], USD.
 
     A curve that stays above those that are kept by a gap may fall faster by what that is over the spans of all levels.
     """
+    wide = cell.shape[0]
+    slope, held = np.zeros((joint.EXPIRIES, wide)), np.zeros(joint.EXPIRIES)
+    for j in range(option.shape[0]):
+        i = option[j]
+        k = int(priced[PRICED_CLASS, i]) - 1
+        to, of, own = slope[k], density[j], amount[i] * gross[i]
+        base = own * factor[j, 1] * of[wide]
+        held[k] += abs(own)
+        for t in range(wide):
+            part = d * scenario[WEIGHT, cell[t]]
+            shocked = factor[j, 1 - int(scenario[DIRECTION, cell[t]])]
+            to[t] += (c - part) * base + part * (1.0 + scenario[MOVE, cell[t]]) * shocked * own * of[t]
+    for k in range(joint.EXPIRIES):
+        if held[k] > 0.0:
+            for t in range(wide):
+                counted = gap[cell[t]] * spared[k]
+                worst[0, k] = max(worst[0, k], -slope[k, t] - counted)
+                worst[1, k] = max(worst[1, k], slope[k, t] - counted)
+
+
+@kernel("f8, f8, f8, i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+def _add_lower(
+    share: float, c: float, d: float, cell: Ints, option: Ints, amount: Floats, priced: Floats, gross: Floats,
+    scenario: Floats, density: Floats, factor: Floats, worst: Floats,
+) -> None:  # fmt: skip
+    """As `_add_upper`, of the lower constraint's curve: a mixture of two cells, `share` of it the first."""
+    slope = np.zeros(joint.EXPIRIES)
+    for j in range(option.shape[0]):
+        i = option[j]
+        shifted, rest = 0.0, c
+        for side in range(2):
+            t = cell[side]
+            part = d * scenario[WEIGHT, t] * (share if side == 0 else 1.0 - share)
+            shocked = factor[j, 1 - int(scenario[DIRECTION, t])]
+            shifted += part * (1.0 + scenario[MOVE, t]) * shocked * density[j, side]
+            rest -= part
+        slope[int(priced[PRICED_CLASS, i]) - 1] -= (
+            amount[i] * gross[i] * (shifted + rest * factor[j, 1] * density[j, 2])
+        )
+    for k in range(joint.EXPIRIES):
+        worst[0, k], worst[1, k] = max(worst[0, k], -slope[k]), max(worst[1, k], slope[k])
+
+
+@kernel("f8[:, ::1], f8[::1], f8[::1]")
+def _spare(sums: Floats, span: Floats, spared: Floats) -> None:
+    """Write the part of a gap that counts for a unit of each level: they share it."""
     signed = 0
     for k in range(joint.EXPIRIES):
         signed += sums[k, BEND] > 0.0
     for k in range(joint.EXPIRIES):
-        spared = 1.0 / (signed * span[k]) if sums[k, BEND] > 0.0 and span[k] > 0.0 else 0.0
-        for t in range(gap.shape[0]):
-            worst[0, k] = max(worst[0, k], -slope[k, t] - gap[t] * spared)
-            worst[1, k] = max(worst[1, k], slope[k, t] - gap[t] * spared)
+        spared[k] = 1.0 / (signed * span[k]) if sums[k, BEND] > 0.0 and span[k] > 0.0 else 0.0
 
 
 @kernel(
-    "i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[::1], f8[:, :, ::1],"
-    "f8[:, ::1], f8, f8[:, ::1], f8[:, ::1]"
+    "i8, f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[::1], f8[:, :, ::1],"
+    "f8[:, ::1], f8, i8[::1], f8[:, ::1], f8[:, ::1]"
 )
 def write_levels(
-    s: int, amount: Floats, kind: Ints, priced: Floats, pnl: Floats, side: Ints, losses: Floats, multiplier: Floats,
-    raised: float, scenario: Floats, shocks: Floats, path: Floats, own: Floats, swing: float, upper: Floats,
+    s: int, amount: Floats, kind: Ints, priced: Floats, pnl: Floats, losses: Floats, multiplier: Floats, raised: float,
+    scenario: Floats, shocks: Floats, path: Floats, own: Floats, swing: float, chosen: Ints, upper: Floats,
     curves: Floats,
 ) -> None:  # fmt: skip
     """Write what levels cost a segment that has its radius, curves (`joint.keep`) and levels (`joint.count_drift`).
 
     Arguments and results of `priced_places.bound_place`: multiplier: float64[6]; swing: the most that any curve may
-    fall by within the radius, USD; upper: all curves. shocks: float64[6] of `tangents`.
+    fall by within the radius, USD; upper: curves of the scenarios chosen. shocks: float64[6] of `tangents`.
     """
     option, radius, span = _options(kind), curves[s, joint.RADIUS], np.empty(joint.EXPIRIES)
     n = option.shape[0]
@@ -263,7 +294,7 @@ def write_levels(
         return
     for k in range(joint.EXPIRIES):
         span[k] = levels.relative_span(radius) * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
-    reaches, density = _reaches(multiplier, raised, scenario), _densities(option, priced, scenario, path)
+    reaches, spared = _reaches(multiplier, raised, scenario), np.empty(joint.EXPIRIES)
     factor, sums, gross = np.empty((n, SIDES)), np.zeros((joint.EXPIRIES, 3)), own[:, tangents.GROSS].copy()
     for j in range(n):
         i = option[j]
@@ -274,30 +305,23 @@ def write_levels(
         )  # fmt: skip
     worst = np.full((2, joint.EXPIRIES), -math.inf)
     c, d, hedge = multiplier[0], multiplier[1], multiplier[conditions.CONSTRAINTS]
-    _, first, second, right = mixture(losses, losses.shape[0], multiplier[conditions.CONSTRAINTS + 1])
-    every = np.arange(amount.shape[0])
-    one = places.worst_cell(every, amount, pnl, side, losses.shape[0], first)
-    two = places.worst_cell(every, amount, pnl, side, losses.shape[0], second)
     if c > 0.0:
-        slope, chosen = np.empty((joint.EXPIRIES, scenario.shape[1])), np.empty(scenario.shape[1] + 2, dtype=np.int64)
-        _upper_slopes(option, amount, priced, gross, scenario, density, factor, c, d, slope)
-        count = places.select(
-            every, amount, pnl, priced[VALUE], scenario[NUMBER], c, d, hedge, one, two, swing, chosen
-        )  # fmt: skip
-        gap = _gaps(s, amount, pnl, scenario, d, hedge, swing, radius, chosen, count, upper, curves)
-        _worst_upper(slope, gap, sums, span, worst)
+        _spare(sums, span, spared)
+        gap = _gaps(s, amount, pnl, scenario, d, hedge, swing, radius, chosen, chosen.shape[0], upper, curves)
+        most = reaches[BASE] + max(reaches[0] * factor.max(), reaches[1], reaches[2])
+        cell = _cells(gap, option, priced, np.abs(amount) * gross, sums, spared, most)
+        density = _densities(option, cell, priced, scenario, path)
+        _add_upper(option, amount, priced, gross, cell, scenario, density, factor, c, d, gap, spared, worst)
     if multiplier[conditions.LOWER_EQUITY] > 0.0:
-        frozen = np.empty(joint.EXPIRIES)
-        _lower_slopes(
-            one, two, 1.0 - right, raised, multiplier[conditions.LOWER_REQUIREMENT], option, amount, priced, gross,
-            scenario, density, factor, frozen,
+        _, _, _, right = mixture(losses, losses.shape[0], multiplier[conditions.CONSTRAINTS + 1])
+        density = _densities(option, chosen[:2], priced, scenario, path)
+        _add_lower(
+            1.0 - right, raised, multiplier[conditions.LOWER_REQUIREMENT], chosen[:2], option, amount, priced, gross,
+            scenario, density, factor, worst,
         )  # fmt: skip
-        for k in range(joint.EXPIRIES):
-            worst[0, k], worst[1, k] = max(worst[0, k], -frozen[k]), max(worst[1, k], frozen[k])
     for k in range(joint.EXPIRIES):
         at = joint.LEVELS_AT + levels.LEVEL * k
-        curves[s, at + levels.UP], curves[s, at + levels.DOWN] = (
-            worst[0, k] + sums[k, FULL],
-            worst[1, k] + sums[k, FULL],
-        )
-        curves[s, at + levels.BEND], curves[s, at + levels.CROSS] = sums[k, BEND], sums[k, CROSS]
+        if worst[0, k] > -math.inf:
+            curves[s, at + levels.UP] = worst[0, k] + sums[k, FULL]
+            curves[s, at + levels.DOWN] = worst[1, k] + sums[k, FULL]
+            curves[s, at + levels.BEND], curves[s, at + levels.CROSS] = sums[k, BEND], sums[k, CROSS]

@@ -134,9 +134,10 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
         losses[move] = -(h.quantity @ own_pnl[:, worst])
     reach = places.reach(multiplier[0], multiplier[1], table.move, table.weight)
     upper, lower = np.empty((places.CURVES, wide + 2)), np.empty((places.CURVES, 1))
+    chosen = np.empty(wide + 2, dtype=np.int64)
     count = priced_places.bound_place(
         h.quantity, radius, kind, is_call, priced, own_pnl, of.side, losses, multiplier, raised, scenario, path, own,
-        good, reach * swing * radius, upper, lower,
+        good, reach * swing * radius, chosen, upper, lower,
     )  # fmt: skip
     curves = np.zeros((1, joint.CURVE_FIELDS))
     curves[0, joint.CENTER], curves[0, joint.RADIUS] = of.index, radius
@@ -144,8 +145,8 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
     curves[0, joint.LOWER_AT : joint.UPPER_AT] = lower[:, 0]
     joint.count_drift(0, now, curves)
     vegas.write_levels(
-        0, h.quantity, kind, priced, own_pnl, of.side, losses, multiplier, raised, scenario, SHOCKS, path, own,
-        reach * swing * radius, upper, curves,
+        0, h.quantity, kind, priced, own_pnl, losses, multiplier, raised, scenario, SHOCKS, path, own,
+        reach * swing * radius, chosen[:count], upper, curves,
     )  # fmt: skip
     _, first, second, right = mixture(losses, of.width, multiplier[5])
     one, two = (places.worst_cell(every, h.quantity, own_pnl, of.side, of.width, move) for move in (first, second))
