@@ -356,6 +356,9 @@ def renew(
         if aim == KEEP:
             continue
         multiplier, ratio = np.empty(conditions.CONSTRAINTS + 2), np.empty(THRESHOLDS)
+        before = np.empty((size, joint.BOX_FIELDS))
+        for u in range(size):
+            before[u] = boxes[layout[u, SEGMENT]]
         conditions.ratios(thresholds[of], mm_factor[of], ratio)
         stands = (
             stands
@@ -376,6 +379,6 @@ def renew(
         for u in range(size):
             s = layout[u, SEGMENT]
             if stands:
-                watch.take_extremes(s // watch.BLOCK, boxes, account_of, extremes)
+                watch.replace(s, before[u], boxes, account_of, extremes)
             else:
                 watch.void_one(s, curves, boxes, extremes)

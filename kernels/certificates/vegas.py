@@ -223,6 +223,10 @@ def _add_upper(
     """
     wide = cell.shape[0]
     slope, held = np.zeros((joint.EXPIRIES, wide)), np.zeros(joint.EXPIRIES)
+    part, moved, side = np.empty(wide), np.empty(wide), np.empty(wide, dtype=np.int64)
+    for t in range(wide):
+        part[t] = d * scenario[WEIGHT, cell[t]]
+        moved[t], side[t] = part[t] * (1.0 + scenario[MOVE, cell[t]]), 1 - int(scenario[DIRECTION, cell[t]])
     for j in range(option.shape[0]):
         i = option[j]
         k = int(priced[PRICED_CLASS, i]) - 1
@@ -230,9 +234,7 @@ def _add_upper(
         base = own * factor[j, 1] * of[wide]
         held[k] += abs(own)
         for t in range(wide):
-            part = d * scenario[WEIGHT, cell[t]]
-            shocked = factor[j, 1 - int(scenario[DIRECTION, cell[t]])]
-            to[t] += (c - part) * base + part * (1.0 + scenario[MOVE, cell[t]]) * shocked * own * of[t]
+            to[t] += (c - part[t]) * base + moved[t] * factor[j, side[t]] * own * of[t]
     for k in range(joint.EXPIRIES):
         if held[k] > 0.0:
             for t in range(wide):

@@ -128,7 +128,7 @@ def leavers(
 
 
 @inlined()
-def _replace(s: int, before: Floats, boxes: Floats, account: Ints, extremes: Floats) -> None:
+def replace(s: int, before: Floats, boxes: Floats, account: Ints, extremes: Floats) -> None:
     """Bring the extremes of a block up to date after one of its boxes changed: few others have to be looked at."""
     block = s // BLOCK
     for field in range(BOX_FIELDS):
@@ -183,7 +183,7 @@ def review_rows(
             found += 1
             continue
         for u in range(shorts[row, COUNT]):
-            _replace(slot[row, u], before[u], boxes, account, extremes)
+            replace(slot[row, u], before[u], boxes, account, extremes)
     return found
 
 
