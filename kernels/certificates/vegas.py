@@ -144,7 +144,8 @@ def _least_above(found: Floats, j: int, s: int, at: int, radius: float, curves: 
         least = min(least, value + radius * (slope - 0.5 * radius * bend))
         if bend < 0.0 and 0.0 < slope / bend < radius:
             least = min(least, value + 0.5 * slope * slope / bend)
-    return least
+    above: float = least
+    return above
 
 
 @inlined()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import scenarios, surface
-from kernels._jit import Floats
+from kernels._jit import Floats, Ints
 from kernels.certificates import book, drift, drift_rows, joint, levels, places, priced_places, smile, tangents, vegas
 from kernels.certificates import rows as row_kernels
 from kernels.netted_bounds import mixture
@@ -34,7 +34,7 @@ def smiles(rng: np.random.Generator) -> Coin:
     return replace(of, code=code, parameters=parameters, lo=lo, hi=hi)
 
 
-def classes(of: Coin) -> list[Floats]:
+def classes(of: Coin) -> list[Ints]:
     """The rows of each expiry."""
     option = of.kind >= scenarios.LINEAR_OPTION
     return [np.flatnonzero(option & (of.years == years)) for years in np.unique(of.years[option])]
@@ -59,7 +59,7 @@ class Place:
     """What one account has in one underlying, bounded around the present prices and levels."""
 
     of: Coin
-    rows: Floats
+    rows: Ints
     quantity: Floats
     multiplier: Floats
     raised: float
