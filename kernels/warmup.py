@@ -157,7 +157,7 @@ def _certificates() -> None:
     record = np.zeros((1, 16))
     figures: tuple[Any, Any] = (record, record.view(np.int16))
     curves, boxes = np.zeros((64, joint.CURVE_FIELDS)), np.zeros((64, joint.BOX_FIELDS))
-    covers, extremes = np.zeros((1, joint.COVER_FIELDS)), np.zeros((1, joint.BOX_FIELDS))
+    covers, extremes = np.zeros((1, joint.COVER_FIELDS)), watch.nothing(64)
     contracts_now, now, market = np.zeros((1, book.FIELDS)), np.zeros((1, joint.NOW_FIELDS)), np.zeros((1, book.MARKET))
     matrices: Any = np.ones((1, 1, 1, 1))
     short = np.zeros(64, dtype=np.int16)
@@ -166,14 +166,15 @@ def _certificates() -> None:
     joint.void(0, curves, boxes)
     watch.take_extremes(0, boxes, one, extremes)
     watch.take_all_extremes(nobody, nobody, boxes, one, extremes)
-    watch.leavers(nobody, nobody, now[0], boxes, one, extremes, nobody)
+    watch.leavers(nobody, nobody, now[0], watch.EVERYTHING, boxes, one, extremes, nobody)
     watch.review_rows(
         nobody, 0, 0.0, now, slot, one, columns, curves, boxes, covers, figures[1], matrices, money, one, extremes,
         nobody,
     )  # fmt: skip
     watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, extremes)
+    drift_rows.part_level(contracts_now, nobody, 0.0)
     drift_rows.part_drift(
-        contracts_now, contracts_now, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6)
+        contracts_now, contracts_now, np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.bool_), 1.0, 1.0, np.ones(6), 0.0
     )
     renew.renew(
         nobody, nobody, True, renew.KEEP, slot, one, columns, one, one, one, money, money, short, short, money,

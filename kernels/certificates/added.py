@@ -14,7 +14,7 @@ import numpy as np
 from kernels import scenarios
 from kernels._jit import Floats, Ints, Shorts, inlined, kernel
 from kernels.accounts import CASH, COUNT, DEGRADED, HELD, SET, THRESHOLDS, TRAITS, UPPER, figure, totals
-from kernels.certificates import charges, conditions, drift, joint, places, priced_places, smile, tangents
+from kernels.certificates import charges, conditions, drift, joint, levels, places, priced_places, smile, tangents
 from kernels.certificates.book import (
     DELTA,
     DIRECTION,
@@ -37,7 +37,7 @@ from kernels.certificates.book import (
     gather,
     price,
 )
-from kernels.certificates.standard import count_drift, gross_usd
+from kernels.certificates.standard import gross_usd
 from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS
 
 ANNUAL_MOVE, LEAST_MOVE, SHOCK_SLOPE, SHOCK_FROM_USD, MOST_SHOCK, FACTOR = range(6)
@@ -172,7 +172,7 @@ def _bound_place(
     sums[LEAST_DEVIATION] = min(
         sums[LEAST_DEVIATION],
         _expose(
-            s, kind, amount, own, priced, parameters, code, rate, terms, radius,
+            s, kind, amount, own, priced, parameters, code, rate, terms, market[SHOCK:], radius,
             max(reach, places.reach(e, f, scenario[MOVE], scenario[WEIGHT])), max(d, f), f, curves,
         ),
     )  # fmt: skip
@@ -184,15 +184,16 @@ def _bound_place(
 
 
 @kernel(
-    "i8, i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8, f8, f8, f8, f8[:, ::1]"
+    "i8, i8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], f8, f8, f8, f8,"
+    "f8[:, ::1]"
 )
 def _expose(
     s: int, kind: Ints, amount: Floats, own: Floats, priced: Floats, parameters: Floats, code: Ints, rate: Floats,
-    terms: Floats, radius: float, reach: float, d: float, lower: float, curves: Floats,
+    terms: Floats, shocks: Floats, radius: float, reach: float, d: float, lower: float, curves: Floats,
 ) -> float:  # fmt: skip
-    """Write what a unit of each class of drift costs a segment, USD, and pay beforehand for rates that fall with time.
+    """Write what a unit of each class of drift and of each level costs a segment, USD.
 
-    Return the least vol sqrt(T) of an option over all prices.
+    Rates that fall with time are paid for beforehand. Return the least vol sqrt(T) of an option over all prices.
     """
     gross, narrow = 0.0, math.inf
     for k in range(amount.shape[0]):
@@ -201,16 +202,18 @@ def _expose(
     for k in range(amount.shape[0]):
         if kind[k] == scenarios.COIN:
             continue
-        tied, turn = abs(amount[k]) * own[k, tangents.GROSS], 1.0
+        tied, turn, most_shocked = abs(amount[k]) * own[k, tangents.GROSS], 1.0, 0.0
         if kind[k] >= scenarios.LINEAR_OPTION:
             years = priced[PRICED_YEARS, k]
             least, _ = drift.vol_range(code[k], parameters[k], priced[PRICED_LOW, k], priced[PRICED_HIGH, k], years)
             deviation = least * math.sqrt(years)
-            narrow = min(narrow, deviation)
+            narrow, most_shocked = min(narrow, deviation), drift.most_shocked(years, shocks)
             turn = drift.FIRST / (drift.PEAK * KEPT * deviation) + 2.0 + drift.PEAK / (KEPT * deviation)
-        curves[s, joint.EXPOSED + int(priced[PRICED_CLASS, k])] += (
-            drift.DRIFT_ROOM * (1.0 + radius) * tied * (reach + d * (rate[k] + 2.0 * most) * turn)
-        )
+        of, cost = int(priced[PRICED_CLASS, k]), reach + d * (rate[k] + 2.0 * most) * turn
+        cost *= drift.DRIFT_ROOM * (1.0 + radius) * tied
+        curves[s, joint.EXPOSED + of] += cost
+        if of > 0:
+            joint.charge_level(s, of, cost * drift.PEAK * most_shocked, curves)
         size = priced[PRICED_SIZE, k] * (1.0 if kind[k] == scenarios.INVERSE else priced[PRICE, k])
         curves[s, joint.LOWER_AT + places.VALUE] -= (
             lower
@@ -236,13 +239,16 @@ def _count_drift(
             if curves[s, joint.EXPOSED + k] > 0.0:
                 halving = most / (drift.PEAK * (1.0 - KEPT) * narrow)
                 curves[s, joint.EXPOSED + k] = max(curves[s, joint.EXPOSED + k], halving)
-        count_drift(s, now[page_column[s // PAGE]], curves)
+                at = joint.LEVELS_AT + levels.LEVEL * (k - 1)
+                curves[s, at + levels.UP] = max(curves[s, at + levels.UP], halving * drift.PEAK)
+                curves[s, at + levels.DOWN] = curves[s, at + levels.UP]
+        joint.count_drift(s, now[page_column[s // PAGE]], curves)
 
 
 @kernel("f8[::1], f8, f8, f8[::1], f8[::1]")
 def _cover(multiplier: Floats, cash: float, padding: float, sums: Floats, cover: Floats) -> bool:
     """Write an account's cover; return whether both inequalities hold by their pads."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     stands = True
     if multiplier[conditions.UPPER_EQUITY] > 0.0:

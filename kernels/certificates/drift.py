@@ -7,7 +7,8 @@ The drift of a row between two states of the market is a number rho >= 0 with wh
 
 gross being the row's USD at 1:1 in either state. With s = vol sqrt(T), dV/ds = F n(d1) <= F n(0) and 0 <= dV/dF <= 1,
 so rho is n(0) sup |change of s| + |change of ln F|, the supremum over all prices. It is a distance: what went from one
-state to a second and on to a third is at most the sum, so one reference serves all accounts of an underlying.
+state to a second and on to a third is at most the sum, so one reference serves all accounts of an underlying. What all
+options of a class have in common, a change of their level, is left out of it: it has a sign, and is counted apart.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import math
 from kernels import surface
 from kernels._jit import Floats, kernel
 from kernels.certificates.smile import nearest
+from kernels.scenarios_table import tenor_scale
 
 PEAK = 0.39894228040143276  # n(0), rounded up
 FIRST = 0.24197073  # sup |d| n(d), rounded up
@@ -70,21 +72,44 @@ def vol_range(code: int, p: Floats, lo: float, hi: float, years: float) -> tuple
     )
 
 
-@kernel("f8[::1], f8, f8, f8, f8[::1], f8, f8, f8, f8")
+@kernel("f8[::1], f8, f8")
+def is_parallel(p: Floats, lo: float, hi: float) -> bool:
+    """Return whether no volatility of a smile is cut off: another level moves all of them alike."""
+    least, most = _parabola(p[0], p[1], p[2], lo, hi)
+    uncut: bool = least >= surface.MIN_VOL and most <= surface.MAX_VOL
+    return uncut
+
+
+@kernel("f8[::1], f8, f8, f8, f8[::1], f8, f8, f8, f8, f8")
 def _smile_change(
-    p: Floats, lo: float, hi: float, years: float, q: Floats, low: float, high: float, after: float, basis: float
-) -> float:
-    """Return a bound of the change of s under code 1; q, low, high and after are the new row and time."""
+    p: Floats, lo: float, hi: float, years: float, q: Floats, low: float, high: float, after: float, basis: float,
+    level: float,
+) -> float:  # fmt: skip
+    """Return a bound of the change of s but for that of the level under code 1; q .. after: the new row and time."""
+    one, two = math.sqrt(years), math.sqrt(after)
     ratio = math.sqrt(min(years, after) / max(years, after))
     farthest = max(abs(lo), abs(hi))
-    moved = max(abs(lo - low), abs(hi - high)) + farthest * (1.0 - ratio) + abs(basis) / math.sqrt(after)
+    moved = max(abs(lo - low), abs(hi - high)) + farthest * (1.0 - ratio) + abs(basis) / two
     first, last = min(lo, low), max(hi, high)
-    steep = max(abs(q[1] + 2.0 * q[2] * first), abs(q[1] + 2.0 * q[2] * last))
+    steep = max(abs(q[1] + 2.0 * q[2] * first), abs(q[1] + 2.0 * q[2] * last)) * moved
     least, most = _parabola(q[0] - p[0], q[1] - p[1], q[2] - p[2], lo, hi)
-    changed = max(abs(least), abs(most)) + steep * moved
     _, before = vol_range(surface.SMILE, p, lo, hi, years)
-    found: float = abs(math.sqrt(after) - math.sqrt(years)) * before + math.sqrt(after) * changed
+    found: float = abs(two - one) * before + two * (max(abs(least), abs(most)) + steep) + abs(level)
+    if is_parallel(p, lo, hi) and is_parallel(q, low, high):
+        # The level, and the shape around it.
+        least, most = _parabola(0.0, q[1] - p[1], q[2] - p[2], lo, hi)
+        lowest, highest = _parabola(0.0, p[1], p[2], lo, hi)
+        shape = two * (max(abs(least), abs(most)) + steep) + abs(two - one) * max(abs(lowest), abs(highest))
+        found = min(found, abs(two * q[0] - one * p[0] - level) + shape)
     return found
+
+
+@kernel("f8, f8[::1]")
+def most_shocked(years: float, shocks: Floats) -> float:
+    """Return how many times as far as s itself it may move under any shock; shocks: of `tangents`, at one time."""
+    scale = tenor_scale(years, shocks[3], shocks[4], shocks[5])
+    most: float = max(1.0, 1.0 + shocks[0] * scale, abs(1.0 - shocks[1] * scale))
+    return most
 
 
 @kernel("f8[::1], f8, f8, f8, f8[::1], f8, f8, f8, f8")
@@ -124,27 +149,29 @@ def _other_code(
     return found
 
 
-@kernel("i8, f8[::1], f8, f8, f8, i8, f8[::1], f8, f8, f8, f8")
+@kernel("i8, f8[::1], f8, f8, f8, i8, f8[::1], f8, f8, f8, f8, f8")
 def stdev_change(
     code: int, p: Floats, lo: float, hi: float, years: float, new_code: int, q: Floats, low: float, high: float,
-    after: float, basis: float,
+    after: float, basis: float, level: float,
 ) -> float:  # fmt: skip
-    """Return a bound of |change of vol sqrt(T)| over all prices from one surface row and time to another.
+    """Return a bound of |change of vol sqrt(T) - level| over all prices from one surface row and time to another.
 
-    p, lo, hi, years: before; q, low, high, after: now; basis: change of ln F at an unchanged index. Infinite where
-    an option expired, or a number is not finite.
+    p, lo, hi, years: before; q, low, high, after: now; basis: change of ln F at an unchanged index; level: any number,
+    that by which the level of the row's class changed. Infinite where an option expired, or a number is not finite.
     """
     if not (years > 0.0 and after > 0.0):
         return math.inf
     found = math.inf
     if new_code != code:
-        found = _other_code(code, p, lo, hi, years, new_code, q, low, high, after)
+        found = _other_code(code, p, lo, hi, years, new_code, q, low, high, after) + abs(level)
     elif code == surface.CONSTANT:
-        found = abs(math.sqrt(after) * q[0] - math.sqrt(years) * p[0])
-        if not (min(p[0], q[0]) >= surface.MIN_VOL and max(p[0], q[0]) <= surface.MAX_VOL):
-            found = max(found, surface.MAX_VOL * abs(math.sqrt(after) - math.sqrt(years)))
+        moved = math.sqrt(after) * q[0] - math.sqrt(years) * p[0]
+        if min(p[0], q[0]) >= surface.MIN_VOL and max(p[0], q[0]) <= surface.MAX_VOL:
+            found = abs(moved - level)
+        else:
+            found = max(abs(moved), surface.MAX_VOL * abs(math.sqrt(after) - math.sqrt(years))) + abs(level)
     elif code == surface.SMILE:
-        found = _smile_change(p, lo, hi, years, q, low, high, after, basis)
+        found = _smile_change(p, lo, hi, years, q, low, high, after, basis, level)
     elif code == surface.SVI:
-        found = _svi_change(p, lo, hi, years, q, low, high, after, basis)
+        found = _svi_change(p, lo, hi, years, q, low, high, after, basis) + abs(level)
     return found if math.isfinite(found) else math.inf

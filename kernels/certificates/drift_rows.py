@@ -31,22 +31,23 @@ def shocked_change(change: float, most: float, years: float, after: float, shock
 
 
 @kernel(
-    "i8[::1], b1[::1], f8[::1], f8, f8, f8[::1],"
+    "i8[::1], b1[::1], f8[::1], f8, f8, f8[::1], f8,"
     "f8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1],"
     "f8[::1], f8[::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]"
 )
 def drifts(
     kind: Ints, is_call: Bools, strike: Floats, least_index: float, largest_index: float, shocks: Floats,
-    basis: Floats, funding: Floats, years: Floats, code: Ints, parameters: Floats, lo: Floats, hi: Floats,
+    level: float, basis: Floats, funding: Floats, years: Floats, code: Ints, parameters: Floats, lo: Floats, hi: Floats,
     new_basis: Floats, new_funding: Floats, new_years: Floats, new_code: Ints, new_parameters: Floats, new_lo: Floats,
     new_hi: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Write what n rows of one underlying drifted by from one state of the market to another: float64[n, COLUMNS].
 
-    basis: F/S or p/S of each row; years, code, parameters, lo, hi: surface rows; the same with `new_` for now.
-    least_index, largest_index: bounds of S at all certifications that the drift is for. RHO is of values, TURN of
-    deltas, both relative to a row's gross; both infinite where a basis changed by more than 1 % and where
-    `drift.stdev_change` is. Raises ValueError on other shapes.
+    level: change of vol sqrt(T) that is not counted, of all options alike. basis: F/S or p/S of each row; years, code,
+    parameters, lo, hi: surface rows; the same with `new_` for now. least_index, largest_index: bounds of S at all
+    certifications that the drift is for. RHO is of values, TURN of deltas, both relative to a row's gross; both
+    infinite where a basis changed by more than 1 % and where `drift.stdev_change` is. Raises ValueError on other
+    shapes.
     """
     n = kind.shape[0]
     if out.shape[0] != n or out.shape[1] != COLUMNS:
@@ -70,6 +71,7 @@ def drifts(
         change = drift.stdev_change(
             code[i], parameters[i], lo[i], hi[i], years[i],
             new_code[i], new_parameters[i], new_lo[i], new_hi[i], new_years[i], h,
+            level,
         )  # fmt: skip
         if not change < math.inf:
             continue
@@ -84,14 +86,38 @@ def drifts(
         out[i, TURN] = change * (drift.FIRST / deviation + drift.PEAK) + abs(h) * (1.0 + drift.PEAK / deviation)
 
 
-@kernel("f8[:, ::1], f8[:, ::1], i8[::1], b1[::1], f8, f8, f8[::1]")
+@kernel("f8[:, ::1], i8[::1], f8")
+def part_level(now: Floats, rows: Ints, before: float) -> float:
+    """Return the level of the options of one expiry: that of their slice's vol sqrt(T) at the money.
+
+    Without a slice, that of their one volatility; `before` where there is no such thing, or volatilities are cut off.
+    now, rows: as in `part_drift`.
+    """
+    level = math.nan
+    for k in range(rows.shape[0]):
+        of = now[rows[k]]
+        code, years = int(of[book.CODE]), of[book.YEARS]
+        if code == surface.SMILE:
+            parallel = drift.is_parallel(of[book.SURFACE :], of[book.LOW], of[book.HIGH])
+            return of[book.SURFACE] * math.sqrt(years) if parallel and years > 0.0 else before
+        own = of[book.SURFACE] * math.sqrt(years) if code == surface.CONSTANT and years > 0.0 else before
+        own = own if surface.MIN_VOL <= of[book.SURFACE] <= surface.MAX_VOL else before
+        if k == 0:
+            level = own
+        elif own != level:
+            level = before
+    return level if math.isfinite(level) else before
+
+
+@kernel("f8[:, ::1], f8[:, ::1], i8[::1], b1[::1], f8, f8, f8[::1], f8")
 def part_drift(
-    before: Floats, now: Floats, rows: Ints, held: Bools, least_index: float, largest_index: float, shocks: Floats
-) -> float:
+    before: Floats, now: Floats, rows: Ints, held: Bools, least_index: float, largest_index: float, shocks: Floats,
+    level: float,
+) -> float:  # fmt: skip
     """Return the largest RHO of those of some rows of one underlying that are held.
 
     before, now: float64[n, FIELDS] of `kernels.certificates.book`, a row's place being the same in both; rows:
-    int64[k]; held: bool[n].
+    int64[k]; held: bool[n]; level: by how much the level of their class changed.
     """
     n = rows.shape[0]
     kind, is_call, code = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_), np.empty((2, n), dtype=np.int64)
@@ -108,8 +134,8 @@ def part_drift(
             fields[t, 3, k], fields[t, 4, k] = of[book.LOW], of[book.HIGH]
     one, two = fields[0], fields[1]
     drifts(
-        kind, is_call, strike, least_index, largest_index, shocks, one[0], one[1], one[2], code[0], parameters[0],
-        one[3], one[4], two[0], two[1], two[2], code[1], parameters[1], two[3], two[4], out,
+        kind, is_call, strike, least_index, largest_index, shocks, level, one[0], one[1], one[2], code[0],
+        parameters[0], one[3], one[4], two[0], two[1], two[2], code[1], parameters[1], two[3], two[4], out,
     )  # fmt: skip
     most = 0.0
     for k in range(n):

@@ -2,23 +2,25 @@
 
 Curves as in `kernels.certificates.places`, around the prices of the certification. As long as
 
-    room = fixed - d L(w) + sum_u min_s U_us(x_u) - drift >= 0
+    room = fixed - d L(w) + sum_u min_s U_us(x_u) - levels - drift >= 0
 
 (and the same for the lower constraint), no watched threshold is crossed, wherever in their radii the prices are. For
 detection each place has a box of its own, whose budgets add up to the room: outside of it the room is split anew around
-the present prices, which takes neither prices of contracts nor a solve. Proofs: `docs/certificates.md`.
+the present prices and levels, which takes neither prices of contracts nor a solve. Proofs: `docs/certificates.md`.
 
 By segment, `curves` float64[slots, CURVE_FIELDS]: the index at the certification (CENTER, USD), the radius of x that
 the curves are good for (negative: no certificate), what a unit of each class of drift costs (EXPOSED, USD) and what all
-of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves (COUNT), the lower constraint's curve,
-and up to KEPT of the upper one's, four numbers each. `boxes` float64[slots, BOX_FIELDS]: LOW and HIGH
-(index, USD), and up to where each class of drift is provided for. By account, `covers` float64[rows, COVER_FIELDS]: of
+of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves (COUNT), five numbers for each level
+(`kernels.certificates.levels`), the lower constraint's curve, and up to KEPT of the upper one's, four numbers each.
+`boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), up to where each class of drift is provided for (LIMIT),
+and between which levels (FLOOR, CEILING). By account, `covers` float64[rows, COVER_FIELDS]: of
 each constraint what is fixed (USD, the norm apart), how much room there was at the certification (0: no such
-constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, and
-up to which one the account is provided for.
+constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, up
+to which one the account is provided for, and what shares of its room levels and drift have.
 
 By column, `now` float64[columns, NOW_FIELDS]: the index (PRICE), and by class of drift the sum of what references had
-drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT).
+drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT); by expiry of options the
+level (LEVEL), which is no part of the drift.
 """
 
 from __future__ import annotations
@@ -31,30 +33,38 @@ from kernels import netting
 from kernels._jit import Floats, Ints, Shorts, inlined, kernel
 from kernels.accounts import COUNT as PLACES_OF
 from kernels.accounts import SET
-from kernels.certificates import correlation
+from kernels.certificates import correlation, levels
+from kernels.certificates.levels import root
 from kernels.certificates.places import CURVE, CURVES, KINK, SLOPE, VALUE
 from kernels.netted_accounts import PAGE, matrices_of
 
-CLASSES = 8  # of drift: of futures and perpetuals, and of options by expiry
+CLASSES = 9  # of drift: of futures and perpetuals, and of options by expiry
+EXPIRIES = CLASSES - 1  # those of options: each has a level
 CENTER, RADIUS, SPENT, HEDGE, COUNT, EXPOSED = range(6)
-LOWER_AT = EXPOSED + CLASSES
+LEVELS_AT = EXPOSED + CLASSES
+LOWER_AT = LEVELS_AT + levels.LEVEL * EXPIRIES
 UPPER_AT = LOWER_AT + CURVES
 KEPT = 6
 CURVE_FIELDS = UPPER_AT + CURVES * KEPT
 
 LOW, HIGH, LIMIT = 0, 1, 2
-BOX_FIELDS = LIMIT + CLASSES
+FLOOR = LIMIT + CLASSES
+CEILING = FLOOR + EXPIRIES
+BOX_FIELDS = CEILING + EXPIRIES
 
-(UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT,
- CORRELATION_LIMIT) = range(9)  # fmt: skip
-COVER_FIELDS = 9
+(UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT, CORRELATION_LIMIT,
+ OF_LEVELS, OF_DRIFT) = range(11)  # fmt: skip
+COVER_FIELDS = 11
 
 PRICE, DRIFT, SINCE = 0, 1, 1 + CLASSES
-NOW_FIELDS = SINCE + CLASSES
+LEVEL = SINCE + CLASSES
+NOW_FIELDS = LEVEL + EXPIRIES
 
 FRESH = 0.05  # of the room at the certification: with less an account is looked at from nothing
-OF_DRIFT, OF_CORRELATION = 0.15, 0.03  # shares of the room that are kept for them at a split
-OF_DRIFT_AGAIN = 0.5  # that for drift where it was drift, and not a price, that left the box
+OF_CORRELATION = 0.03  # share of the room that is kept for it at a split
+LEAST_OF_LEVELS, MOST_OF_LEVELS = 0.15, 0.6  # share that is kept for levels
+LEAST_OF_DRIFT, MOST_OF_DRIFT = 0.04, 0.3  # and for drift
+RISEN, FALLEN = 0.7, 0.85  # a share grows by that part of its distance to the most, or falls to that part of itself
 ROUNDS = 5
 NOWHERE = -1.0  # radius of a segment without a certificate
 
@@ -65,6 +75,29 @@ def void(s: int, curves: Floats, boxes: Floats) -> None:
     curves[s, RADIUS] = NOWHERE
     boxes[s, LOW], boxes[s, HIGH] = math.inf, -math.inf
     boxes[s, LIMIT:] = -math.inf
+    boxes[s, FLOOR:CEILING] = math.inf
+
+
+@kernel("i8, f8[::1], f8[:, ::1]")
+def count_drift(s: int, now: Floats, curves: Floats) -> None:
+    """Write the levels at the certification, and what drifts cost a segment but for what is now.
+
+    From here to the last reference the drift was now[DRIFT] - now[SINCE], and it is counted from that reference on.
+    """
+    curves[s, SPENT] = 0.0
+    for k in range(CLASSES):
+        if curves[s, EXPOSED + k] > 0.0:
+            curves[s, SPENT] += curves[s, EXPOSED + k] * (now[DRIFT + k] - 2.0 * now[SINCE + k])
+    for k in range(EXPIRIES):
+        curves[s, LEVELS_AT + levels.LEVEL * k + levels.AT] = now[LEVEL + k]
+
+
+@inlined()
+def charge_level(s: int, of: int, cost: float, curves: Floats) -> None:
+    """Let a move of the level of a class, 0 < of < CLASSES, cost so much more per unit, whichever way it goes, USD."""
+    at = LEVELS_AT + levels.LEVEL * (of - 1)
+    curves[s, at + levels.UP] += cost
+    curves[s, at + levels.DOWN] += cost
 
 
 @inlined()
@@ -84,15 +117,6 @@ def _least(curves: Floats, s: int, first: int, count: int, x: float) -> float:
 
 
 @inlined()
-def _root(room: float, fall: float, curve: float) -> float:
-    """Return the z >= 0 up to which room - fall z - curve z^2/2 is not negative; room >= 0."""
-    root = math.sqrt(fall * fall + 2.0 * curve * room)
-    if fall > 0.0:
-        return 2.0 * room / (fall + root)
-    return (root - fall) / curve if curve > 0.0 else math.inf
-
-
-@inlined()
 def _edge(value: float, slope: float, curve: float, kink: float, floor: float, x: float) -> float:
     """Return the largest z >= x between which and x a curve does not fall below a floor that it is not below at x.
 
@@ -101,14 +125,16 @@ def _edge(value: float, slope: float, curve: float, kink: float, floor: float, x
     if x < 0.0:
         if value < floor:
             here = value + x * (slope + kink - 0.5 * x * curve)
-            return min(x + _root(max(here - floor, 0.0), curve * x - slope - kink, curve), 0.0)
-        return _root(value - floor, kink - slope, curve)
+            return min(x + root(max(here - floor, 0.0), curve * x - slope - kink, curve), 0.0)
+        return root(value - floor, kink - slope, curve)
     here = value + x * (slope - kink - 0.5 * x * curve)
-    return x + _root(max(here - floor, 0.0), kink - slope + curve * x, curve)
+    return x + root(max(here - floor, 0.0), kink - slope + curve * x, curve)
 
 
 @inlined()
-def _fall(curves: Floats, s: int, first: int, count: int, least: float, x: float, step: float) -> float:
+def _fall(
+    curves: Floats, s: int, first: int, count: int, least: float, cross: float, x: float, step: float
+) -> float:  # fmt: skip
     """Return about how far a place's term may fall when x moves by a step to either side, USD; not negative."""
     most = 0.0
     for j in range(count):
@@ -118,13 +144,13 @@ def _fall(curves: Floats, s: int, first: int, count: int, least: float, x: float
         if x == 0.0:
             slope = abs(curves[s, at + SLOPE]) + curves[s, at + KINK]
         most = max(most, least - _worth(curves, s, at, x) + step * (slope + 0.5 * step * curves[s, at + CURVE]))
-    return most
+    return most + step * cross
 
 
-@kernel("i8, i8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[::1]")
+@kernel("i8, i8[::1], f8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[::1]")
 def _shares(
-    size: int, segments: Ints, x: Floats, least: Floats, first: int, single: bool, room: float, curves: Floats,
-    budget: Floats,
+    size: int, segments: Ints, x: Floats, least: Floats, cross: Floats, first: int, single: bool, room: float,
+    curves: Floats, budget: Floats,
 ) -> None:  # fmt: skip
     """Write the shares of the room that let all places move about equally far: `intervals.split` around any prices."""
     step, before, fell, total = 0.0, 0.0, 0.0, 0.0
@@ -135,7 +161,7 @@ def _shares(
         for u in range(size):
             s = segments[u]
             count = 1 if single else int(curves[s, COUNT])
-            budget[u] = _fall(curves, s, first, count, least[u], x[u], step)
+            budget[u] = _fall(curves, s, first, count, least[u], cross[u], x[u], step)
             total += budget[u]
         if not total > 0.0 or turn == ROUNDS - 1 or abs(total - room) <= 0.05 * room or (turn == 0 and total <= room):
             break
@@ -146,21 +172,24 @@ def _shares(
         budget[u] = room * (budget[u] / total) if total > 0.0 else room / size
 
 
-@kernel("i8, i8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("i8, i8[::1], f8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
 def _narrow(
-    size: int, segments: Ints, x: Floats, least: Floats, first: int, single: bool, room: float, curves: Floats,
-    boxes: Floats, budget: Floats,
+    size: int, segments: Ints, x: Floats, least: Floats, cross: Floats, first: int, single: bool, room: float,
+    curves: Floats, boxes: Floats, budget: Floats,
 ) -> None:  # fmt: skip
-    """Narrow the boxes of an account's places to where its share of the room of one constraint lasts."""
-    _shares(size, segments, x, least, first, single, room, curves, budget)
+    """Narrow the boxes of an account's places to where its share of the room of one constraint lasts.
+
+    cross: what levels, where they are now, cost each place for every |x|: a kink more of all its curves.
+    """
+    _shares(size, segments, x, least, cross, first, single, room, curves, budget)
     for u in range(size):
         s = segments[u]
-        floor, radius = least[u] - budget[u], curves[s, RADIUS]
+        floor, radius = least[u] - cross[u] * abs(x[u]) - budget[u], curves[s, RADIUS]
         up, down = radius, radius
         for j in range(1 if single else int(curves[s, COUNT])):
             at = first + CURVES * j
             value, slope = curves[s, at + VALUE], curves[s, at + SLOPE]
-            curve, kink = curves[s, at + CURVE], curves[s, at + KINK]
+            curve, kink = curves[s, at + CURVE], curves[s, at + KINK] + cross[u]
             up = min(up, _edge(value, slope, curve, kink, floor, x[u]))
             down = min(down, _edge(value, -slope, curve, kink, floor, -x[u]))
         center = curves[s, CENTER]
@@ -169,24 +198,34 @@ def _narrow(
 
 
 @inlined()
-def _spent(curves: Floats, s: int, now: Floats, c: int) -> float:
-    """Return what the drifts of a segment may have cost since its certification, USD."""
-    spent = curves[s, SPENT]
+def _spent(curves: Floats, s: int, now: Floats, c: int) -> tuple[float, float]:
+    """Return what drifts and levels may have cost a segment since its certification, and what more for each |x|, USD.
+
+    Infinite where a level went farther than its cost is bounded for.
+    """
+    spent, cross = curves[s, SPENT], 0.0
     for k in range(CLASSES):
         if curves[s, EXPOSED + k] > 0.0:
             spent += curves[s, EXPOSED + k] * now[c, DRIFT + k]
-    cost: float = spent
-    return cost
+    for k in range(EXPIRIES):
+        at = LEVELS_AT + levels.LEVEL * k
+        if levels.counts(curves, s, at):
+            moved = now[c, LEVEL + k] - curves[s, at + levels.AT]
+            bounded = abs(moved) <= levels.span(curves, s, at, curves[s, RADIUS])
+            spent += levels.cost(curves, s, at, moved) if bounded else math.inf
+            cross += curves[s, at + levels.CROSS] * abs(moved)
+    return spent, cross
 
 
-@kernel("i8, i8, f8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
+@kernel("i8, i8, f8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1]")
 def _measure(
     row: int, size: int, now: Floats, slot: Ints, page_column: Ints, curves: Floats, segments: Ints, x: Floats,
-    upper: Floats, lower: Floats, sums: Floats,
+    upper: Floats, lower: Floats, cross: Floats, sums: Floats,
 ) -> bool:  # fmt: skip
     """Write an account's segments, moves and terms by place, and their sums; return whether curves are good for these.
 
-    sums: float64[4], of the terms of both constraints, of what drifts have cost, and of what a unit of drift costs.
+    sums: float64[4], of the terms of both constraints, of what drifts and levels have cost, and of what a unit of drift
+    costs.
     """
     sums[:] = 0.0
     for u in range(size):
@@ -198,40 +237,95 @@ def _measure(
         segments[u] = s
         upper[u] = _least(curves, s, UPPER_AT, int(curves[s, COUNT]), x[u])
         lower[u] = _worth(curves, s, LOWER_AT, x[u])
+        spent, cross[u] = _spent(curves, s, now, c)
         sums[0] += upper[u]
         sums[1] += lower[u]
-        sums[2] += _spent(curves, s, now, c)
+        sums[2] += spent + cross[u] * abs(x[u])
         for k in range(CLASSES):
             sums[3] += curves[s, EXPOSED + k]
     return True
 
 
-@kernel("i8, i8[::1], f8, f8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1]")
+@inlined()
+def _weight(curves: Floats, s: int, at: int, farthest: float) -> float:
+    """Return what about a level of twice the height would cost a segment."""
+    steepest = max(curves[s, at + levels.UP], curves[s, at + levels.DOWN]) + farthest * curves[s, at + levels.CROSS]
+    weight: float = steepest * abs(curves[s, at + levels.AT])
+    return weight
+
+
+@inlined()
+def _farthest(curves: Floats, boxes: Floats, s: int) -> float:
+    """Return the largest |x| in a segment's box."""
+    center = curves[s, CENTER]
+    most = max(boxes[s, HIGH] / center - 1.0, 1.0 - boxes[s, LOW] / center)
+    farthest: float = min(most, curves[s, RADIUS])
+    return farthest
+
+
+@kernel("i8, i8[::1], f8, f8, f8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1]")
 def _provide(
-    size: int, segments: Ints, more: float, now: Floats, page_column: Ints, curves: Floats, boxes: Floats
+    size: int, segments: Ints, more: float, room: float, now: Floats, page_column: Ints, curves: Floats, boxes: Floats
 ) -> None:  # fmt: skip
-    """Let the boxes of an account's places allow for so much more drift of each class that concerns them."""
+    """Let the boxes of an account's places allow for so much more drift of each class that concerns them, and levels.
+
+    Levels have the room, which they get in proportion to what they cost: all may move by about the same part. Prices
+    are anywhere in their boxes meanwhile.
+    """
+    total = 0.0
+    for u in range(size):
+        s = segments[u]
+        farthest = _farthest(curves, boxes, s)
+        for k in range(EXPIRIES):
+            at = LEVELS_AT + levels.LEVEL * k
+            if levels.counts(curves, s, at):
+                total += _weight(curves, s, at, farthest)
     for u in range(size):
         s = segments[u]
         c = page_column[s // PAGE]
+        farthest = _farthest(curves, boxes, s)
         for k in range(CLASSES):
             boxes[s, LIMIT + k] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
+        for k in range(EXPIRIES):
+            at = LEVELS_AT + levels.LEVEL * k
+            boxes[s, FLOOR + k], boxes[s, CEILING + k] = -math.inf, math.inf
+            if not (levels.counts(curves, s, at) and room < math.inf):
+                continue
+            level, zero = now[c, LEVEL + k], curves[s, at + levels.AT]
+            bend, cross = curves[s, at + levels.BEND], farthest * curves[s, at + levels.CROSS]
+            up, down = curves[s, at + levels.UP], curves[s, at + levels.DOWN]
+            budget = room * (_weight(curves, s, at, farthest) / total) if total > 0.0 else 0.0
+            higher = levels.farther(up + cross, down, bend, level - zero, budget)
+            lower = levels.farther(down + cross, up, bend, zero - level, budget)
+            span = levels.span(curves, s, at, curves[s, RADIUS])
+            boxes[s, FLOOR + k] = max(level - lower, zero - span)
+            boxes[s, CEILING + k] = min(level + higher, zero + span)
 
 
-@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
-def _of_drift(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats) -> float:
-    """Return the share of the room that is kept for drift at a split: more of it where drift asked for the split.
+@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1]")
+def _take_shares(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats, cover: Floats) -> None:
+    """Let the shares of the room for levels and drift grow where these asked for the split, and fall where not.
 
     Any share is sound. Volatilities move again and again while prices stand still, and the other way round.
     """
+    level, drift = False, False
     for u in range(size):
         s = segments[u]
         c = page_column[s // PAGE]
         if boxes[s, LOW] <= boxes[s, HIGH]:
+            for k in range(EXPIRIES):
+                level |= not boxes[s, FLOOR + k] <= now[c, LEVEL + k] <= boxes[s, CEILING + k]
             for k in range(CLASSES):
-                if now[c, DRIFT + k] > boxes[s, LIMIT + k]:
-                    return OF_DRIFT_AGAIN
-    return OF_DRIFT
+                drift |= now[c, DRIFT + k] > boxes[s, LIMIT + k]
+    cover[OF_LEVELS] = _share(level, cover[OF_LEVELS], LEAST_OF_LEVELS, MOST_OF_LEVELS)
+    cover[OF_DRIFT] = _share(drift, cover[OF_DRIFT], LEAST_OF_DRIFT, MOST_OF_DRIFT)
+
+
+@inlined()
+def _share(asked: bool, before: float, least: float, most: float) -> float:
+    if asked:
+        return before + RISEN * (most - before)
+    return max(least, FALLEN * before)
 
 
 @kernel("f8, f8, f8, f8[::1]")
@@ -253,15 +347,16 @@ def review(
     """Split an account's room anew around the present prices; return whether there is enough of it.
 
     changed: the sum of the changes of correlations so far; now: float64[columns, NOW_FIELDS]; other arrays as in
-    `kernels.netted_accounts`. False, and no box is written, where a price is beyond its radius, a number is not one,
-    correlations went further than the lower constraint allows, or less than FRESH of the room of a constraint is left:
-    then the account has to be evaluated.
+    `kernels.netted_accounts`. False, and no box is written, where a price is beyond its radius, a level beyond its
+    span, a number is not one, correlations went further than the lower constraint allows, or less than FRESH of the
+    room of a constraint is left: then the account has to be evaluated.
     """
     size, of, cover = shorts[row, PLACES_OF], shorts[row, SET], covers[row]
-    segments, scratch = np.empty(size, dtype=np.int64), np.empty(5 * size + 4)  # allocations cost as much as the work
+    segments, scratch = np.empty(size, dtype=np.int64), np.empty(6 * size + 4)  # allocations cost as much as the work
     x, upper, lower = scratch[:size], scratch[size : 2 * size], scratch[2 * size : 3 * size]
-    budget, hedge, sums = scratch[3 * size : 4 * size], scratch[4 * size : 5 * size], scratch[5 * size :]
-    if not _measure(row, size, now, slot, page_column, curves, segments, x, upper, lower, sums):
+    budget, hedge, cross = scratch[3 * size : 4 * size], scratch[4 * size : 5 * size], scratch[5 * size : 6 * size]
+    sums = scratch[6 * size :]
+    if not _measure(row, size, now, slot, page_column, curves, segments, x, upper, lower, cross, sums):
         return False
     correlated = cover[UPPER_WEIGHT] > 0.0 and size > 1
     for u in range(size):
@@ -273,7 +368,8 @@ def review(
     other = cover[LOWER_FIXED] + sums[1] - sums[2]
     if not _lasts(changed, room, other, cover):
         return False
-    share = _of_drift(size, segments, now, page_column, boxes)
+    _take_shares(size, segments, now, page_column, boxes, cover)
+    share = cover[OF_LEVELS] + cover[OF_DRIFT]
     for u in range(size):
         boxes[segments[u], LOW], boxes[segments[u], HIGH] = -math.inf, math.inf
     drift, limit = math.inf, cover[LOWER_LIMIT]
@@ -283,13 +379,14 @@ def review(
         if correlated:
             tolerated = correlation.upper_tolerance(hedge, cover[NORM], stress[of], kept / cover[UPPER_WEIGHT])
             limit = min(limit, changed + tolerated)
-        _narrow(size, segments, x, upper, UPPER_AT, False, room - drift - kept, curves, boxes, budget)
+        _narrow(size, segments, x, upper, cross, UPPER_AT, False, room - drift - kept, curves, boxes, budget)
     if cover[LOWER_FULL] > 0.0:
         drift = min(drift, share * other)
-        _narrow(size, segments, x, lower, LOWER_AT, True, other * (1.0 - share), curves, boxes, budget)
+        _narrow(size, segments, x, lower, cross, LOWER_AT, True, other * (1.0 - share), curves, boxes, budget)
     cover[CORRELATION_LIMIT] = limit
-    more = drift / sums[3] if sums[3] > 0.0 else math.inf
-    _provide(size, segments, more, now, page_column, curves, boxes)
+    of_levels = cover[OF_LEVELS] / share
+    more = (1.0 - of_levels) * drift / sums[3] if sums[3] > 0.0 else math.inf
+    _provide(size, segments, more, of_levels * drift, now, page_column, curves, boxes)
     return True
 
 

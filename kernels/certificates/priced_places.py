@@ -89,24 +89,24 @@ def prepare_place(
 
 @kernel(
     "f8[::1], f8, i8[::1], b1[::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[::1], f8[::1], f8,"
-    "f8[:, ::1], f8[:, :, ::1], f8[:, ::1], b1[::1], f8, f8[:, ::1], f8[:, ::1]"
+    "f8[:, ::1], f8[:, :, ::1], f8[:, ::1], b1[::1], f8, i8[::1], f8[:, ::1], f8[:, ::1]"
 )
 def bound_place(
     amount: Floats, radius: float, kind: Ints, is_call: Bools, priced: Floats, pnl: Floats, side: Ints, losses: Floats,
     multiplier: Floats, raised: float, scenario: Floats, path: Floats, own: Floats, good: Bools, swing: float,
-    upper: Floats, lower: Floats,
+    chosen: Ints, upper: Floats, lower: Floats,
 ) -> int:  # fmt: skip
     """Write the curves of one place under both constraints; return how many the upper one has.
 
     multiplier: float64[6]: `conditions.constraints`, then the hedge in USD and the mean move of the place. swing: the
-    most that any curve may fall by within the radius, USD.
+    most that any curve may fall by within the radius, USD. chosen: int64[>= S + 2], the scenarios of the upper curves,
+    of which the first two are those of the lower one.
     """
     every, width = np.arange(amount.shape[0]), losses.shape[0]
     c, d, hedge, mean = multiplier[0], multiplier[1], multiplier[4], multiplier[5]
     _, first, second, right = mixture(losses, width, mean)
     one = places.worst_cell(every, amount, pnl, side, width, first)
     two = places.worst_cell(every, amount, pnl, side, width, second)
-    chosen = np.empty(scenario.shape[1] + 2, dtype=np.int64)
     count = places.select(every, amount, pnl, priced[VALUE], scenario[NUMBER], c, d, hedge, one, two, swing, chosen)
     part = np.empty((SCENARIO, count))
     direction = np.empty(count, dtype=np.int64)

@@ -25,8 +25,29 @@ from kernels.accounts import (
     judge_exact,
     totals,
 )
-from kernels.certificates import account, conditions, correlation, joint, places, priced_places, smile, tangents, watch
-from kernels.certificates.book import MOVE, NUMBER, PRICE, PRICED, PRICED_CLASS, PRICED_SIZE, SCENARIO, WEIGHT
+from kernels.certificates import (
+    account,
+    conditions,
+    correlation,
+    joint,
+    places,
+    priced_places,
+    smile,
+    tangents,
+    vegas,
+    watch,
+)
+from kernels.certificates.book import (
+    MOVE,
+    NUMBER,
+    PRICE,
+    PRICED,
+    PRICED_CLASS,
+    PRICED_SIZE,
+    SCENARIO,
+    SHOCK,
+    WEIGHT,
+)
 from kernels.certificates.drift import DRIFT_ROOM
 from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS, WIDTH, settle
 from kernels.netting_solve import SOLVED
@@ -100,21 +121,14 @@ def _expose(
     s: int, amount: Floats, kind: Ints, drifting: Floats, own: Floats, radius: float, reach: float, now: Floats,
     curves: Floats,
 ) -> None:  # fmt: skip
-    """Write what a unit of each class of drift costs a segment, USD, and what they cost but for what is now.
-
-    From here to the last reference the drift was now[DRIFT] - now[SINCE], and it is counted from that reference on.
-    """
-    for k in range(joint.CLASSES):
-        curves[s, joint.EXPOSED + k] = 0.0
+    """Write what a unit of each class of drift costs a segment, USD, and where levels are: `joint.count_drift`."""
+    curves[s, joint.EXPOSED : joint.LOWER_AT] = 0.0
     for i in range(amount.shape[0]):
         if kind[i] != COIN:
             curves[s, joint.EXPOSED + int(drifting[i])] += (
                 DRIFT_ROOM * (1.0 + radius) * reach * abs(amount[i]) * own[i, tangents.GROSS]
             )
-    curves[s, joint.SPENT] = 0.0
-    for k in range(joint.CLASSES):
-        if curves[s, joint.EXPOSED + k] > 0.0:
-            curves[s, joint.SPENT] += curves[s, joint.EXPOSED + k] * (now[joint.DRIFT + k] - 2.0 * now[joint.SINCE + k])
+    joint.count_drift(s, now, curves)
 
 
 @kernel(
@@ -157,12 +171,15 @@ def _certify(
         multiplier[conditions.CONSTRAINTS], multiplier[conditions.CONSTRAINTS + 1] = hedge[s], mean[u]
         reach = places.reach(of[0], of[1], scenario[MOVE], scenario[WEIGHT])
         upper, lower = np.empty((places.CURVES, cells + 2)), np.empty((places.CURVES, 1))
+        chosen = np.empty(cells + 2, dtype=np.int64)
         count = priced_places.bound_place(
             amount[a:b], radius, kind[a:b], is_call[a:b], priced_places.block(priced, a, b),
             pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
             losses[u, : layout[u, MOVES]], multiplier, raised, scenario, path[a:b], own[a:b], good[a:b],
-            reach * means[u, 2] * radius, upper, lower,
+            reach * means[u, 2] * radius, chosen, upper, lower,
         )  # fmt: skip
+        curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
+        curves[s, joint.HEDGE] = hedge[s]
         joint.keep(upper, count, radius, s, curves)
         for n in range(places.CURVES):
             curves[s, joint.LOWER_AT + n] = lower[n, 0]
@@ -171,8 +188,12 @@ def _certify(
         both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
         drifting = priced_places.block(priced, a, b)[PRICED_CLASS]
         _expose(s, amount[a:b], kind[a:b], drifting, own[a:b], radius, both, now[layout[u, COLUMN]], curves)
-        curves[s, joint.CENTER], curves[s, joint.RADIUS] = now[layout[u, COLUMN], joint.PRICE], radius
-        curves[s, joint.HEDGE] = hedge[s]
+        vegas.write_levels(
+            s, amount[a:b], kind[a:b], priced_places.block(priced, a, b),
+            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), losses[u, : layout[u, MOVES]],
+            multiplier, raised, scenario, market[layout[u, COLUMN], SHOCK:], path[a:b], own[a:b],
+            reach * means[u, 2] * radius, chosen[:count], upper, curves,
+        )  # fmt: skip
     eta = correlation.sensitivity(size, stress, 0.0)
     return _cover(of, raised, cash, norm, padding, above, below, changed, eta, cover)
 
@@ -183,7 +204,7 @@ def _cover(
     changed: float, eta: float, cover: Floats,
 ) -> bool:  # fmt: skip
     """Write an account's cover; return whether every constraint holds by its pad."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.NORM], cover[joint.NORM_AT] = norm, changed
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     stands = True
@@ -335,6 +356,9 @@ def renew(
         if aim == KEEP:
             continue
         multiplier, ratio = np.empty(conditions.CONSTRAINTS + 2), np.empty(THRESHOLDS)
+        before = np.empty((size, joint.BOX_FIELDS))
+        for u in range(size):
+            before[u] = boxes[layout[u, SEGMENT]]
         conditions.ratios(thresholds[of], mm_factor[of], ratio)
         stands = (
             stands
@@ -355,6 +379,6 @@ def renew(
         for u in range(size):
             s = layout[u, SEGMENT]
             if stands:
-                watch.take_extremes(s // watch.BLOCK, boxes, account_of, extremes)
+                watch.replace(s, before[u], boxes, account_of, extremes)
             else:
                 watch.void_one(s, curves, boxes, extremes)

@@ -51,7 +51,7 @@ from kernels.certificates.book import (
     gather,
     price,
 )
-from kernels.certificates.drift import DRIFT_ROOM
+from kernels.certificates.drift import DRIFT_ROOM, PEAK
 from kernels.netted_accounts import CONTRACTS, PAGE
 
 FLAT, SIZED, TIERED = range(3)  # forms of model E
@@ -251,15 +251,6 @@ def _add(s: int, at: int, sign: float, equity_multiplier: float, quantity: float
     curves[s, at + places.KINK] += abs(factor) * own[tangents.KINK]
 
 
-@kernel("i8, f8[::1], f8[:, ::1]")
-def count_drift(s: int, now: Floats, curves: Floats) -> None:
-    """Write what drifts cost a segment but for what is now: they count from the last reference on, as in `renew`."""
-    curves[s, joint.SPENT] = 0.0
-    for k in range(joint.CLASSES):
-        if curves[s, joint.EXPOSED + k] > 0.0:
-            curves[s, joint.SPENT] += curves[s, joint.EXPOSED + k] * (now[joint.DRIFT + k] - 2.0 * now[joint.SINCE + k])
-
-
 @inlined()
 def _take(s: int, at: int, sign: float, multiplier: float, charge: Floats, curves: Floats) -> None:
     """Take a requirement with its cone into a curve: sign d R."""
@@ -290,6 +281,8 @@ def _bound(
         drifting = max(drifting, moved + d * charge[which, DRIFTED])
     if kind != scenarios.COIN:
         curves[s, joint.EXPOSED + of] += drifting
+        if of > 0:
+            joint.charge_level(s, of, drifting * PEAK, curves)
 
 
 @kernel("i8, i8, f8, f8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], f8, f8[:, ::1], f8[:, ::1], f8[::1]")
@@ -339,7 +332,7 @@ def _bound_place(
         _charge(form, owed * index, owed, 1.0, rates, radius, charge)
         _bound(s, scenarios.COIN, 0, 0.0, np.zeros(tangents.VALUE), radius, charge, 0.0, holds, curves, sums[:2])
         sums[2] += owed * index
-    count_drift(s, now, curves)
+    joint.count_drift(s, now, curves)
     return True
 
 
@@ -374,7 +367,7 @@ def _radius(holds: Floats, equity: float, requirement: float, gross: float) -> f
 @kernel("f8[:, ::1], f8, f8, f8, f8[::1], f8[::1]")
 def _cover(holds: Floats, equity: float, im: float, mm: float, sums: Floats, cover: Floats) -> bool:
     """Write an account's cover; return whether both inequalities hold by their pads."""
-    cover[:] = 0.0
+    cover[: joint.OF_LEVELS] = 0.0  # shares are learnt
     cover[joint.LOWER_LIMIT] = cover[joint.CORRELATION_LIMIT] = math.inf
     padding, stands = conditions.pad(im, sums[2]), True
     for side in range(2):

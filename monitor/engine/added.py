@@ -137,7 +137,8 @@ class Added:
             return False
         group = self._groups[self._column[columns[0]].set_name]
         computed = max(group.since, self._computed.get(row, 0))
-        return not group.exact and any(self._moved.get(index, 0) > computed for index in columns)
+        swept = group.exact and group.up_to_date  # after a gap, once the next record has come
+        return not swept and any(self._moved.get(index, 0) > computed for index in columns)
 
     # --- certificates ---------------------------------------------------------------------------
 

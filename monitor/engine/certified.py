@@ -208,7 +208,7 @@ class Certificates:
                 self._enter(group)
         for group, own in watched.items():
             group.looks += 1
-            self._look_at(self._leavers(own), group)
+            self._look_at(self._leavers(own, [self._followed.take_moved(column.index) for column in own]), group)
         return others
 
     def _follow(self, column: Column, market: Market, *, index_only: bool) -> None:
@@ -239,7 +239,7 @@ class Certificates:
 
     def leave(self, columns: Sequence[Column]) -> Ints:
         """Return the accounts that have to be computed of those that are outside of their boxes in some columns."""
-        return self.split(self._leavers(columns))
+        return self.split(self._leavers(columns, [self._followed.take_moved(column.index) for column in columns]))
 
     def split(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
@@ -281,14 +281,17 @@ class Certificates:
 
     # --- who has to be looked at ----------------------------------------------------------------
 
-    def _leavers(self, columns: Sequence[Column]) -> Ints:
-        """Return the accounts that are outside of their boxes in some columns."""
+    def _leavers(self, columns: Sequence[Column], moved: Sequence[int] | None = None) -> Ints:
+        """Return the accounts that are outside of their boxes in some columns.
+
+        moved: what may have moved, column by column, since everybody was inside or without any: `watch.leavers`.
+        """
         s, found = self._segments, []
         if len(self._rows) < len(s.account):
             self._rows, self._failed = np.zeros((2, len(s.account)), dtype=np.int64)
-        for column in columns:
+        for column, what in zip(columns, moved or [watch.EVERYTHING] * len(columns), strict=True):
             now = self._followed.now[column.index]
-            count = watch.leavers(*s.pages(column.index), now, s.boxes, s.account, s.extremes, self._rows)
+            count = watch.leavers(*s.pages(column.index), now, what, s.boxes, s.account, s.extremes, self._rows)
             if count:
                 found.append(self._rows[:count].copy())
         if len(found) > 1:

@@ -1,9 +1,10 @@
 """What certificates need of columns: contracts and scenarios in arrays of all columns, indices, and drifts.
 
-Drifts count from references, copies of contracts: one for each class of drift, of futures and perpetuals, and of the
-options of an expiry (of several, where there are more expiries than classes). Another reference costs every
-certificate what the drift had come to, which stays in a sum; a certificate that is made late pays for the drift until
-then twice. So there is a new one when a drift has become large, but not at every update.
+Each class of options has a level, a number that says where volatilities are and comes back when these do. What else
+happens at an unchanged index is drift. Drifts count from references, copies of contracts: one for each class of drift,
+of futures and perpetuals, and of the options of an expiry (of several, where there are more expiries than classes).
+Another reference costs every certificate what the drift had come to, which stays in a sum; a certificate that is made
+late pays for the drift until then twice. So there is a new one when a drift has become large, but not at every update.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class _Reference:
     classes: list[int] = field(default_factory=list)
     """By part."""
     class_of: dict[int, int] = field(default_factory=dict)
+    levels: Floats = field(default_factory=lambda: np.zeros(joint.EXPIRIES))
+    """Of classes 1 and on, when the drifts began."""
 
     def class_for(self, expiry_us: int) -> int:
         """Return the class of an expiry's options, the same for ever; of what is no option it is 0."""
@@ -69,6 +72,7 @@ class Followed:
         self.market: Floats = np.zeros((0, book.MARKET))
         self.now: Floats = np.zeros((0, joint.NOW_FIELDS))
         self._references: dict[int, _Reference] = {}
+        self._moved: dict[int, int] = {}
 
     @property
     def contracts(self) -> Floats:
@@ -92,6 +96,7 @@ class Followed:
         it was last taken.
         """
         c, p = column.index, column.pricing
+        self._moved[c] = self._moved.get(c, 0) | 1
         self.now[c, joint.PRICE] = self.market[c, book.INDEX] = p.index_price
         reference = self._references.get(c)
         if reference is None or p.version != reference.version:
@@ -107,11 +112,16 @@ class Followed:
         stands = not (p.averaged or reference.averaged)
         reference.averaged = p.averaged
         if not reference.allows(p.index_price):
+            self._moved[c] = watch.EVERYTHING
             self._refer(column, reference)
             return False
         every = column.take_newly_held() or parts is None
         self._drift(column, reference, range(len(p.parts)) if every or parts is None else parts)
         return stands
+
+    def take_moved(self, column: int) -> int:
+        """Return what moved of a column since this was asked last, bits of `watch.leavers`."""
+        return self._moved.pop(column, 0)
 
     def _rows(self, column: Column) -> Floats:
         at = int(self._tables.columns[column.index, CONTRACTS])
@@ -120,6 +130,7 @@ class Followed:
     def _take_rows(self, column: Column, before: _Reference | None) -> bool:
         """Take other rows or another scenario table; return whether nothing but rows is new."""
         p, fields = column.pricing, self._tables.columns[column.index]
+        self._moved[column.index] = watch.EVERYTHING
         numbers = np.empty(len(p.table.move))
         places.move_numbers(column.width, p.side, numbers)
         scenarios = np.concatenate([p.table.move, p.table.linear_move, p.table.vol_direction, p.table.weight, numbers])
@@ -139,9 +150,10 @@ class Followed:
         for rows, of in zip(p.parts, now.classes, strict=True):
             contracts[rows, book.CLASS] = of
         now.drifts, now.parts = np.zeros(len(p.parts)), p.parts
-        self._refer(column, now)
+        stands = not self._refer(column, now)
         return (
-            before is not None
+            stands
+            and before is not None
             and np.array_equal(before.scenarios, scenarios)
             and np.array_equal(before.shocks, shocks)
             and not (before.averaged or p.averaged)
@@ -151,11 +163,17 @@ class Followed:
         """Take the drifts of some parts; where they are large, or not bounded, a class counts from here on."""
         c, p, held = column.index, column.pricing, column.held_rows
         contracts = self._rows(column)
+        touched = {reference.classes[part] for part in parts}
         for part in parts:
+            k, level = reference.classes[part], 0.0
+            if k:
+                level = self._follow_level(c, reference, part, contracts) - reference.levels.item(k - 1)
             reference.drifts[part] = drift_rows.part_drift(
-                reference.contracts, contracts, p.parts[part], held, reference.least, reference.most, reference.shocks
-            )
-        for k in {reference.classes[part] for part in parts}:
+                reference.contracts, contracts, p.parts[part], held, reference.least, reference.most, reference.shocks,
+                level,
+            )  # fmt: skip
+        for k in touched:
+            self._moved[c] |= 2 << k
             own = [part for part, of in enumerate(reference.classes) if of == k]
             drift = float(reference.drifts[own].max())
             if drift < np.inf:
@@ -165,10 +183,19 @@ class Followed:
             if drift >= FAR:
                 self._refer_class(c, reference, k, contracts)
 
+    def _follow_level(self, c: int, reference: _Reference, part: int, contracts: Floats) -> float:
+        """Take the level of a class, and return it; where several expiries share the class it stays where it was."""
+        k = reference.classes[part]
+        level = self.now.item(c, joint.LEVEL + k - 1)
+        if reference.classes.count(k) == 1:
+            level = drift_rows.part_level(contracts, reference.parts[part], level)
+            self.now[c, joint.LEVEL + k - 1] = level
+        return level
+
     def refer_near(self, column: int) -> bool:
         """Let what has drifted at all in a column count from here on; return whether anything had."""
         reference = self._references[column]
-        drifted = self.now[column, joint.DRIFT : joint.SINCE] - self.now[column, joint.SINCE :]
+        drifted = self.now[column, joint.DRIFT : joint.SINCE] - self.now[column, joint.SINCE : joint.LEVEL]
         near = np.flatnonzero(drifted >= NEAR).tolist()
         for k in near:
             at = int(self._tables.columns[column, CONTRACTS])
@@ -178,6 +205,8 @@ class Followed:
     def _refer_class(self, column: int, reference: _Reference, k: int, contracts: Floats) -> None:
         """Let the drift of a class count from the present."""
         self.now[column, joint.SINCE + k] = self.now[column, joint.DRIFT + k]
+        if k:
+            reference.levels[k - 1] = self.now[column, joint.LEVEL + k - 1]
         for part, of in enumerate(reference.classes):
             if of == k:
                 rows = reference.parts[part]
@@ -189,18 +218,27 @@ class Followed:
         s = self._segments
         live = s.live(column.index)
         live = live[s.curves[live, joint.EXPOSED + k] > 0.0]
-        s.boxes[live, joint.LIMIT + k] = -np.inf
+        s.boxes[live, joint.LOW], s.boxes[live, joint.HIGH] = np.inf, -np.inf
         s.curves[live, joint.RADIUS] = joint.NOWHERE
         watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, s.extremes)
 
-    def _refer(self, column: Column, reference: _Reference) -> None:
-        """Let all drifts count from the present; what they had come to stays in their sums."""
+    def _refer(self, column: Column, reference: _Reference) -> bool:
+        """Let all drifts count from the present; what they had come to stays in their sums.
+
+        Return whether a level moved: it was another number for the same volatilities, which no certificate outlives.
+        """
         c = column.index
-        self.now[c, joint.SINCE :] = self.now[c, joint.DRIFT : joint.SINCE]
+        contracts, before = self._rows(column), self.now[c, joint.LEVEL :].copy()
+        for part, k in enumerate(reference.classes):
+            if k:
+                self._follow_level(c, reference, part, contracts)
+        self.now[c, joint.SINCE : joint.LEVEL] = self.now[c, joint.DRIFT : joint.SINCE]
+        reference.levels = self.now[c, joint.LEVEL :].copy()
         reference.drifts[:] = 0.0
-        reference.contracts = self._rows(column).copy()
+        reference.contracts = contracts.copy()
         price = column.pricing.index_price
         reference.least, reference.most = LEAST_INDEX * price, MOST_INDEX * price
+        return not np.array_equal(before, reference.levels)
 
 
 class _Regions:

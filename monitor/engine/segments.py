@@ -215,10 +215,12 @@ class Segments:
 
     def _add_page(self, column: int) -> None:
         if self._pages == len(self.page_column):
-            before = {name: getattr(self, name) for name in (*_BY_SEGMENT, *_OF_POSITIONS, *_OF_PARTS)}
+            before = {name: getattr(self, name) for name in (*_BY_SEGMENT, *_OF_POSITIONS, "page_column")}
+            extremes = self.extremes
             self._allocate(GROWTH * len(self.start))
             for name, array in before.items():
                 getattr(self, name)[: len(array)] = array
+            self.extremes[:, : extremes.shape[1]] = extremes
         self.page_column[self._pages] = column
         self._of[column].add(self._pages * PAGE)
         self._pages += 1
@@ -234,7 +236,6 @@ class Segments:
 
 _BY_SEGMENT = ("account", "place", "hedge", "left", "right", "share", "seen_held", "boxes", "curves")
 _OF_POSITIONS = ("start", "stop", "room")
-_OF_PARTS = ("page_column", "extremes")  # of pages, of blocks
 
 
 class _Pages:

@@ -67,13 +67,13 @@ def drifted(rng: np.random.Generator, of: Coin, size: float) -> Coin:
     )
 
 
-def drift_of(before: Coin, after: Coin, radius: float) -> Floats:
-    """Drift of every row between two states of the market."""
+def drift_of(before: Coin, after: Coin, radius: float, level: float = 0.0) -> Floats:
+    """Drift of every row between two states of the market, but for a change of all vol sqrt(T) by a level."""
     out = np.empty((len(before.kind), drift_rows.COLUMNS))
     drift_rows.drifts(
         before.kind, before.is_call, before.strike, before.index * (1.0 - radius), before.index * (1.0 + radius),
-        SHOCKS, 1.0 + before.basis, before.funding, before.years, before.code, before.parameters, before.lo, before.hi,
-        1.0 + after.basis, after.funding, after.years, after.code, after.parameters, after.lo, after.hi, out,
+        SHOCKS, level, 1.0 + before.basis, before.funding, before.years, before.code, before.parameters, before.lo,
+        before.hi, 1.0 + after.basis, after.funding, after.years, after.code, after.parameters, after.lo, after.hi, out,
     )  # fmt: skip
     return out
 

@@ -216,3 +216,18 @@ def test_who_is_healthy_stays_certified_while_data_are_doubtful(pair: Pair) -> N
             assert not pair.built.plain.book.conditions(name) & HELD
     assert pair.equal
     assert pair.events > 0
+
+
+def test_slices_that_hardly_move_touch_nobody(pair: Pair) -> None:
+    """Nobody's room is split anew while levels stay in boxes, up or down; with steps of 2 % it is."""
+    certificates, _ = layer(pair)
+    before = certificates.work.resplit
+    for number in range(40):
+        factor = 1.0 + (1e-9 if number % 2 else -1e-9)
+        pair.refresh([pair.built.quotes.smile(COINS[number % 10], DAYS[number % 8], factor)], Times())
+    assert certificates.work.resplit == before
+    for number in range(10):
+        pair.refresh([pair.built.quotes.smile(COINS[number], DAYS[number % 8], 1.02)], Times())
+    assert certificates.work.resplit > before
+    check(pair)
+    assert pair.equal

@@ -13,12 +13,14 @@ from kernels.netted_accounts import PAGE
 
 @pytest.mark.parametrize("seed", range(8))
 def test_those_are_found_that_are_outside(seed: int) -> None:
-    """Every account of the column that a price or a drift has left is found, in order, and no other one."""
+    """Every account of the column that a price, a drift or a level has left is found, in order, and no other one."""
     rng = np.random.default_rng(seed)
     size = 3 * PAGE
     boxes, curves = rng.uniform(0.0, 1.0, (size, joint.BOX_FIELDS)), np.zeros((size, joint.CURVE_FIELDS))
     boxes[:, joint.LOW] = rng.uniform(90.0, 100.0, size)
     boxes[:, joint.HIGH] = rng.uniform(100.0, 110.0, size)
+    boxes[:, joint.FLOOR : joint.CEILING] -= 0.1
+    boxes[:, joint.CEILING :] += 0.9
     account = np.where(rng.random(size) < 0.9, np.arange(size), -1)
     for s in range(0, size, 97):
         joint.void(s, curves, boxes)
@@ -30,11 +32,16 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
     own = own[account[own] >= 0]
     out = np.empty(size, dtype=np.int64)
     for price, drifted in ((100.0, {}), (99.0, {5: 0.3}), (100.0, {0: 0.3, 7: 0.1}), (80.0, {}), (math.nan, {})):
-        drifts = np.array([drifted.get(k, 0.0) for k in range(joint.CLASSES)])
-        now = np.concatenate([[price], drifts, np.zeros(joint.CLASSES)])
-        outside = [
-            account[s] for s in own
-            if not (boxes[s, joint.LOW] <= price <= boxes[s, joint.HIGH] and (drifts <= boxes[s, joint.LIMIT :]).all())
-        ]  # fmt: skip
-        count = watch.leavers(first, last, now, boxes, account, extremes, out)
-        assert out[:count].tolist() == outside
+        for level in ({}, {3: 0.45}, {0: -0.1, 6: 2.0}):
+            drifts = np.array([drifted.get(k, 0.0) for k in range(joint.CLASSES)])
+            levels = np.array([level.get(k, 0.9) for k in range(joint.EXPIRIES)])
+            now = np.concatenate([[price], drifts, np.zeros(joint.CLASSES), levels])
+            limit, floor = boxes[:, joint.LIMIT : joint.FLOOR], boxes[:, joint.FLOOR : joint.CEILING]
+            within = (boxes[:, joint.LOW] <= price) & (price <= boxes[:, joint.HIGH]) & (drifts <= limit).all(axis=1)
+            within &= ((floor <= levels) & (levels <= boxes[:, joint.CEILING :])).all(axis=1)
+            everything = watch.EVERYTHING
+            count = watch.leavers(first, last, now, everything, boxes, account, extremes, out)
+            assert out[:count].tolist() == account[own[~within[own]]].tolist()
+            if not (drifted or level):
+                of_price = watch.leavers(first, last, now, 1, boxes, account, extremes, out)
+                assert of_price == count
