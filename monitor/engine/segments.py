@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1024  # accounts whose segments are put in order by their length
 GROWTH = 2  # arrays double when full: appending n elements copies O(n) in all
-VOID: Floats = np.where(np.arange(joint.BOX_FIELDS) == joint.LOW, np.inf, -np.inf)  # the box of `joint.void`
+VOID: Floats = -watch.nothing(watch.BLOCK)[:, 0]  # the box of `joint.void`, and the extremes of a block that has one
 IDLE_SHARE = 4  # a part of the positions that nobody holds, or of the segments that are not in order, before `arrange`
 
 
@@ -87,7 +87,7 @@ class Segments:
         self.seen_held[slot] = False
         # As `_void` does it, without a look at the others of the block: nothing is within all boxes from now on.
         self.curves[slot, joint.RADIUS] = joint.NOWHERE
-        self.boxes[slot] = self.extremes[slot // watch.BLOCK] = VOID
+        self.boxes[slot] = self.extremes[:, slot // watch.BLOCK] = VOID
         return slot
 
     def give_back(self, slot: int) -> None:
