@@ -73,6 +73,7 @@ def lanes(wanted: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
               help="Document with markers for the table.")  # fmt: skip
 @click.option("--keep", "kept", type=click.Path(path_type=Path, exists=True, file_okay=False),
               help="Folder for what does not recompute, and the logs of its workers.")  # fmt: skip
+@click.option("--busy", is_flag=True, help="The machine does other things: times are told, and break no row.")
 @click.option("--where-possible", is_flag=True, help="Without Java and Maven say so, and end with 0.")
 def main(
     *,
@@ -84,6 +85,7 @@ def main(
     as_json: bool,
     document: Path | None,
     kept: Path | None,
+    busy: bool,
     where_possible: bool,
 ) -> None:
     """Meet faults on Apache Kafka and say what came of the guarantees."""
@@ -94,7 +96,7 @@ def main(
     start_s = time.monotonic()
     chosen = list(lanes(faults or tuple(FAULTS)))
     with Cluster() as cluster, ThreadPoolExecutor(len(chosen)) as pool:
-        plan = Plan(cluster, full, seed, orders or ("strict", "live"), times, kept)
+        plan = Plan(cluster, full, seed, orders or ("strict", "live"), times, kept, busy)
         running = [pool.submit(run_lane, plan, names) for names in chosen]
         try:
             rows = in_order([row for lane in running for row in lane.result()])

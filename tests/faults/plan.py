@@ -24,7 +24,7 @@ class Plan:
 
     `full` counts are those before a release; `cluster` is one node that all faults but those of brokers share; faults
     that know both orders are met in `orders`; `times` stands in place of how often each is met; `keep` is a folder for
-    what broke.
+    what broke. On a machine that is `busy` with other things times are told, and break nothing.
     """
 
     cluster: Cluster
@@ -33,6 +33,7 @@ class Plan:
     orders: Sequence[Order] = ("strict", "live")
     times: int | None = None
     keep: Path | None = None
+    busy: bool = False
 
     def choose(self, smoke: T, full: T) -> T:
         """Return what belongs to this plan."""
