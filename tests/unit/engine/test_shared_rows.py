@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -14,7 +12,7 @@ from kernels.certificates import book, renew, shared
 from kernels.netted_accounts import CELLS, CONTRACTS, SCENARIOS
 from monitor.engine import certified
 from monitor.engine.certified import Certificates
-from tests.unit.engine.test_watched import passed
+from monitor.engine.state import State
 
 ACCOUNTS = 300
 
@@ -63,6 +61,11 @@ def evaluate(pair: Pair) -> None:
         certificates._evaluate(rows, judging=True, aim=renew.CERTIFY)
 
 
+def restated(state: State) -> list[str]:
+    """Price everything at another point of the time grid, as the engine does every minute."""
+    return state.book.refresh_all(state.market)
+
+
 def test_rows_are_those_of_the_present_market(pair: Pair) -> None:
     """Ticks, slices and passing time leave no row that is not what would be made now."""
     evaluate(pair)
@@ -78,7 +81,7 @@ def test_rows_are_those_of_the_present_market(pair: Pair) -> None:
     for coin in COINS:
         pair.refresh([pair.built.quotes.tick(coin, 1.0)], Times())
     numbers = layer(pair)._followed.shared.centers[:, shared.MADE_OF].copy()
-    pair._both([partial(passed, pair.built.quotes.time_us)], Times())
+    pair._both([restated], Times())
     evaluate(pair)
     assert (layer(pair)._followed.shared.centers[:, shared.MADE_OF] > numbers).all()
     assert check(pair) > 100
