@@ -71,7 +71,7 @@ def row_length(cells: int) -> int:
 @inlined()
 def place_of(price: float, of: Floats) -> float:
     """Return where a price is from a column's center; the price is the center from now on if it is too far away."""
-    x = price / of[CENTER] - 1.0
+    x: float = price / of[CENTER] - 1.0
     if not abs(x) <= WITHIN:
         of[CENTER], of[MADE_OF] = price, of[MADE_OF] + 1.0
         x = 0.0

@@ -1,4 +1,4 @@
-"""Curves that are summed from rows of a column: below what an account has, wherever the price goes within the radius."""
+"""Curves that are summed from rows of a column: below what an account has, wherever the price is within the radius."""
 
 from __future__ import annotations
 
