@@ -12,12 +12,25 @@ from hypothesis import strategies as st
 
 from kernels import scenarios, surface
 from kernels._jit import Floats, Ints
-from kernels.certificates import book, drift, drift_rows, joint, levels, places, priced_places, smile, tangents, vegas
+from kernels.certificates import (
+    book,
+    drift,
+    drift_rows,
+    joint,
+    levels,
+    places,
+    priced_places,
+    shared,
+    smile,
+    tangents,
+    vegas,
+)
 from kernels.certificates import rows as row_kernels
 from kernels.netted_bounds import mixture
 from tests.certificate_books import SHOCKS, Coin, World, coin, held
 from tests.property.test_certificates import drift_of, drifted
 from tests.unit.kernels.test_joint_certificates import kept, worth
+from tests.unit.kernels.test_priced_places import contracts
 
 SEEDS = st.integers(0, 2**32 - 1)
 RADII = (0.01, 0.05, 0.25)
@@ -153,6 +166,47 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
     return Place(of, rows, h.quantity, multiplier, raised, curves, (one, two, 1.0 - right), 1e-11 * summed)
 
 
+def from_shared_rows(rng: np.random.Generator, of: Coin) -> Place | None:
+    """A random place of a random account, bounded by sums of rows that were made for its column."""
+    h = held(rng, World([of], np.ones((1, 1, 1)), 0.1), 0, int(rng.integers(1, 10)))
+    table, rows = of.table, contracts(of)
+    scenario = np.array(
+        [table.move, table.linear_move, table.vol_direction.astype(float), table.weight, of.move_number]
+    )
+    now, cells = np.zeros(joint.NOW_FIELDS), len(table.move)
+    for k, members in enumerate(classes(of)):
+        rows[members, book.CLASS] = k + 1
+        now[joint.LEVEL + k] = of.parameters[members[0], 0] * math.sqrt(of.years[members[0]])
+    tables, center = np.zeros(len(rows) * shared.row_length(cells)), np.array([of.index, 1.0])
+    if not shared.have(rows, h.rows, scenario, np.concatenate([[of.index], SHOCKS]), center, tables, 0):
+        return None
+    sums, base = np.empty(shared.SUMS * cells), np.empty(shared.BASE)
+    shared.add_up(h.rows, h.quantity, tables, 0, cells, sums, base)
+    constraints, hedge = rng.choice([0.8, 0.9, 1.0, 1.25], 2), rng.normal(0.0, 3e4)
+    multiplier = np.array([constraints[0], 1.0, constraints[1], 1.0, hedge, 0.0])
+    raised = constraints[1] * float(rng.choice([1.0, 1.05]))
+    reach = places.reach(multiplier[0], multiplier[1], table.move, table.weight)
+    upper, lower, curves = np.empty((places.CURVES, cells)), np.empty(places.CURVES), np.zeros((1, joint.CURVE_FIELDS))
+    count, _ = shared.upper_curves(
+        sums, base, scenario, multiplier[0], multiplier[1], hedge, 0.0, reach * base[shared.SWINGING] * shared.RADIUS,
+        upper,
+    )  # fmt: skip
+    curves[0, joint.CENTER], curves[0, joint.RADIUS] = of.index, shared.RADIUS
+    joint.keep(upper, count, shared.RADIUS, 0, curves)
+    one, two = (int(cell) for cell in rng.integers(cells, size=2))
+    share = float(rng.random())
+    shared.lower_curve(
+        h.rows, h.quantity, tables, 0, sums, base, scenario, one, two, share, raised, multiplier[3], lower
+    )
+    curves[0, joint.LOWER_AT : joint.UPPER_AT] = lower
+    joint.count_drift(0, now, curves)
+    reach = max(reach, places.reach(raised, multiplier[3], table.move, table.weight))
+    shared.charge_levels(
+        0, h.rows, h.quantity, tables, 0, cells, drift.DRIFT_ROOM * (1.0 + shared.RADIUS) * reach, curves
+    )
+    return Place(of, h.rows, h.quantity, multiplier, raised, curves, (one, two, share), 1e-11 * base[shared.SUMMED])
+
+
 def drawn(rng: np.random.Generator, found: Place, size: float) -> tuple[Coin | None, Floats]:
     """The underlying with other levels, some of them as far as their cost is bounded."""
     most = levels.relative_span(found.curves[0, joint.RADIUS])
@@ -178,6 +232,42 @@ def test_terms_stay_above_their_bounds_with_levels_and_prices_anywhere(seed: int
             terms, bounds = found.terms(other.moved(float(x))), found.bounds(float(x), by)
             assert terms[0] >= bounds[0] - found.rounding
             assert terms[1] >= bounds[1] - found.rounding
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_terms_from_shared_rows_stay_above_their_bounds_wherever_levels_are(seed: int) -> None:
+    """As above, of curves that are sums of a column's rows, around the center of these."""
+    rng = np.random.default_rng(seed)
+    found = from_shared_rows(rng, smiles(rng))
+    if found is None:
+        return
+    for size in (3.0, 1.0, 0.05):
+        for x in (0.0, -shared.RADIUS, shared.RADIUS, *rng.uniform(-shared.RADIUS, shared.RADIUS, 2)):
+            other, by = drawn(rng, found, size)
+            if other is None:
+                continue
+            terms, bounds = found.terms(other.moved(float(x))), found.bounds(float(x), by)
+            assert terms[0] >= bounds[0] - found.rounding
+            assert terms[1] >= bounds[1] - found.rounding
+
+
+def test_curves_from_shared_rows_have_to_pay_for_levels() -> None:
+    """The bound is wrong without the charge, and with a part of it."""
+    for part, least in ((0.0, 400), (0.02, 1)):
+        broken = 0
+        for seed in range(400):
+            rng = np.random.default_rng(seed)
+            found = from_shared_rows(rng, smiles(rng))
+            if found is None:
+                continue
+            found.levels[:, levels.UP :] *= part
+            other, by = drawn(rng, found, 0.3)
+            if other is None:
+                continue
+            terms, bounds = found.terms(other), found.bounds(0.0, by)
+            broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
+        assert broken >= least / 10
 
 
 @given(SEEDS)
