@@ -19,12 +19,12 @@ from kernels.netting_solve import SOLVED, solve
 
 @kernel(
     "i8, i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[::1],"
-    "i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]"
+    "i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]"
 )
 def add_up(
     size: int, layout: Ints, columns: Ints, start: Ints, stop: Ints, position_row: Ints, quantity: Floats,
-    contracts: Floats, scenarios: Floats, market: Floats, tables: Floats, table_at: Ints, centers: Floats, x: Floats,
-    sums: Floats, base: Floats,
+    contracts: Floats, scenarios: Floats, market: Floats, tables: Floats, table_at: Ints, centers: Floats,
+    now: Floats, x: Floats, sums: Floats, base: Floats,
 ) -> bool:  # fmt: skip
     """Add up the shared rows of an account's places; return whether all may be part of a certificate."""
     for u in range(size):
@@ -35,7 +35,7 @@ def add_up(
         held, first = position_row[start[s] : stop[s]], shared.SUMS * layout[u, SUMS_AT]
         if not shared.have(
             contracts[columns[c, CONTRACTS] :], held, scenario_of(scenarios, columns, layout, u), market[c],
-            centers[c], tables, table_at[c],
+            now[c], centers[c], tables, table_at[c],
         ):  # fmt: skip
             return False
         shared.add_up(

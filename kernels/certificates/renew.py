@@ -34,6 +34,7 @@ from kernels.certificates import (
     places,
     priced_places,
     shared,
+    shared_levels,
     smile,
     tangents,
     vegas,
@@ -254,20 +255,24 @@ def _bound_shared(
         scenario, first = scenario_of(scenarios, columns, layout, u), shared.SUMS * layout[u, SUMS_AT]
         own_sums, held = sums[first : first + shared.SUMS * cells], position_row[start[s] : stop[s]]
         reach = places.reach(of[0], of[1], scenario[MOVE], scenario[WEIGHT])
-        upper = np.empty((places.CURVES, cells))
+        swing = reach * base[u, shared.SWINGING] * shared.RADIUS
+        upper, chosen = np.empty((places.CURVES, cells)), np.empty(cells, dtype=np.int64)
         count, least = shared.upper_curves(
-            own_sums, base[u], scenario, of[0], of[1], w[u], x[u],
-            reach * base[u, shared.SWINGING] * shared.RADIUS, upper,
+            own_sums, base[u], scenario, of[0], of[1], w[u], x[u], swing, chosen, upper
         )  # fmt: skip
+        curves[s, joint.CENTER], curves[s, joint.RADIUS] = centers[c, shared.CENTER], shared.RADIUS
+        curves[s, joint.HEDGE] = w[u]
         joint.keep(upper, count, shared.RADIUS, s, curves)
         above += least
         curve[:] = 0.0
+        first_cell, second_cell, share = 0, 0, 1.0
         if of[2] > 0.0:
             _, one, two, right = mixture(losses[u, :width], width, mean[u])
+            first_cell = shared.worst_cell(own_sums, scenario, width, one, x[u])
+            second_cell, share = shared.worst_cell(own_sums, scenario, width, two, x[u]), 1.0 - right
             shared.lower_curve(
-                held, quantity[start[s] : stop[s]], tables, table_at[c], own_sums, base[u], scenario,
-                shared.worst_cell(own_sums, scenario, width, one, x[u]),
-                shared.worst_cell(own_sums, scenario, width, two, x[u]), 1.0 - right, raised, of[3], curve,
+                held, quantity[start[s] : stop[s]], tables, table_at[c], own_sums, base[u], scenario, first_cell,
+                second_cell, share, raised, of[3], curve,
             )  # fmt: skip
         for n in range(places.CURVES):
             curves[s, joint.LOWER_AT + n] = curve[n]
@@ -278,12 +283,11 @@ def _bound_shared(
         shared.own_rows(held, tables, table_at[c], cells, kind, drifting, own)
         both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
         _expose(s, quantity[start[s] : stop[s]], kind, drifting, own, shared.RADIUS, both, now[c], curves)
-        shared.charge_levels(
-            s, held, quantity[start[s] : stop[s]], tables, table_at[c], cells,
-            DRIFT_ROOM * (1.0 + shared.RADIUS) * both, curves,
-        )  # fmt: skip
-        curves[s, joint.CENTER], curves[s, joint.RADIUS] = centers[c, shared.CENTER], shared.RADIUS
-        curves[s, joint.HEDGE] = w[u]
+        if not shared_levels.write(
+            s, held, quantity[start[s] : stop[s]], tables, table_at[c], own_sums, scenario, of, raised, w[u], swing,
+            first_cell, second_cell, share, chosen[:count], upper, curves,
+        ):  # fmt: skip
+            return False
     eta = correlation.sensitivity(size, stress, 0.0)
     if not _cover(of, raised, cash, norm, padding, above, below, changed, eta, cover):
         return False
@@ -326,7 +330,7 @@ def _certify_again(
     x, sums, base = np.empty(size), np.empty(shared.SUMS * layout[size, SUMS_AT]), np.empty((size, shared.BASE))
     if not estimate.add_up(
         size, layout, columns, start, stop, position_row, quantity, contracts, scenarios, market, tables, table_at,
-        centers, x, sums, base,
+        centers, now, x, sums, base,
     ):  # fmt: skip
         return False
     losses, w, mean = np.zeros((size, widest_of(layout, size))), np.zeros(size), np.empty(size)
@@ -372,7 +376,7 @@ def _certify_shared(
         w[u] = hedge[layout[u, SEGMENT]]
     stands: bool = estimate.add_up(
         size, layout, columns, start, stop, position_row, quantity, contracts, scenarios, market, tables, table_at,
-        centers, x, sums, base,
+        centers, now, x, sums, base,
     ) and _bound_shared(
         size, stress, solved, w, mean, layout, columns, start, stop, position_row, quantity, scenarios, tables,
         table_at, centers, x, sums, base, losses, multiplier, now, changed, curves, cover,

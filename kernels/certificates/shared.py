@@ -6,11 +6,11 @@ account first needs it, with the contract's values, slopes and bounds in all sce
 good until the price is WITHIN of the center no more, or anything but the index moved for the contract. Curves around C
 are good for the present price x = S/C - 1: nothing in `kernels.certificates.joint` needs x = 0.
 
-By row, `ROW` numbers and five for each scenario: its own value and bounds (`tangents.VALUE` numbers, USD), its value
-(WORTH), its kind and the class of its drift, what a level of volatilities moves it by (LEVELLED, of its USD at 1:1 for
-each unit), whether it may be part of a certificate (GOOD), the number of the center that it was made around (MADE),
-then P&L, SLOPE, ABOVE, BELOW and KINK by scenario. By column, `centers` float64[C, 2]:
-the price, and its number, which grows.
+By row, `ROW` numbers and six for each scenario: its own value and bounds (`tangents.VALUE` numbers, USD), its value
+(WORTH), its kind and the class of its drift, whether it may be part of a certificate (GOOD), the number of the center
+that it was made around (MADE), what a move of its level does to its value (VEGA) and what of that has no sign
+(`vegas.RESTS` numbers, from REST on), then P&L, SLOPE, ABOVE, BELOW, KINK and what a move of its level does by
+scenario. By column, `centers` float64[C, 2]: the price, and its number, which grows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, Ints, inlined, kernel
-from kernels.certificates import drift, joint, places, smile, tangents
+from kernels.certificates import places, smile, tangents, vegas
 from kernels.certificates import rows as row_kernels
 from kernels.certificates.book import (
     DIRECTION,
@@ -45,14 +45,14 @@ from kernels.certificates.book import (
     price,
 )  # fmt: skip
 from kernels.certificates.places import CURVE, CURVES, KINK, OF_SWING, SLOPE
-from kernels.scenarios import LINEAR_OPTION
 
 RADIUS = 0.025  # that rows are made for
 WITHIN = 0.0025  # of its center a price has to be
 
-WORTH, KIND, OF_CLASS, LEVELLED, GOOD, MADE = range(tangents.VALUE, tangents.VALUE + 6)
-ROW = tangents.VALUE + 6
-BY_SCENARIO = 1 + tangents.CELL
+WORTH, KIND, OF_CLASS, GOOD, MADE, VEGA, REST = range(tangents.VALUE, tangents.VALUE + 7)
+ROW = REST + vegas.RESTS
+BY_LEVEL = 1 + tangents.CELL  # of what is there by scenario
+BY_SCENARIO = BY_LEVEL + 1
 
 CENTER, MADE_OF = range(2)  # of a column
 CENTERS = 2
@@ -80,11 +80,14 @@ def place_of(price: float, of: Floats) -> float:
     return x
 
 
-@kernel("f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], i8")
-def make(contracts: Floats, rows: Ints, scenario: Floats, market: Floats, of: Floats, tables: Floats, at: int) -> None:
+@kernel("f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], i8")
+def make(
+    contracts: Floats, rows: Ints, scenario: Floats, market: Floats, now: Floats, of: Floats, tables: Floats, at: int
+) -> None:  # fmt: skip
     """Make some rows of a column around its center; contracts, scenario, market: as in `book`.
 
-    of: float64[CENTERS]; tables: those of all columns, flat, of which this one's begin at `at`.
+    now: float64[NOW_FIELDS] of `joint`, for the levels; of: float64[CENTERS]; tables: those of all columns, flat, of
+    which this one's begin at `at`.
     """
     count, cells = rows.shape[0], scenario.shape[1]
     every, center = np.arange(count), of[CENTER]
@@ -106,16 +109,17 @@ def make(contracts: Floats, rows: Ints, scenario: Floats, market: Floats, of: Fl
         every, kind, is_call, priced[PRICED_STRIKE], priced[PRICE], RADIUS, scenario[MOVE], scenario[LINEAR],
         direction, scenario[WEIGHT], path, own, good, found,
     )  # fmt: skip
+    slope, rest = np.empty((count, cells + 1)), np.empty((count, vegas.RESTS))
+    vegas.of_rows(kind, good, priced, scenario, market[SHOCK:], path, own, now, RADIUS, slope, rest)
     for k in range(count):
         to = at + rows[k] * row_length(cells)
         for n in range(tangents.VALUE):
             tables[to + n] = own[k, n]
         tables[to + WORTH], tables[to + KIND] = priced[VALUE, k], kind[k]
-        tables[to + OF_CLASS], tables[to + LEVELLED] = priced[PRICED_CLASS, k], 0.0
-        if kind[k] >= LINEAR_OPTION:
-            tables[to + LEVELLED] = drift.PEAK * drift.most_shocked(priced[PRICED_YEARS, k], market[SHOCK:])
-        tables[to + GOOD] = 1.0 if good[k] else 0.0
-        tables[to + MADE] = of[MADE_OF]
+        tables[to + OF_CLASS], tables[to + GOOD] = priced[PRICED_CLASS, k], 1.0 if good[k] else 0.0
+        tables[to + MADE], tables[to + VEGA] = of[MADE_OF], slope[k, cells]
+        for n in range(vegas.RESTS):
+            tables[to + REST + n] = rest[k, n]
         to += ROW
         for s in range(cells):
             tables[to + s] = pnl[k, s]
@@ -123,10 +127,15 @@ def make(contracts: Floats, rows: Ints, scenario: Floats, market: Floats, of: Fl
             to += cells
             for s in range(cells):
                 tables[to + s] = found[k, n, s]
+        to += cells
+        for s in range(cells):
+            tables[to + s] = slope[k, s]
 
 
-@kernel("f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], i8")
-def have(contracts: Floats, held: Ints, scenario: Floats, market: Floats, of: Floats, tables: Floats, at: int) -> bool:
+@kernel("f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[::1], i8")
+def have(
+    contracts: Floats, held: Ints, scenario: Floats, market: Floats, now: Floats, of: Floats, tables: Floats, at: int
+) -> bool:  # fmt: skip
     """Have the rows of a place made around the center of its column; return whether all may be part of a certificate.
 
     Arguments of `make`; held: int64[k], rows of the place's positions.
@@ -142,7 +151,7 @@ def have(contracts: Floats, held: Ints, scenario: Floats, market: Floats, of: Fl
             if tables[at + held[k] * length + MADE] != of[MADE_OF]:
                 rows[found] = held[k]
                 found += 1
-        make(contracts, rows, scenario, market, of, tables, at)
+        make(contracts, rows, scenario, market, now, of, tables, at)
     bad = 0
     for k in range(held.shape[0]):
         bad += tables[at + held[k] * length + GOOD] != 1.0
@@ -193,14 +202,16 @@ def about_losses(sums: Floats, scenario: Floats, width: int, x: float, losses: F
         losses[j] = max(losses[j], -(sums[s] + x * sums[cells + s]))
 
 
-@kernel("f8[::1], f8[::1], f8[:, ::1], f8, f8, f8, f8, f8, f8[:, ::1]")
+@kernel("f8[::1], f8[::1], f8[:, ::1], f8, f8, f8, f8, f8, i8[::1], f8[:, ::1]")
 def upper_curves(
-    sums: Floats, base: Floats, scenario: Floats, c: float, d: float, w: float, x: float, swing: float, out: Floats
-) -> tuple[int, float]:
-    """Write the curves of one place under the upper constraint that matter, float64[CURVES, >= S].
+    sums: Floats, base: Floats, scenario: Floats, c: float, d: float, w: float, x: float, swing: float, chosen: Ints,
+    out: Floats,
+) -> tuple[int, float]:  # fmt: skip
+    """Write the curves of one place under the upper constraint that matter, float64[CURVES, >= S], and of which cells.
 
     c, d, w, swing: as `places.select` takes them. Returns how many there are, and the least of them at x.
     """
+    chosen[0] = 0
     if c == 0.0:
         for n in range(CURVES):
             out[n, 0] = 0.0
@@ -218,6 +229,7 @@ def upper_curves(
         slope = c * base[BASE_SLOPE] + d * sums[cells + s]
         curve = d * sums[2 * cells + s] + (share * base[RISING] if share >= 0.0 else -share * base[FALLING])
         kink = d * sums[3 * cells + s] + abs(share) * base[BASE_KINK]
+        chosen[found] = s
         out[places.VALUE, found], out[SLOPE, found], out[CURVE, found], out[KINK, found] = value, slope, curve, kink
         lowest = min(lowest, value + x * (slope - 0.5 * x * curve) - kink * abs(x))
         found += 1
@@ -266,19 +278,3 @@ def own_rows(held: Ints, tables: Floats, at: int, cells: int, kind: Ints, drifti
         kind[k], drifting[k] = int(tables[to + KIND]), tables[to + OF_CLASS]
         for n in range(tangents.VALUE):
             own[k, n] = tables[to + n]
-
-
-@kernel("i8, i8[::1], f8[::1], f8[::1], i8, i8, f8, f8[:, ::1]")
-def charge_levels(
-    s: int, held: Ints, amount: Floats, tables: Floats, at: int, cells: int, reach: float, curves: Floats
-) -> None:  # fmt: skip
-    """Let a move of any level cost a segment what all its options may lose by it, whichever way it goes.
-
-    reach: how many times as far as a row's own value any curve of the segment may move by it; levels of the segment as
-    `joint.count_drift` leaves them.
-    """
-    for k in range(held.shape[0]):
-        to = at + held[k] * row_length(cells)
-        of, cost = int(tables[to + OF_CLASS]), tables[to + LEVELLED] * tables[to + tangents.GROSS]
-        if of > 0:
-            joint.charge_level(s, of, reach * abs(amount[k]) * cost, curves)

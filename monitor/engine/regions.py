@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.engine.figures import Floats
 
-GROWTH = 2  # arrays double when full
+SPARE = 4  # regions and arrays have room to grow by one part in so many
 
 
 class Regions:
@@ -22,9 +22,9 @@ class Regions:
         at, room = self._of.get(column, (0, -1))
         if size <= room:
             return at
-        at, room = self._filled, size + size // 4 + 8
+        at, room = self._filled, size + size // SPARE + 8
         if at + room > len(self.values):
-            larger = np.zeros((GROWTH * (at + room), *self.values.shape[1:]))
+            larger = np.zeros((at + room + (at + room) // SPARE, *self.values.shape[1:]))
             larger[:at] = self.values[:at]
             self.values = larger
         self._of[column], self._filled = (at, room), at + room

@@ -21,6 +21,7 @@ from kernels.certificates import (
     places,
     priced_places,
     shared,
+    shared_levels,
     smile,
     tangents,
     vegas,
@@ -178,7 +179,7 @@ def from_shared_rows(rng: np.random.Generator, of: Coin) -> Place | None:
         rows[members, book.CLASS] = k + 1
         now[joint.LEVEL + k] = of.parameters[members[0], 0] * math.sqrt(of.years[members[0]])
     tables, center = np.zeros(len(rows) * shared.row_length(cells)), np.array([of.index, 1.0])
-    if not shared.have(rows, h.rows, scenario, np.concatenate([[of.index], SHOCKS]), center, tables, 0):
+    if not shared.have(rows, h.rows, scenario, np.concatenate([[of.index], SHOCKS]), now, center, tables, 0):
         return None
     sums, base = np.empty(shared.SUMS * cells), np.empty(shared.BASE)
     shared.add_up(h.rows, h.quantity, tables, 0, cells, sums, base)
@@ -187,9 +188,9 @@ def from_shared_rows(rng: np.random.Generator, of: Coin) -> Place | None:
     raised = constraints[1] * float(rng.choice([1.0, 1.05]))
     reach = places.reach(multiplier[0], multiplier[1], table.move, table.weight)
     upper, lower, curves = np.empty((places.CURVES, cells)), np.empty(places.CURVES), np.zeros((1, joint.CURVE_FIELDS))
+    swing, chosen = reach * base[shared.SWINGING] * shared.RADIUS, np.empty(cells, dtype=np.int64)
     count, _ = shared.upper_curves(
-        sums, base, scenario, multiplier[0], multiplier[1], hedge, 0.0, reach * base[shared.SWINGING] * shared.RADIUS,
-        upper,
+        sums, base, scenario, multiplier[0], multiplier[1], hedge, 0.0, swing, chosen, upper
     )  # fmt: skip
     curves[0, joint.CENTER], curves[0, joint.RADIUS] = of.index, shared.RADIUS
     joint.keep(upper, count, shared.RADIUS, 0, curves)
@@ -200,10 +201,10 @@ def from_shared_rows(rng: np.random.Generator, of: Coin) -> Place | None:
     )
     curves[0, joint.LOWER_AT : joint.UPPER_AT] = lower
     joint.count_drift(0, now, curves)
-    reach = max(reach, places.reach(raised, multiplier[3], table.move, table.weight))
-    shared.charge_levels(
-        0, h.rows, h.quantity, tables, 0, cells, drift.DRIFT_ROOM * (1.0 + shared.RADIUS) * reach, curves
-    )
+    assert shared_levels.write(
+        0, h.rows, h.quantity, tables, 0, sums, scenario, multiplier[:4], raised, hedge, swing, one, two, share,
+        chosen[:count], upper, curves,
+    )  # fmt: skip
     return Place(of, h.rows, h.quantity, multiplier, raised, curves, (one, two, share), 1e-11 * base[shared.SUMMED])
 
 
@@ -242,7 +243,7 @@ def test_terms_from_shared_rows_stay_above_their_bounds_wherever_levels_are(seed
     found = from_shared_rows(rng, smiles(rng))
     if found is None:
         return
-    for size in (3.0, 1.0, 0.05):
+    for size in (1.0, 0.3, 0.05, 0.003):
         for x in (0.0, -shared.RADIUS, shared.RADIUS, *rng.uniform(-shared.RADIUS, shared.RADIUS, 2)):
             other, by = drawn(rng, found, size)
             if other is None:
@@ -250,24 +251,6 @@ def test_terms_from_shared_rows_stay_above_their_bounds_wherever_levels_are(seed
             terms, bounds = found.terms(other.moved(float(x))), found.bounds(float(x), by)
             assert terms[0] >= bounds[0] - found.rounding
             assert terms[1] >= bounds[1] - found.rounding
-
-
-def test_curves_from_shared_rows_have_to_pay_for_levels() -> None:
-    """The bound is wrong without the charge, and with a part of it."""
-    for part, least in ((0.0, 400), (0.02, 1)):
-        broken = 0
-        for seed in range(400):
-            rng = np.random.default_rng(seed)
-            found = from_shared_rows(rng, smiles(rng))
-            if found is None:
-                continue
-            found.levels[:, levels.UP :] *= part
-            other, by = drawn(rng, found, 0.3)
-            if other is None:
-                continue
-            terms, bounds = found.terms(other), found.bounds(0.0, by)
-            broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
-        assert broken >= least / 10
 
 
 @given(SEEDS)
@@ -327,13 +310,31 @@ def test_without_any_of_its_parts_the_bound_is_wrong(part: int, radius: float, s
     for seed in range(400):
         rng = np.random.default_rng(seed)
         found = place(rng, smiles(rng), radius)
-        if found is None:
-            continue
-        found.levels[:, part] = 0.0
-        for x in (-radius, 0.0, radius):
-            other, by = drawn(rng, found, size)
-            if other is None:
-                continue
-            terms, bounds = found.terms(other.moved(x)), found.bounds(x, by)
-            broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
+        broken += 0 if found is None else broken_without(part, found, rng, (-radius, 0.0, radius), size)
     assert broken > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "far", "size"),
+    [(levels.UP, 0.01, 0.3), (levels.DOWN, 0.01, 0.3), (levels.BEND, 0.01, 1.0), (levels.CROSS, 0.001, 0.01)],
+)
+def test_without_any_of_its_parts_the_bound_of_shared_rows_is_wrong(part: int, far: float, size: float) -> None:
+    """As above, of sums of shared rows."""
+    moves, broken = tuple(far * part_of for part_of in (-1.0, -0.3, -0.1, 0.0, 0.1, 0.3, 1.0)), 0
+    for seed in range(800):
+        rng = np.random.default_rng(seed)
+        found = from_shared_rows(rng, smiles(rng))
+        broken += 0 if found is None else broken_without(part, found, rng, moves, size)
+    assert broken > 0
+
+
+def broken_without(part: int, found: Place, rng: np.random.Generator, moves: tuple[float, ...], size: float) -> int:
+    """How often a place's terms are below their bounds without a part of what levels cost it."""
+    found.levels[:, part], broken = 0.0, 0
+    for x in moves:
+        other, by = drawn(rng, found, size)
+        if other is None:
+            continue
+        terms, bounds = found.terms(other.moved(x)), found.bounds(x, by)
+        broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
+    return broken

@@ -50,7 +50,7 @@ def check(pair: Pair) -> int:
             continue
         scenario = of.scenarios[columns[c, SCENARIOS] :][: book.SCENARIO * cells].reshape(book.SCENARIO, cells)
         fresh = np.zeros(count * length)
-        shared.make(of.contracts[columns[c, CONTRACTS] :], rows, scenario, of.market[c], center, fresh, 0)
+        shared.make(of.contracts[columns[c, CONTRACTS] :], rows, scenario, of.market[c], of.now[c], center, fresh, 0)
         assert np.array_equal(fresh.reshape(count, length)[rows], kept[rows])
         made += len(rows)
     return made

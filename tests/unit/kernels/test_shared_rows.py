@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernels._jit import Floats
-from kernels.certificates import book, places, shared, tangents
+from kernels.certificates import book, joint, places, shared, tangents
 from tests import certificate_books as books
 from tests.unit.kernels.test_joint_certificates import worth
 from tests.unit.kernels.test_priced_places import contracts
@@ -47,7 +47,7 @@ def summed(seed: int) -> Summed | None:
     cells = scenario.shape[1]
     tables, center = np.zeros(3 + len(coin.kind) * shared.row_length(cells)), np.array([coin.index, 1.0])
     market = np.concatenate([[coin.index], books.SHOCKS])
-    if not shared.have(contracts(coin), held.rows, scenario, market, center, tables, 3):
+    if not shared.have(contracts(coin), held.rows, scenario, market, np.zeros(joint.NOW_FIELDS), center, tables, 3):
         return None
     sums, base = np.empty(shared.SUMS * cells), np.empty(shared.BASE)
     shared.add_up(held.rows, held.quantity, tables, 3, cells, sums, base)
@@ -70,8 +70,8 @@ def test_no_scenario_falls_below_the_upper_curves(seed: int) -> None:
     c, d = (float(rng.choice([0.7, 0.9, 1.0, 1.25])), 1.0) if rng.random() < 0.9 else (1.0, 0.0)
     w, at = float(rng.normal(0.0, 2e4)), float(rng.uniform(-shared.WITHIN, shared.WITHIN))
     swing = places.reach(c, d, scenario[book.MOVE], scenario[book.WEIGHT]) * place.base[shared.SWINGING] * shared.RADIUS
-    out = np.empty((places.CURVES, scenario.shape[1]))
-    count, least = shared.upper_curves(place.sums, place.base, scenario, c, d, w, at, swing, out)
+    out, chosen = np.empty((places.CURVES, scenario.shape[1])), np.empty(scenario.shape[1], dtype=np.int64)
+    count, least = shared.upper_curves(place.sums, place.base, scenario, c, d, w, at, swing, chosen, out)
     assert least == pytest.approx(worth(out[:, :count], at).min(), rel=1e-12, abs=place.rounding)
     for x in prices(rng):
         value, pnl = place.true(float(x))
@@ -123,8 +123,10 @@ def test_sums_of_rows_are_the_curves_of_the_account_itself(seed: int) -> None:
         held.rows, held.quantity, pnl, value, every, cells, own, scenario[book.WEIGHT], scenario[book.NUMBER], c, d, w,
         theirs,
     )  # fmt: skip
-    count, _ = shared.upper_curves(place.sums, place.base, scenario, c, d, w, 0.0, np.inf, ours)
+    chosen = np.empty(len(every), dtype=np.int64)
+    count, _ = shared.upper_curves(place.sums, place.base, scenario, c, d, w, 0.0, np.inf, chosen, ours)
     assert count == len(every)
+    assert np.array_equal(chosen, every)
     assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max())
     moving, added, swinging = places.gross(held.rows, held.quantity, value, own)
     assert place.base[[shared.MOVING, shared.SUMMED, shared.SWINGING]] == pytest.approx([moving, added, swinging])
