@@ -138,7 +138,8 @@ def truth(pair: Pair, row: int, name: str) -> Floats:
     conditions.ratios(swept.judged.thresholds[of], float(swept.netting.mm_factor[of]), ratio)
     count = conditions.watched(int(certificates._state_of[row]), ratio, watched)
     c = np.empty(conditions.CONSTRAINTS)
-    assert conditions.constraints(*certificates._judged[row].tolist(), watched[:count], c)
+    judged_usd, needed_usd = certificates._judged[row].tolist()
+    assert conditions.constraints(judged_usd, needed_usd, watched[:count], c)
     return np.array([c[0] * equity - c[1] * im, c[3] * im - c[2] * equity])
 
 
