@@ -376,6 +376,7 @@ class Certificates:
     def _evaluate(self, rows: Ints, *, judging: bool, aim: int) -> None:
         """Evaluate accounts at the prices last taken, from nothing; aim: `renew.KEEP`, VOID or CERTIFY."""
         s, f, j, t, of = self._segments, self._swept.figures, self._swept.judged, self._swept.tables, self._followed
+        of.shared.have_places()
         netting = self._swept.netting
         requirement = np.empty(len(rows))
         counts = np.array([j.counts[0], 0], dtype=np.int64)

@@ -24,6 +24,7 @@ class SharedRows:
         self.table_at: Ints = np.zeros(0, dtype=np.int64)
         self.centers: Floats = np.zeros((0, shared.CENTERS))
         self._length: dict[int, int] = {}  # of a row, by column
+        self._wanted: dict[int, int] = {}  # columns that wait for a place, and how many numbers theirs has
 
     @property
     def tables(self) -> Floats:
@@ -38,14 +39,25 @@ class SharedRows:
         self.centers = np.vstack([self.centers, center])
 
     def resize(self, column: int, rows: int, scenarios: int) -> None:
-        """Let a column have so many rows of so many scenarios, none of them made."""
-        length = self._length[column] = shared.row_length(scenarios)
-        at = self.table_at[column] = self._regions.region(column, rows * length)
-        self.tables[at : at + rows * length] = NEVER
+        """Let a column have so many rows of so many scenarios, none of them made; they have a place when it is needed.
+
+        While contracts are listed one by one no place is left behind for a larger one.
+        """
+        self._length[column] = shared.row_length(scenarios)
+        self._wanted[column] = rows * self._length[column]
+        self.table_at[column] = NONE
+        self.forget(column)
+
+    def have_places(self) -> None:
+        """Let all rows have a place."""
+        for column, size in self._wanted.items():
+            at = self.table_at[column] = self._regions.region(column, size)
+            self.tables[at : at + size] = NEVER
+        self._wanted.clear()
 
     def forget(self, column: int, rows: Ints | None = None) -> None:
         """Let some rows of a column, or all, be made anew when they are needed."""
         if rows is None:
             self.centers[column, shared.CENTER] = np.nan
-        elif column in self._length:
+        elif self.table_at[column] != NONE:
             self.tables[self.table_at[column] + rows * self._length[column] + shared.MADE] = NEVER

@@ -14,6 +14,7 @@ from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS
 from monitor.engine import certified
 from monitor.engine.certified import Certificates
 from monitor.engine.figures import Floats, Ints
+from monitor.engine.shared_rows import NONE
 from monitor.engine.state import State
 from tests.unit.kernels.test_joint_certificates import kept, worth
 
@@ -44,9 +45,11 @@ def check(pair: Pair) -> int:
     for c, at in enumerate(of.shared.table_at.tolist()):
         cells, length = int(columns[c, CELLS]), shared.row_length(int(columns[c, CELLS]))
         count, center = len(pair.built.certified.book._register.columns[c].pricing.row_of), of.shared.centers[c]
+        if at == NONE or np.isnan(center[shared.CENTER]):
+            continue
         kept = of.shared.tables[at : at + count * length].reshape(count, length)
         rows = np.flatnonzero(kept[:, shared.MADE] == center[shared.MADE_OF])
-        if np.isnan(center[shared.CENTER]) or not len(rows):
+        if not len(rows):
             continue
         scenario = of.scenarios[columns[c, SCENARIOS] :][: book.SCENARIO * cells].reshape(book.SCENARIO, cells)
         fresh = np.zeros(count * length)
