@@ -14,7 +14,7 @@ from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS
 from monitor.engine import certified
 from monitor.engine.certified import Certificates
 from monitor.engine.figures import Floats, Ints
-from monitor.engine.shared_rows import NONE
+from monitor.engine.shared_rows import NEVER, NONE, SharedRows
 from monitor.engine.state import State
 from tests.unit.kernels.test_joint_certificates import kept, worth
 
@@ -105,6 +105,33 @@ def test_whoever_is_proven_is_where_an_evaluation_finds_him(pair: Pair) -> None:
     assert pair.equal
     assert pair.events > 0
     assert not any(group.exact for group in certificates._groups.values())
+
+
+def test_columns_that_grow_leave_no_places_behind() -> None:
+    """Contracts that are listed one by one before anybody needs a row take no more than all at once; none is made."""
+    rows, cells = SharedRows(), 45
+    for _ in range(2):
+        rows.add_column()
+    for listed in range(1, 101):
+        for column in range(2):
+            rows.resize(column, listed, cells)
+    assert rows.table_at.tolist() == [NONE, NONE]
+    rows.forget(0, np.array([7]))
+    rows.have_places()
+    size = 100 * shared.row_length(cells)
+    assert rows.tables.nbytes <= 2 * 1.6 * 8 * size
+    first, second = sorted(rows.table_at.tolist())
+    assert 0 <= first <= second - size
+    rows.tables[:] = 1.0
+    rows.forget(1, np.array([7]))
+    made = rows.tables[rows.table_at[1] :][:size].reshape(100, -1)[:, shared.MADE]
+    assert np.flatnonzero(made == NEVER).tolist() == [7]
+    assert (rows.tables == NEVER).sum() == 1
+    rows.resize(1, 90, cells)
+    assert rows.table_at[1] == NONE
+    rows.have_places()
+    assert rows.table_at.tolist() == [first, second] or rows.table_at.tolist() == [second, first]
+    assert (rows.tables[rows.table_at[1] :][: 90 * shared.row_length(cells)] == NEVER).all()
 
 
 def rooms(pair: Pair, row: int) -> Floats:
