@@ -32,7 +32,7 @@ from kernels import (
     surface,
 )
 from kernels._jit import TALLY
-from kernels.certificates import added, book, drift_rows, joint, places, renew, standard, watch
+from kernels.certificates import added, book, drift_rows, joint, places, renew, shared, standard, watch
 
 
 class WarmUp(NamedTuple):
@@ -179,7 +179,8 @@ def _certificates() -> None:
     renew.renew(
         nobody, nobody, True, renew.KEEP, slot, one, columns, one, one, one, money, money, short, short, money,
         *figures, matrices, money, money, np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64), contracts_now,
-        money, market, now, 0.0, curves, boxes, covers, one, extremes, money, one, np.zeros(2, dtype=np.int64),
+        money, market, now, 0.0, curves, boxes, covers, one, extremes, money, one, np.zeros((1, shared.CENTERS)),
+        np.zeros((1, 2)), money, one, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
     thresholds = np.ones((1, accounts.THRESHOLDS))
     standard.certify(

@@ -29,64 +29,43 @@ from kernels.certificates import (
     account,
     conditions,
     correlation,
+    estimate,
     joint,
     places,
     priced_places,
+    shared,
+    shared_levels,
     smile,
     tangents,
     vegas,
     watch,
 )
-from kernels.certificates.book import (
-    MOVE,
-    NUMBER,
-    PRICE,
-    PRICED,
-    PRICED_CLASS,
-    PRICED_SIZE,
-    SCENARIO,
-    SHOCK,
-    WEIGHT,
-)
+from kernels.certificates.book import MOVE, PRICE, PRICED, PRICED_CLASS, PRICED_SIZE, SHOCK, WEIGHT
 from kernels.certificates.drift import DRIFT_ROOM
-from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS, WIDTH, settle
+from kernels.certificates.layout import (
+    COLUMN,
+    COUNTED,
+    FIRST,
+    MOVES,
+    PNL_AT,
+    SEGMENT,
+    SUMS_AT,
+    layout_of,
+    scenario_of,
+    side_of,
+    value,
+    widest_of,
+)
+from kernels.netted_accounts import settle
+from kernels.netted_bounds import mixture
 from kernels.netting_solve import SOLVED
 from kernels.scenarios import COIN
 
 LEAST_RADIUS, MOST_RADIUS = 0.01, 0.3
 OF_ROOM = 6.0  # the radius, in multiples of what the account has left of its gross
 KEEP, VOID, CERTIFY = range(3)  # what becomes of certificates
-LAYOUT = 6  # of a place: first contract, where its P&L begins, moves, scenarios, column, segment
-FIRST, PNL_AT, MOVES, COUNTED, COLUMN, SEGMENT = range(LAYOUT)
-
-
-@kernel("i8, i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8")
-def _layout(row: int, slot: Ints, page_column: Ints, columns: Ints, start: Ints, stop: Ints, size: int) -> Ints:
-    """Return where an account's contracts and P&L lie, int64[size + 1, LAYOUT]; the last row has the totals."""
-    out = np.zeros((size + 1, LAYOUT), dtype=np.int64)
-    for u in range(size):
-        s = slot[row, u]
-        c = page_column[s // PAGE]
-        held = stop[s] - start[s]
-        out[u, MOVES], out[u, COUNTED], out[u, COLUMN], out[u, SEGMENT] = columns[c, WIDTH], columns[c, CELLS], c, s
-        out[u + 1, FIRST] = out[u, FIRST] + held
-        out[u + 1, PNL_AT] = out[u, PNL_AT] + held * columns[c, CELLS]
-    return out
-
-
-@kernel("f8[::1], i8[:, ::1], i8[:, ::1], i8")
-def _scenario(scenarios: Floats, columns: Ints, layout: Ints, u: int) -> Floats:
-    at, count = columns[layout[u, COLUMN], SCENARIOS], layout[u, COUNTED]
-    return scenarios[at : at + SCENARIO * count].reshape(SCENARIO, count)
-
-
-@kernel("f8[:, ::1], i8")
-def _side(scenario: Floats, moves: int) -> Ints:
-    """Return the sides of a place's extended scenarios."""
-    side = np.empty(scenario.shape[1] - 3 * moves, dtype=np.int64)
-    for j in range(side.shape[0]):
-        side[j] = int(scenario[NUMBER, 3 * moves + j])
-    return side
+NOT_EVALUATED = -1.0  # in place of a requirement
+PROVEN = 0.5  # of an account's room: with less from shared rows its own are taken
 
 
 @kernel("f8[::1], f8[::1], i8[:, ::1], i8")
@@ -166,7 +145,7 @@ def _certify(
     above, below = 0.0, 0.0
     for u in range(size):
         a, b, s = layout[u, FIRST], layout[u + 1, FIRST], layout[u, SEGMENT]
-        scenario = _scenario(scenarios, columns, layout, u)
+        scenario = scenario_of(scenarios, columns, layout, u)
         cells = layout[u, COUNTED]
         multiplier[conditions.CONSTRAINTS], multiplier[conditions.CONSTRAINTS + 1] = hedge[s], mean[u]
         reach = places.reach(of[0], of[1], scenario[MOVE], scenario[WEIGHT])
@@ -174,7 +153,7 @@ def _certify(
         chosen = np.empty(cells + 2, dtype=np.int64)
         count = priced_places.bound_place(
             amount[a:b], radius, kind[a:b], is_call[a:b], priced_places.block(priced, a, b),
-            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), _side(scenario, layout[u, MOVES]),
+            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, cells), side_of(scenario, layout[u, MOVES]),
             losses[u, : layout[u, MOVES]], multiplier, raised, scenario, path[a:b], own[a:b], good[a:b],
             reach * means[u, 2] * radius, chosen, upper, lower,
         )  # fmt: skip
@@ -243,41 +222,190 @@ def _is_certifiable(
     return stands
 
 
-@kernel("i8[:, ::1], i8")
-def _widest(layout: Ints, size: int) -> int:
-    widest = 1
-    for u in range(size):
-        widest = max(widest, layout[u, MOVES])
-    return widest
+# --- from rows that a column's accounts share -----------------------------------------------------
 
 
 @kernel(
-    "i8, i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], i8[::1],"
-    "b1[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8[::1]"
+    "i8, f8, f8[::1], f8[::1], f8[::1], i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[::1],"
+    "f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[:, ::1], f8, f8[:, ::1],"
+    "f8[::1]"
 )
-def _value(
-    size: int, layout: Ints, columns: Ints, start: Ints, stop: Ints, position_row: Ints, quantity: Floats,
-    contracts: Floats, scenarios: Floats, market: Floats, amount: Floats, kind: Ints, is_call: Bools, code: Ints,
-    parameters: Floats, priced: Floats, pnl: Floats, losses: Floats, values: Floats,
-) -> None:  # fmt: skip
-    """Price an account's contracts place by place, and write its losses by move and its values, USD."""
+def _bound_shared(
+    size: int, stress: float, solved: Floats, w: Floats, mean: Floats, layout: Ints, columns: Ints, start: Ints,
+    stop: Ints, position_row: Ints, quantity: Floats, scenarios: Floats, tables: Floats, table_at: Ints,
+    centers: Floats, x: Floats, sums: Floats, base: Floats, losses: Floats, multiplier: Floats, now: Floats,
+    changed: float, curves: Floats, cover: Floats,
+) -> bool:  # fmt: skip
+    """Write the curves and the cover of an account from sums of shared rows; return whether it can be certified.
+
+    solved: cash, equity, requirement and norm, USD, the second and the third of them perhaps estimates: how much of the
+    room that they tell is proven decides whether these curves are good enough. Otherwise as `_certify`.
+    """
+    cash, equity, requirement, norm = solved
+    summed, most = abs(cash), requirement
     for u in range(size):
-        a, b, s, c = layout[u, FIRST], layout[u + 1, FIRST], layout[u, SEGMENT], layout[u, COLUMN]
-        scenario = _scenario(scenarios, columns, layout, u)
-        amount[a:b] = quantity[start[s] : stop[s]]
-        values[u] = priced_places.value_place(
-            contracts[columns[c, CONTRACTS] :], position_row[start[s] : stop[s]], amount[a:b], scenario, market[c],
-            kind[a:b], is_call[a:b], priced_places.block(priced, a, b), code[a:b], parameters[a:b],
-            pnl[layout[u, PNL_AT] : layout[u + 1, PNL_AT]].reshape(b - a, layout[u, COUNTED]),
-            _side(scenario, layout[u, MOVES]), losses[u, : layout[u, MOVES]],
+        summed += base[u, shared.SUMMED]
+        most += abs(x[u]) * base[u, shared.SWINGING]
+    padding = conditions.pad(most, summed)
+    of = multiplier[: conditions.CONSTRAINTS]
+    raised = account.raised_ratio(of, equity, requirement, padding, joint.OF_CORRELATION if size > 1 else 0.0)
+    above, below, curve = 0.0, 0.0, np.empty(places.CURVES)
+    for u in range(size):
+        s, c, cells, width = layout[u, SEGMENT], layout[u, COLUMN], layout[u, COUNTED], layout[u, MOVES]
+        scenario, first = scenario_of(scenarios, columns, layout, u), shared.SUMS * layout[u, SUMS_AT]
+        own_sums, held = sums[first : first + shared.SUMS * cells], position_row[start[s] : stop[s]]
+        reach = places.reach(of[0], of[1], scenario[MOVE], scenario[WEIGHT])
+        swing = reach * base[u, shared.SWINGING] * shared.RADIUS
+        upper, chosen = np.empty((places.CURVES, cells)), np.empty(cells, dtype=np.int64)
+        count, least = shared.upper_curves(
+            own_sums, base[u], scenario, of[0], of[1], w[u], x[u], swing, chosen, upper
         )  # fmt: skip
+        curves[s, joint.CENTER], curves[s, joint.RADIUS] = centers[c, shared.CENTER], shared.RADIUS
+        curves[s, joint.HEDGE] = w[u]
+        joint.keep(upper, count, shared.RADIUS, s, curves)
+        above += least
+        curve[:] = 0.0
+        first_cell, second_cell, share = 0, 0, 1.0
+        if of[2] > 0.0:
+            _, one, two, right = mixture(losses[u, :width], width, mean[u])
+            first_cell = shared.worst_cell(own_sums, scenario, width, one, x[u])
+            second_cell, share = shared.worst_cell(own_sums, scenario, width, two, x[u]), 1.0 - right
+            shared.lower_curve(
+                held, quantity[start[s] : stop[s]], tables, table_at[c], own_sums, base[u], scenario, first_cell,
+                second_cell, share, raised, of[3], curve,
+            )  # fmt: skip
+        for n in range(places.CURVES):
+            curves[s, joint.LOWER_AT + n] = curve[n]
+        below += curve[places.VALUE] + x[u] * (curve[places.SLOPE] - 0.5 * x[u] * curve[places.CURVE])
+        below -= curve[places.KINK] * abs(x[u])
+        kind, drifting = np.empty(held.shape[0], dtype=np.int64), np.empty(held.shape[0])
+        own = np.empty((held.shape[0], tangents.VALUE))
+        shared.own_rows(held, tables, table_at[c], cells, kind, drifting, own)
+        both = max(reach, places.reach(raised, of[3], scenario[MOVE], scenario[WEIGHT]))
+        _expose(s, quantity[start[s] : stop[s]], kind, drifting, own, shared.RADIUS, both, now[c], curves)
+        if not shared_levels.write(
+            s, held, quantity[start[s] : stop[s]], tables, table_at[c], own_sums, scenario, of, raised, w[u], swing,
+            first_cell, second_cell, share, chosen[:count], upper, curves,
+        ):  # fmt: skip
+            return False
+    eta = correlation.sensitivity(size, stress, 0.0)
+    if not _cover(of, raised, cash, norm, padding, above, below, changed, eta, cover):
+        return False
+    upper_room, lower_room = of[0] * equity - of[1] * requirement, of[3] * requirement - of[2] * equity
+    proven: bool = not of[0] > 0.0 or cover[joint.UPPER_FULL] >= PROVEN * upper_room
+    proven &= not of[2] > 0.0 or cover[joint.LOWER_FULL] >= PROVEN * lower_room
+    return proven
+
+
+@kernel("f8, f8, f8[::1]")
+def _has_room(equity: float, requirement: float, multiplier: Floats) -> bool:
+    """Return whether both constraints seem to hold."""
+    upper, lower = multiplier[: conditions.LOWER_EQUITY], multiplier[conditions.LOWER_EQUITY :]
+    above: bool = not upper[0] > 0.0 or upper[0] * equity - upper[1] * requirement > 0.0
+    below: bool = not lower[0] > 0.0 or lower[1] * requirement - lower[0] * equity > 0.0
+    return above and below
+
+
+@kernel(
+    "i8, i8, b1, f8[::1], i8, i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1],"
+    "f8[:, ::1], f8[::1], i8[::1], f8[:, ::1], i8[:, ::1], i8[::1], f8[:, ::1], i2[:, ::1], f8[:, :, :, ::1], f8[::1],"
+    "f8, f8[::1], f8[:, ::1], f8, f8[:, ::1], f8[::1]"
+)
+def _certify_again(
+    row: int, status: int, judging: bool, judged: Floats, size: int, layout: Ints, columns: Ints, start: Ints,
+    stop: Ints, position_row: Ints, quantity: Floats, contracts: Floats, scenarios: Floats, market: Floats,
+    tables: Floats, table_at: Ints, centers: Floats, slot: Ints, page_column: Ints, record: Floats, shorts: Shorts,
+    matrices: Floats, stress: Floats, factor: float, threshold: Floats, now: Floats, changed: float, curves: Floats,
+    cover: Floats,
+) -> bool:  # fmt: skip
+    """Certify an account at the sides of its thresholds that it was judged to be on, if curves alone prove it is.
+
+    judged: equity and requirement when its bits were computed. False, and nothing is proven, where the constraints do
+    not hold, or not by most of what they seem to: then the account has to be evaluated.
+    """
+    multiplier, ratio = np.empty(conditions.CONSTRAINTS + 2), np.empty(THRESHOLDS)
+    conditions.ratios(threshold, factor, ratio)
+    if size == 0 or not _is_certifiable(row, shorts, status, judged[0], judged[1], SOLVED, ratio, multiplier):
+        return False
+    x, sums, base = np.empty(size), np.empty(shared.SUMS * layout[size, SUMS_AT]), np.empty((size, shared.BASE))
+    if not estimate.add_up(
+        size, layout, columns, start, stop, position_row, quantity, contracts, scenarios, market, tables, table_at,
+        centers, now, x, sums, base,
+    ):  # fmt: skip
+        return False
+    losses, w, mean = np.zeros((size, widest_of(layout, size))), np.zeros(size), np.empty(size)
+    solved, moving = np.empty(4), 0.0
+    if not estimate.solve_about(
+        row, size, layout, columns, scenarios, x, sums, base, slot, page_column, record, shorts, matrices, stress,
+        losses, w, mean, solved,
+    ):  # fmt: skip
+        return False
+    for u in range(size):
+        moving += base[u, shared.MOVING]
+    if not _has_room(solved[1], solved[2], multiplier):
+        return False
+    if not (judging or _radius(solved[1], solved[2], moving, multiplier) <= shared.RADIUS):
+        return False
+    stands: bool = _bound_shared(
+        size, stress[shorts[row, SET]], solved, w, mean, layout, columns, start, stop, position_row, quantity,
+        scenarios, tables, table_at, centers, x, sums, base, losses, multiplier, now, changed, curves, cover,
+    )  # fmt: skip
+    return stands
+
+
+@kernel(
+    "i8, b1, b1, f8, f8[::1], f8[::1], i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[:, ::1], f8[::1],"
+    "f8[:, ::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1], f8,"
+    "f8[:, ::1], f8[::1]"
+)
+def _certify_shared(
+    size: int, judging: bool, tried: bool, stress: float, solved: Floats, mean: Floats, layout: Ints, columns: Ints,
+    start: Ints, stop: Ints, position_row: Ints, quantity: Floats, contracts: Floats, scenarios: Floats, market: Floats,
+    tables: Floats, table_at: Ints, centers: Floats, amount: Floats, priced: Floats, losses: Floats, hedge: Floats,
+    multiplier: Floats, now: Floats, changed: float, curves: Floats, cover: Floats,
+) -> bool:  # fmt: skip
+    """As `_certify`, from shared rows; False where these are not enough, or were tried before."""
+    gross = _gross(amount, priced, layout, size)
+    if tried or size == 0:
+        return False
+    if not (judging or _radius(solved[1], solved[2], gross, multiplier) <= shared.RADIUS):
+        return False
+    x, sums, base = np.empty(size), np.empty(shared.SUMS * layout[size, SUMS_AT]), np.empty((size, shared.BASE))
+    w = np.empty(size)
+    for u in range(size):
+        w[u] = hedge[layout[u, SEGMENT]]
+    stands: bool = estimate.add_up(
+        size, layout, columns, start, stop, position_row, quantity, contracts, scenarios, market, tables, table_at,
+        centers, now, x, sums, base,
+    ) and _bound_shared(
+        size, stress, solved, w, mean, layout, columns, start, stop, position_row, quantity, scenarios, tables,
+        table_at, centers, x, sums, base, losses, multiplier, now, changed, curves, cover,
+    )  # fmt: skip
+    return stands
+
+
+@kernel("b1, i8, i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], i8[::1]")
+def _finish(
+    stands: bool, size: int, layout: Ints, before: Floats, curves: Floats, boxes: Floats, account_of: Ints,
+    extremes: Floats, cover: Floats, counts: Ints,
+) -> None:  # fmt: skip
+    """Count an account's certificate if it has one, or end what is left of it; before: its boxes until now."""
+    counts[1] += stands
+    if not stands:
+        cover[joint.CORRELATION_LIMIT] = -math.inf
+    for u in range(size):
+        s = layout[u, SEGMENT]
+        if stands:
+            watch.replace(s, before[u], boxes, account_of, extremes)
+        else:
+            watch.void_one(s, curves, boxes, extremes)
 
 
 @kernel(
     "i8[::1], i8[::1], b1, i8, i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i2[::1],"
     "i2[::1], f8[::1], f8[:, ::1], i2[:, ::1], f8[:, :, :, ::1], f8[::1], f8[::1], f8[:, ::1], i8[::1],"
     "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[:, ::1],"
-    "f8[::1], i8[::1], i8[::1]"
+    "f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1], i8[::1]"
 )
 def renew(
     rows: Ints,
@@ -312,6 +440,10 @@ def renew(
     covers: Floats,
     account_of: Ints,
     extremes: Floats,
+    tables: Floats,
+    table_at: Ints,
+    centers: Floats,
+    judged: Floats,
     requirement: Floats,
     changed: Ints,
     counts: Ints,
@@ -322,20 +454,41 @@ def renew(
     `kernels.certificates.book`; now, curves, boxes, covers: of `joint`; changed_by: sum of changes of correlations;
     account_of, extremes: of `watch`. aim: CERTIFY those whose bits stand, VOID all certificates, or KEEP them. All else
     as in `netted_accounts.solve_rows`. Adds to counts[1] how many were certified.
+
+    tables, from table_at[c] on for a column (negative: none), and centers: of `shared`. judged, float64[accounts, 2]:
+    equity and requirement when an account's bits were computed, NaN where that is not known. Whoever can be certified
+    at the sides of his thresholds that he was on then is not evaluated: his requirement is NOT_EVALUATED.
     """
     for k in range(rows.shape[0]):
         row = rows[k]
         size, of = shorts[row, COUNT], shorts[row, SET]
+        layout = layout_of(row, slot, page_column, columns, start, stop, size)
+        before = np.empty((size, joint.BOX_FIELDS))
+        for u in range(size):
+            before[u] = boxes[layout[u, SEGMENT]]
+        known = aim == CERTIFY and math.isfinite(judged[row, 0])
+        if known and (
+            _certify_again(
+                row, statuses[k], judging, judged[row], size, layout, columns, start, stop, position_row, quantity,
+                contracts, scenarios, market, tables, table_at, centers, slot, page_column, record, shorts, matrices,
+                stress, mm_factor[of], thresholds[of], now, changed_by, curves, covers[row],
+            )
+            and joint.review(
+                row, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
+            )
+        ):  # fmt: skip
+            requirement[k] = NOT_EVALUATED
+            _finish(True, size, layout, before, curves, boxes, account_of, extremes, covers[row], counts)
+            continue
         requirement[k] = 0.0
         record[row, NORM] = 0.0
-        layout = _layout(row, slot, page_column, columns, start, stop, size)
         total = layout[size, FIRST]
         amount, kind, is_call = np.empty(total), np.empty(total, dtype=np.int64), np.empty(total, dtype=np.bool_)
         code, parameters = np.empty(total, dtype=np.int64), np.empty((total, 5))
         priced, pnl, mean = np.empty(PRICED * total), np.empty(layout[size, PNL_AT]), np.zeros(size)
-        losses, widths, values = np.zeros((size, _widest(layout, size))), layout[:size, MOVES].copy(), np.empty(size)
+        losses, widths, values = np.zeros((size, widest_of(layout, size))), layout[:size, MOVES].copy(), np.empty(size)
         found = SOLVED
-        _value(
+        value(
             size, layout, columns, start, stop, position_row, quantity, contracts, scenarios, market, amount, kind,
             is_call, code, parameters, priced, pnl, losses, values,
         )  # fmt: skip
@@ -353,32 +506,30 @@ def renew(
                 shorts[row, FLAGS] = bit
                 changed[counts[0]] = row
                 counts[0] += 1
+        if judging or aim == CERTIFY:
+            judged[row, 0], judged[row, 1] = equity, requirement[k]
         if aim == KEEP:
             continue
         multiplier, ratio = np.empty(conditions.CONSTRAINTS + 2), np.empty(THRESHOLDS)
-        before = np.empty((size, joint.BOX_FIELDS))
-        for u in range(size):
-            before[u] = boxes[layout[u, SEGMENT]]
         conditions.ratios(thresholds[of], mm_factor[of], ratio)
+        solved = np.array([record[row, CASH], equity, requirement[k], record[row, NORM]])
         stands = (
             stands
             and aim == CERTIFY
             and _is_certifiable(row, shorts, statuses[k], equity, requirement[k], found, ratio, multiplier)
-            and _certify(
-                size, stress[of], np.array([record[row, CASH], equity, requirement[k], record[row, NORM]]), mean,
-                columns, market, scenarios, layout, amount, kind, is_call, code, parameters, priced, pnl, losses,
-                hedge, multiplier, now, changed_by, curves, covers[row],
+            and (
+                _certify_shared(
+                    size, judging, known, stress[of], solved, mean, layout, columns, start, stop, position_row,
+                    quantity, contracts, scenarios, market, tables, table_at, centers, amount, priced, losses, hedge,
+                    multiplier, now, changed_by, curves, covers[row],
+                )
+                or _certify(
+                    size, stress[of], solved, mean, columns, market, scenarios, layout, amount, kind, is_call, code,
+                    parameters, priced, pnl, losses, hedge, multiplier, now, changed_by, curves, covers[row],
+                )
             )
             and joint.review(
                 row, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
             )
         )  # fmt: skip
-        counts[1] += stands
-        if not stands:
-            covers[row, joint.CORRELATION_LIMIT] = -math.inf
-        for u in range(size):
-            s = layout[u, SEGMENT]
-            if stands:
-                watch.replace(s, before[u], boxes, account_of, extremes)
-            else:
-                watch.void_one(s, curves, boxes, extremes)
+        _finish(stands, size, layout, before, curves, boxes, account_of, extremes, covers[row], counts)

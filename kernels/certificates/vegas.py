@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from kernels import scenarios
-from kernels._jit import Floats, Ints, inlined, kernel
+from kernels._jit import Bools, Floats, Ints, inlined, kernel
 from kernels.black76_loops import densities
 from kernels.certificates import conditions, joint, levels, places, smile, tangents
 from kernels.certificates.book import (
@@ -41,6 +41,8 @@ LEAST_LEFT = 0.5  # of vol sqrt(T), whatever the level does
 FULL, CROSS, BEND = range(3)  # of a class: what is charged whatever way the level goes, and sums of both bounds
 SIDES = 3  # of the second axis of `reaches`: volatility up, same, down
 BASE = SIDES  # and the unmoved cell
+SPAN = 3 * (SIDES + 1)  # behind what is not signed of a row, by part, side and unmoved cell: how far its level may go
+RESTS = SPAN + 1
 
 
 @kernel("i8[::1]")
@@ -55,7 +57,7 @@ def _options(kind: Ints) -> Ints:
 
 
 @kernel("f8[::1], f8, f8[:, ::1]")
-def _reaches(multiplier: Floats, raised: float, scenario: Floats) -> Floats:
+def reaches_of(multiplier: Floats, raised: float, scenario: Floats) -> Floats:
     """Return how many times its cells by direction, and its unmoved one, a row counts in any curve at most."""
     out = np.zeros(SIDES + 1)
     pairs = (
@@ -100,36 +102,76 @@ def _second(path: Floats, factor: float, most: float) -> tuple[float, float]:
     return factor * (first + steep * product) / low, factor * factor * product / low
 
 
-@kernel("f8, f8[:, ::1], f8[::1], f8, f8, f8[::1], f8, f8[::1], f8[::1]")
-def _bound(
-    held: float, path: Floats, shocks: Floats, years: float, most: float, reaches: Floats, radius: float,
-    factor: Floats, sums: Floats,
+@kernel("f8, f8[:, ::1], f8[::1], f8, f8, f8, f8[::1], f8[::1]")
+def _rests(
+    held: float, path: Floats, shocks: Floats, years: float, most: float, radius: float, factor: Floats, out: Floats
 ) -> None:  # fmt: skip
-    """Write the factors of a row's signed cells by side, and add what is not signed to the sums of its class.
+    """Write the factors of a row's signed cells by side, and what is not signed of it, of each part by side.
 
-    held: USD at 1:1; most: D; factor: float64[SIDES], 0 where a cell is charged in full.
+    held: USD at 1:1; most: D; factor: float64[SIDES], 0 where a cell is charged in full; out: float64[RESTS].
     """
     scale, low, high = tenor_scale(years, shocks[3], shocks[4], shocks[5]), path[1, smile.LOW], path[1, smile.HIGH]
     factor[0], factor[1], factor[2] = 1.0 + shocks[0] * scale, 1.0, max(1.0 - shocks[1] * scale, 0.0)
-    charged = (1.0 + radius) * PEAK * held
+    charged, full = (1.0 + radius) * PEAK * held, FULL * (SIDES + 1)
+    cross, bend = CROSS * (SIDES + 1), BEND * (SIDES + 1)
+    out[:], out[SPAN] = 0.0, most
     if not most <= LEAST_LEFT * low:
-        widest = max(reaches[0] * factor[0], reaches[1], reaches[2] * factor[2])
-        sums[FULL] += charged * (reaches[BASE] + widest)
+        out[full + BASE] = charged
+        for side in range(SIDES):
+            out[full + side] = charged * factor[side]
         factor[:] = 0.0
         return
     least = shocks[2] * math.sqrt(years)
     if not factor[0] * (low - most) >= least:
         if factor[0] * (high + most) > least:
-            sums[FULL] += charged * reaches[0] * factor[0]
+            out[full] = charged * factor[0]
         factor[0] = 0.0
-    base_cross, base_bend = _second(path[1], 1.0, most)
-    cross, bend = 0.0, 0.0
+    one, two = _second(path[1], 1.0, most)
+    out[cross + BASE], out[bend + BASE] = held * one, held * two
     for side in range(SIDES):
-        if factor[side] > 0.0 and reaches[side] > 0.0:
+        if factor[side] > 0.0:
             one, two = _second(path[side], factor[side], most)
-            cross, bend = max(cross, reaches[side] * one), max(bend, reaches[side] * two)
-    sums[CROSS] += held * (reaches[BASE] * base_cross + cross)
-    sums[BEND] += held * (reaches[BASE] * base_bend + bend)
+            out[cross + side], out[bend + side] = held * one, held * two
+
+
+@inlined()
+def count_rests(by: float, rest: Floats, at: int, reaches: Floats, sums: Floats) -> None:
+    """Add what is not signed of a row, from rest[at] on, to the sums of its class."""
+    for part in range(3):
+        first, most = at + (SIDES + 1) * part, 0.0
+        for side in range(SIDES):
+            most = max(most, reaches[side] * rest[first + side])
+        sums[part] += by * (reaches[BASE] * rest[first + BASE] + most)
+
+
+@kernel(
+    "i8[::1], b1[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[:, :, ::1], f8[:, ::1], f8[::1], f8, f8[:, ::1], f8[:, ::1]"
+)
+def of_rows(
+    kind: Ints, good: Bools, priced: Floats, scenario: Floats, shocks: Floats, path: Floats, own: Floats, now: Floats,
+    radius: float, slope: Floats, rest: Floats,
+) -> None:  # fmt: skip
+    """Write what a move of their level does to one of each of some rows, USD; zeros of what has no level.
+
+    slope, float64[n, S + 1]: of its part in each scenario, and of its own value behind these; rest: float64[n, RESTS].
+    """
+    option, n, wide = np.empty(kind.shape[0], dtype=np.int64), 0, scenario.shape[1]
+    slope[:], rest[:] = 0.0, 0.0
+    for i in range(kind.shape[0]):
+        if kind[i] >= scenarios.LINEAR_OPTION and good[i] and priced[PRICED_CLASS, i] > 0.0:
+            option[n] = i
+            n += 1
+    option, factor = option[:n], np.empty(SIDES)
+    density = _densities(option, np.arange(wide), priced, scenario, path)
+    for j in range(n):
+        i = option[j]
+        most = levels.relative_span(radius) * abs(now[joint.LEVEL + int(priced[PRICED_CLASS, i]) - 1])
+        gross = own[i, tangents.GROSS]
+        _rests(gross, path[i], shocks, priced[PRICED_YEARS, i], most, radius, factor, rest[i])
+        slope[i, wide] = gross * factor[1] * density[j, wide]
+        for t in range(wide):
+            shocked = scenario[WEIGHT, t] * (1.0 + scenario[MOVE, t]) * factor[1 - int(scenario[DIRECTION, t])]
+            slope[i, t] = gross * shocked * density[j, t]
 
 
 @inlined()
@@ -160,40 +202,46 @@ def _rise(s: int, radius: float, curves: Floats) -> float:
     return most
 
 
-@kernel("i8, f8[::1], f8[:, ::1], f8[:, ::1], f8, f8, f8, f8, i8[::1], i8, f8[:, ::1], f8[:, ::1]")
-def _gaps(
-    s: int, amount: Floats, pnl: Floats, scenario: Floats, d: float, hedge: float, swing: float, radius: float,
-    chosen: Ints, count: int, upper: Floats, curves: Floats,
-) -> Floats:  # fmt: skip
-    """Return how far above the least of what is kept each curve of the upper constraint stays within the radius, USD.
+@kernel("i8, f8, f8, i8[::1], f8[:, ::1], f8[:, ::1], f8[::1]")
+def write_gaps(
+    s: int, swing: float, radius: float, chosen: Ints, upper: Floats, curves: Floats, gap: Floats
+) -> None:  # fmt: skip
+    """Write how far above the least of what is kept each curve of the upper constraint stays within the radius, USD.
 
-    upper: `count` curves of the scenarios `chosen`; of the others it is known that they do not fall by more than swing.
+    gap: the value of each scenario's curve but for a constant, which becomes its gap; upper: curves of the scenarios
+    chosen; of the others it is known that they do not fall by more than swing.
     """
-    gap, least = np.empty(scenario.shape[1]), math.inf
-    for t in range(gap.shape[0]):
-        gap[t] = -(d * hedge) * scenario[NUMBER, t]
-    for k in range(amount.shape[0]):
-        scaled, of = d * amount[k], pnl[k]
-        for t in range(gap.shape[0]):
-            gap[t] += scaled * of[t]
+    least = math.inf
     for t in range(gap.shape[0]):
         least = min(least, gap[t])
     least += swing * (1.0 + places.OF_SWING) + _rise(s, radius, curves)
     for t in range(gap.shape[0]):
         gap[t] = max(gap[t] - least, 0.0)
-    for j in range(count):
+    for j in range(chosen.shape[0]):
         most = 0.0
         for i in range(int(curves[s, joint.COUNT])):
             most = max(most, _least_above(upper, j, s, joint.UPPER_AT + places.CURVES * i, radius, curves))
         gap[chosen[j]] = most
-    return gap
+
+
+@kernel("f8[::1], f8[:, ::1], f8[:, ::1], f8, f8")
+def _heights(amount: Floats, pnl: Floats, scenario: Floats, d: float, hedge: float) -> Floats:
+    """Return the values of all scenarios' curves of the upper constraint but for a constant, USD."""
+    found = np.empty(scenario.shape[1])
+    for t in range(found.shape[0]):
+        found[t] = -(d * hedge) * scenario[NUMBER, t]
+    for k in range(amount.shape[0]):
+        scaled, of = d * amount[k], pnl[k]
+        for t in range(found.shape[0]):
+            found[t] += scaled * of[t]
+    return found
 
 
 @kernel("f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[::1], f8")
 def _cells(gap: Floats, option: Ints, priced: Floats, held: Floats, sums: Floats, spared: Floats, most: float) -> Ints:
     """Return the scenarios whose curves may fall faster by a level than those that are kept, gaps counted.
 
-    spared: by class, the part of a gap that counts per unit of the level; most: of `_reaches`, in all.
+    spared: by class, the part of a gap that counts per unit of the level; most: of `reaches_of`, in all.
     """
     limit = 0.0
     of_class = np.zeros(joint.EXPIRIES)
@@ -268,7 +316,7 @@ def _add_lower(
 
 
 @kernel("f8[:, ::1], f8[::1], f8[::1]")
-def _spare(sums: Floats, span: Floats, spared: Floats) -> None:
+def spare(sums: Floats, span: Floats, spared: Floats) -> None:
     """Write the part of a gap that counts for a unit of each level: they share it."""
     signed = 0
     for k in range(joint.EXPIRIES):
@@ -297,20 +345,22 @@ def write_levels(
         return
     for k in range(joint.EXPIRIES):
         span[k] = levels.relative_span(radius) * abs(curves[s, joint.LEVELS_AT + levels.LEVEL * k + levels.AT])
-    reaches, spared = _reaches(multiplier, raised, scenario), np.empty(joint.EXPIRIES)
+    reaches, spared = reaches_of(multiplier, raised, scenario), np.empty(joint.EXPIRIES)
     factor, sums, gross = np.empty((n, SIDES)), np.zeros((joint.EXPIRIES, 3)), own[:, tangents.GROSS].copy()
+    rest = np.empty(RESTS)
     for j in range(n):
         i = option[j]
         k = int(priced[PRICED_CLASS, i]) - 1
-        _bound(
-            abs(amount[i]) * gross[i], path[i], shocks, priced[PRICED_YEARS, i], span[k], reaches, radius, factor[j],
-            sums[k],
+        _rests(
+            abs(amount[i]) * gross[i], path[i], shocks, priced[PRICED_YEARS, i], span[k], radius, factor[j], rest
         )  # fmt: skip
+        count_rests(1.0, rest, 0, reaches, sums[k])
     worst = np.full((2, joint.EXPIRIES), -math.inf)
     c, d, hedge = multiplier[0], multiplier[1], multiplier[conditions.CONSTRAINTS]
     if c > 0.0:
-        _spare(sums, span, spared)
-        gap = _gaps(s, amount, pnl, scenario, d, hedge, swing, radius, chosen, chosen.shape[0], upper, curves)
+        spare(sums, span, spared)
+        gap = _heights(amount, pnl, scenario, d, hedge)
+        write_gaps(s, swing, radius, chosen, upper, curves, gap)
         most = reaches[BASE] + max(reaches[0] * factor.max(), reaches[1], reaches[2])
         cell = _cells(gap, option, priced, np.abs(amount) * gross, sums, spared, most)
         density = _densities(option, cell, priced, scenario, path)

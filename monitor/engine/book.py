@@ -565,7 +565,7 @@ class Book:
         rows = self._judged.changed_rows()
         if rows and self._certificates is not None:
             of = np.array(rows, dtype=np.int64)
-            self._certificates.void(of[(self._figures.traits[of] & kernel.NETTED) != 0])
+            self._certificates.void_changed(of[(self._figures.traits[of] & kernel.NETTED) != 0])
         names = [self._name_of[row] for row in rows]
         return sorted(name for name in names if name is not None)
 

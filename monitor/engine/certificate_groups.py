@@ -28,12 +28,14 @@ def state_of(account: Account) -> int:
 class Work:
     """What the layer has done, in accounts: out of their boxes (`pops`), `resplit`, `evaluated` and `certified`.
 
+    `proven` are those that were certified without being evaluated.
     `swept` counts how often a group went back to the exact path.
     """
 
     pops: int = 0
     resplit: int = 0
     evaluated: int = 0
+    proven: int = 0
     certified: int = 0
     swept: int = 0
 

@@ -58,6 +58,8 @@ class Certificates:
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._failed: Ints = np.zeros(0, dtype=np.int64)
         self._state_of: Ints = np.zeros(0, dtype=np.int64)  # that certificates are for
+        # Equity and requirement when bits were computed, USD; NaN where that is not known.
+        self._judged: Floats = np.zeros((0, 2))
         self._held: dict[int, bool] = {}  # by column, whether its data are doubtful
         self._known: dict[int, float] = {}  # requirements that were solved since anything moved, USD
         self._bits_known: set[int] = set()  # accounts that were judged since then
@@ -73,6 +75,7 @@ class Certificates:
         self._have_covers()
         self._state_of[row] = state
         rows = np.array([row], dtype=np.int64)
+        self._judged[row] = np.nan
         if self.watches(row):
             self._evaluate(rows, judging=True, aim=renew.CERTIFY)
             return self._known[row]
@@ -84,6 +87,7 @@ class Certificates:
         self._forget_known()
         self._have_covers()
         self._state_of[rows] = states
+        self._judged[rows] = np.nan
         numbers = rows.tolist()
         watched = np.zeros(len(rows), dtype=np.bool_)
         if not all(group.exact for group in self._groups.values()):
@@ -101,7 +105,7 @@ class Certificates:
         """Take notice of an account's state; a certificate for another one ends."""
         if self._state_of[row] != state:
             self._state_of[row] = state
-            self.void(np.array([row], dtype=np.int64))
+            self.void_changed(np.array([row], dtype=np.int64))
 
     def watches(self, row: int) -> bool:
         """Whether an account is looked at only where it leaves its certificate."""
@@ -145,7 +149,16 @@ class Certificates:
         """Let some accounts have no certificates."""
         s, f = self._segments, self._swept.figures
         self._have_covers()
+        self._judged[rows] = np.nan
         watch.void_rows(rows, f.slot, f.shorts, s.curves, s.boxes, self._covers, s.extremes)
+
+    def void_changed(self, rows: Ints) -> None:
+        """Let some accounts have no certificates after a change; what was judged since anything moved is known."""
+        self._have_covers()
+        known = rows[[row in self._bits_known for row in rows.tolist()]]
+        judged = self._judged[known]
+        self.void(rows)
+        self._judged[known] = judged
 
     def _have_covers(self) -> None:
         """Have room for the covers of all accounts, new ones too."""
@@ -155,7 +168,9 @@ class Certificates:
             larger[: len(self._covers)] = self._covers
             states = np.full(rows, conditions.ANY)
             states[: len(self._covers)] = self._state_of
-            self._covers, self._state_of = larger, states
+            judged = np.full((rows, 2), np.nan)
+            judged[: len(self._covers)] = self._judged
+            self._covers, self._state_of, self._judged = larger, states, judged
 
     # --- market ---------------------------------------------------------------------------------
 
@@ -315,6 +330,7 @@ class Certificates:
                 column.catch_up()
         self._take_matrices(group)
         self._swept.judge_by_tables(rows)
+        self._judged[rows] = np.nan
         self._bits_known.update(rows.tolist())
         if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
             self._give_up(group)
@@ -344,19 +360,23 @@ class Certificates:
         s, f, t = self._segments, self._swept.figures, self._swept.tables
         self.work.pops += len(rows)
         void = self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf
-        if void.all():
+        without = np.count_nonzero(void)
+        if without == len(rows):
             return rows
-        left, rows = rows[void], rows[~void]
+        left = rows[void] if without else _NOBODY
+        if without:
+            rows = rows[~void]
         count = watch.review_rows(
             rows, len(rows), self._changed_by, self._followed.now, f.slot, s.page_column, t.columns, s.curves, s.boxes,
             self._covers, f.shorts, *self._swept.netting.in_force, s.account, s.extremes, self._failed,
         )  # fmt: skip
         self.work.resplit += len(rows) - count
-        return np.concatenate([self._failed[:count], left])
+        return np.concatenate([self._failed[:count], left]) if without else self._failed[:count].copy()
 
     def _evaluate(self, rows: Ints, *, judging: bool, aim: int) -> None:
         """Evaluate accounts at the prices last taken, from nothing; aim: `renew.KEEP`, VOID or CERTIFY."""
         s, f, j, t, of = self._segments, self._swept.figures, self._swept.judged, self._swept.tables, self._followed
+        of.shared.have_places()
         netting = self._swept.netting
         requirement = np.empty(len(rows))
         counts = np.array([j.counts[0], 0], dtype=np.int64)
@@ -364,14 +384,21 @@ class Certificates:
             rows, self._state_of[rows], judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row,
             s.quantity, s.hedge, s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor,
             j.thresholds, j.bits, of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes,
-            self._covers, s.account, s.extremes, requirement, j.changed, counts,
+            self._covers, s.account, s.extremes, of.shared.tables, of.shared.table_at, of.shared.centers, self._judged,
+            requirement, j.changed, counts,
         )  # fmt: skip
         before, j.counts[0] = j.counts.item(0), counts[0]
-        self._known.update(zip(rows.tolist(), requirement.tolist(), strict=True))
+        known = {
+            row: im_usd
+            for row, im_usd in zip(rows.tolist(), requirement.tolist(), strict=True)
+            if im_usd != renew.NOT_EVALUATED
+        }
+        self._known.update(known)
         if judging:
-            self._bits_known.update(rows.tolist())
-        self.work.evaluated += len(rows)
-        self.work.certified += int(counts[1])
+            self._bits_known.update(known)
+        self.work.evaluated += len(known)
+        self.work.proven += len(rows) - len(known)
+        self.work.certified += counts.item(1)
         if aim == renew.CERTIFY and counts[0] - before + counts[1] < len(rows):
             left = rows[self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf]
             self._certify_nearer(np.setdiff1d(left, j.changed[before : counts[0]]))

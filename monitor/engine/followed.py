@@ -18,6 +18,8 @@ from kernels.certificates import book, drift_rows, joint, places, watch
 from kernels.netted_accounts import CELLS, CONTRACTS, SCENARIOS
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.pricing import NO_OPTION_US
+from monitor.engine.regions import Regions
+from monitor.engine.shared_rows import SharedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 LEAST_INDEX, MOST_INDEX = 0.5, 2.0  # of the reference's: the prices that drifts are bounded for
 FAR = 1e-3  # a drift of a class from which on another reference is taken
 NEAR = 1e-7  # and one from which on it is taken for accounts that have too little room for it
-GROWTH = 2  # arrays double when full
 
 
 @dataclass(slots=True)
@@ -68,9 +69,10 @@ class Followed:
 
     def __init__(self, segments: Segments, tables: Tables) -> None:
         self._segments, self._tables = segments, tables
-        self._contracts, self._scenarios = _Regions((256, book.FIELDS)), _Regions((4096,))
+        self._contracts, self._scenarios = Regions((256, book.FIELDS)), Regions((4096,))
         self.market: Floats = np.zeros((0, book.MARKET))
         self.now: Floats = np.zeros((0, joint.NOW_FIELDS))
+        self.shared = SharedRows()
         self._references: dict[int, _Reference] = {}
         self._moved: dict[int, int] = {}
 
@@ -88,6 +90,7 @@ class Followed:
         """Take a new column; its index is the number of those before it."""
         self.market = np.vstack([self.market, np.zeros((1, book.MARKET))])
         self.now = np.vstack([self.now, np.zeros((1, joint.NOW_FIELDS))])
+        self.shared.add_column()
 
     def take(self, column: Column, *, index_only: bool, moved: bool) -> bool:
         """Take what a column has read of the market; return whether its certificates stand.
@@ -106,9 +109,11 @@ class Followed:
         parts = p.take_moved()
         if parts is None:
             p.write_contracts(self._rows(column))
+            self.shared.forget(c)
         else:
             for part in parts:
                 p.write_part(part, self._rows(column))
+                self.shared.forget(c, p.parts[part])
         stands = not (p.averaged or reference.averaged)
         reference.averaged = p.averaged
         if not reference.allows(p.index_price):
@@ -139,6 +144,8 @@ class Followed:
         fields[SCENARIOS], fields[CELLS] = self._scenarios.region(column.index, len(scenarios)), len(p.table.move)
         self.scenarios[fields[SCENARIOS] : fields[SCENARIOS] + len(scenarios)] = scenarios
         self.market[column.index, book.SHOCK :] = shocks
+        if column.netted:
+            self.shared.resize(column.index, len(p.row_of), len(p.table.move))
         p.take_moved()
         column.take_newly_held()
         contracts = self._rows(column)
@@ -239,25 +246,3 @@ class Followed:
         price = column.pricing.index_price
         reference.least, reference.most = LEAST_INDEX * price, MOST_INDEX * price
         return not np.array_equal(before, reference.levels)
-
-
-class _Regions:
-    """One array with a region for each column, which moves to the end when it has become too small."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.values: Floats = np.zeros(shape)
-        self._filled = 0
-        self._of: dict[int, tuple[int, int]] = {}
-
-    def region(self, column: int, size: int) -> int:
-        """Return where the region of a column begins that has room for `size` elements."""
-        at, room = self._of.get(column, (0, -1))
-        if size <= room:
-            return at
-        at, room = self._filled, size + size // 4 + 8
-        if at + room > len(self.values):
-            larger = np.zeros((GROWTH * (at + room), *self.values.shape[1:]))
-            larger[:at] = self.values[:at]
-            self.values = larger
-        self._of[column], self._filled = (at, room), at + room
-        return at

@@ -12,12 +12,26 @@ from hypothesis import strategies as st
 
 from kernels import scenarios, surface
 from kernels._jit import Floats, Ints
-from kernels.certificates import book, drift, drift_rows, joint, levels, places, priced_places, smile, tangents, vegas
+from kernels.certificates import (
+    book,
+    drift,
+    drift_rows,
+    joint,
+    levels,
+    places,
+    priced_places,
+    shared,
+    shared_levels,
+    smile,
+    tangents,
+    vegas,
+)
 from kernels.certificates import rows as row_kernels
 from kernels.netted_bounds import mixture
 from tests.certificate_books import SHOCKS, Coin, World, coin, held
 from tests.property.test_certificates import drift_of, drifted
 from tests.unit.kernels.test_joint_certificates import kept, worth
+from tests.unit.kernels.test_priced_places import contracts
 
 SEEDS = st.integers(0, 2**32 - 1)
 RADII = (0.01, 0.05, 0.25)
@@ -153,6 +167,47 @@ def place(rng: np.random.Generator, of: Coin, radius: float) -> Place | None:
     return Place(of, rows, h.quantity, multiplier, raised, curves, (one, two, 1.0 - right), 1e-11 * summed)
 
 
+def from_shared_rows(rng: np.random.Generator, of: Coin) -> Place | None:
+    """A random place of a random account, bounded by sums of rows that were made for its column."""
+    h = held(rng, World([of], np.ones((1, 1, 1)), 0.1), 0, int(rng.integers(1, 10)))
+    table, rows = of.table, contracts(of)
+    scenario = np.array(
+        [table.move, table.linear_move, table.vol_direction.astype(float), table.weight, of.move_number]
+    )
+    now, cells = np.zeros(joint.NOW_FIELDS), len(table.move)
+    for k, members in enumerate(classes(of)):
+        rows[members, book.CLASS] = k + 1
+        now[joint.LEVEL + k] = of.parameters[members[0], 0] * math.sqrt(of.years[members[0]])
+    tables, center = np.zeros(len(rows) * shared.row_length(cells)), np.array([of.index, 1.0])
+    if not shared.have(rows, h.rows, scenario, np.concatenate([[of.index], SHOCKS]), now, center, tables, 0):
+        return None
+    sums, base = np.empty(shared.SUMS * cells), np.empty(shared.BASE)
+    shared.add_up(h.rows, h.quantity, tables, 0, cells, sums, base)
+    constraints, hedge = rng.choice([0.8, 0.9, 1.0, 1.25], 2), rng.normal(0.0, 3e4)
+    multiplier = np.array([constraints[0], 1.0, constraints[1], 1.0, hedge, 0.0])
+    raised = constraints[1] * float(rng.choice([1.0, 1.05]))
+    reach = places.reach(multiplier[0], multiplier[1], table.move, table.weight)
+    upper, lower, curves = np.empty((places.CURVES, cells)), np.empty(places.CURVES), np.zeros((1, joint.CURVE_FIELDS))
+    swing, chosen = reach * base[shared.SWINGING] * shared.RADIUS, np.empty(cells, dtype=np.int64)
+    count, _ = shared.upper_curves(
+        sums, base, scenario, multiplier[0], multiplier[1], hedge, 0.0, swing, chosen, upper
+    )  # fmt: skip
+    curves[0, joint.CENTER], curves[0, joint.RADIUS] = of.index, shared.RADIUS
+    joint.keep(upper, count, shared.RADIUS, 0, curves)
+    one, two = (int(cell) for cell in rng.integers(cells, size=2))
+    share = float(rng.random())
+    shared.lower_curve(
+        h.rows, h.quantity, tables, 0, sums, base, scenario, one, two, share, raised, multiplier[3], lower
+    )
+    curves[0, joint.LOWER_AT : joint.UPPER_AT] = lower
+    joint.count_drift(0, now, curves)
+    assert shared_levels.write(
+        0, h.rows, h.quantity, tables, 0, sums, scenario, multiplier[:4], raised, hedge, swing, one, two, share,
+        chosen[:count], upper, curves,
+    )  # fmt: skip
+    return Place(of, h.rows, h.quantity, multiplier, raised, curves, (one, two, share), 1e-11 * base[shared.SUMMED])
+
+
 def drawn(rng: np.random.Generator, found: Place, size: float) -> tuple[Coin | None, Floats]:
     """The underlying with other levels, some of them as far as their cost is bounded."""
     most = levels.relative_span(found.curves[0, joint.RADIUS])
@@ -172,6 +227,24 @@ def test_terms_stay_above_their_bounds_with_levels_and_prices_anywhere(seed: int
         return
     for size in (1.0, 0.3, 0.05, 0.003):
         for x in (0.0, -radius, radius, *rng.uniform(-radius, radius, 2)):
+            other, by = drawn(rng, found, size)
+            if other is None:
+                continue
+            terms, bounds = found.terms(other.moved(float(x))), found.bounds(float(x), by)
+            assert terms[0] >= bounds[0] - found.rounding
+            assert terms[1] >= bounds[1] - found.rounding
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_terms_from_shared_rows_stay_above_their_bounds_wherever_levels_are(seed: int) -> None:
+    """As above, of curves that are sums of a column's rows, around the center of these."""
+    rng = np.random.default_rng(seed)
+    found = from_shared_rows(rng, smiles(rng))
+    if found is None:
+        return
+    for size in (1.0, 0.3, 0.05, 0.003):
+        for x in (0.0, -shared.RADIUS, shared.RADIUS, *rng.uniform(-shared.RADIUS, shared.RADIUS, 2)):
             other, by = drawn(rng, found, size)
             if other is None:
                 continue
@@ -237,13 +310,31 @@ def test_without_any_of_its_parts_the_bound_is_wrong(part: int, radius: float, s
     for seed in range(400):
         rng = np.random.default_rng(seed)
         found = place(rng, smiles(rng), radius)
-        if found is None:
-            continue
-        found.levels[:, part] = 0.0
-        for x in (-radius, 0.0, radius):
-            other, by = drawn(rng, found, size)
-            if other is None:
-                continue
-            terms, bounds = found.terms(other.moved(x)), found.bounds(x, by)
-            broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
+        broken += 0 if found is None else broken_without(part, found, rng, (-radius, 0.0, radius), size)
     assert broken > 0
+
+
+@pytest.mark.parametrize(
+    ("part", "far", "size"),
+    [(levels.UP, 0.01, 0.3), (levels.DOWN, 0.01, 0.3), (levels.BEND, 0.01, 1.0), (levels.CROSS, 0.001, 0.01)],
+)
+def test_without_any_of_its_parts_the_bound_of_shared_rows_is_wrong(part: int, far: float, size: float) -> None:
+    """As above, of sums of shared rows."""
+    moves, broken = tuple(far * part_of for part_of in (-1.0, -0.3, -0.1, 0.0, 0.1, 0.3, 1.0)), 0
+    for seed in range(800):
+        rng = np.random.default_rng(seed)
+        found = from_shared_rows(rng, smiles(rng))
+        broken += 0 if found is None else broken_without(part, found, rng, moves, size)
+    assert broken > 0
+
+
+def broken_without(part: int, found: Place, rng: np.random.Generator, moves: tuple[float, ...], size: float) -> int:
+    """How often a place's terms are below their bounds without a part of what levels cost it."""
+    found.levels[:, part], broken = 0.0, 0
+    for x in moves:
+        other, by = drawn(rng, found, size)
+        if other is None:
+            continue
+        terms, bounds = found.terms(other.moved(x)), found.bounds(x, by)
+        broken += min(terms[0] - bounds[0], terms[1] - bounds[1]) < -found.rounding
+    return broken
