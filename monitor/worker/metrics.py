@@ -142,6 +142,7 @@ COUNTERS: Final[dict[str, str]] = {
     "audit_differences": "Of these, differences found.",
     "certificates_left": "Accounts out of the boxes of their certificates.",
     "certificates_evaluated": "Accounts evaluated from nothing because of that, or to be certified.",
+    "certificates_proven": "Accounts certified without being evaluated: their status is proven to stand.",
     "certificates_made": "Certificates made.",
     "certificates_given_up": "Times that a group of accounts went back to the exact path.",
 }

@@ -229,6 +229,7 @@ def of_books(states: Iterable[State]) -> dict[str, float]:
     return {
         "certificates_left": float(sum(work.pops for work in works)),
         "certificates_evaluated": float(sum(work.evaluated for work in works)),
+        "certificates_proven": float(sum(work.proven for work in works)),
         "certificates_made": float(sum(work.certified for work in works)),
         "certificates_given_up": float(sum(work.swept for work in works)),
     }
