@@ -37,6 +37,7 @@ class Due:
     def __init__(self) -> None:
         self._moves: dict[str, _Moves] = {}
         self._number = 0
+        self._late = False
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
@@ -44,7 +45,7 @@ class Due:
 
     def take(self, source: Sourced, underlyings: Iterable[str], *, surface: bool) -> None:
         """Note that a record moved underlyings; `surface`: their listings or volatilities."""
-        self._number += 1
+        self._number, self._late = self._number + 1, False
         for underlying in underlyings:
             moves = self._moves.get(underlying)
             if moves is None:
@@ -54,14 +55,18 @@ class Due:
             moves.last, moves.number = source, self._number
             moves.surface |= surface
 
+    def pass_by(self) -> None:
+        """Note that a record moved nothing: what waits is evaluated behind it, and not at the record that moved it."""
+        self._late = bool(self._moves)
+
     def underlyings(self, *, surface: bool) -> list[str]:
         """Return those that wait, in the order of their first move: of whose surface, or of whose prices alone."""
         return [name for name, moves in self._moves.items() if moves.surface is surface]
 
     @property
     def left_out(self) -> int:
-        """How many records were folded whose evaluation another one's stands for."""
-        return max(0, self._number - 1)
+        """How many records were folded whose evaluation another one's stands for, or was made behind other records."""
+        return max(0, self._number - 1) + self._late
 
     def behind(self, underlyings: Iterable[str]) -> tuple[Sourced, int]:
         """Return the last record that moved one of some underlyings, and how many did before it.
@@ -80,7 +85,7 @@ def begin(state: State) -> None:
     for shard in state.shards.values():
         if shard.open:
             shard.overloads.append(Overload({**shard.marker.positions, **state.market.positions}, state.conflated))
-            del shard.overloads[:-MAX_OVERLOADS]
+            del shard.overloads[1:-MAX_OVERLOADS]  # the oldest stands for those behind it
 
 
 def note_timers(state: State, shard: Shard, account: Account, before: Mapping[str, int]) -> None:

@@ -151,6 +151,8 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
     if due is not None and not _acts_at_once(state, record):
         if change.underlyings:
             due.take(source, change.underlyings, surface=change.surface)
+        else:
+            due.pass_by()
         return due if held == _held(market, record) else _evaluate_due(state, due, events)
     if change is not UNCHANGED:
         _tell_regimes(state, change, events)

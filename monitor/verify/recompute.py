@@ -137,6 +137,8 @@ class Run:
 
     def take(self, sources: Sequence[Sourced], *, conflate: bool = False) -> None:
         """Apply records in order."""
+        if conflate:
+            step(self._state, (), conflate=True)  # an overload begins before the records of others, too
         mine = []
         for source in sources:
             self.applied += 1
