@@ -29,7 +29,7 @@ RECENT_IDS = 64  # trade and transfer ids remembered per account: a publisher's 
 NO_DEADLINE = 1 << 62
 _NOTED = "noted"
 MAX_POINTS = 64  # of an account between two of its published states: those of a backlog that has more are not told
-MAX_OVERLOADS = 16  # remembered of a shard: who has had no event since an older one does not tell of it
+MAX_OVERLOADS = 16  # remembered of a shard, apart from the oldest, which stands for those between
 MAX_STATE_BYTES = 900_000  # below Kafka's 1 MB message bound; a larger account is held, never half written
 
 
