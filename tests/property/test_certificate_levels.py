@@ -216,15 +216,8 @@ def drawn(rng: np.random.Generator, found: Place, size: float) -> tuple[Coin | N
     return shifted(found.of, by), by
 
 
-@given(SEEDS)
-@settings(max_examples=150, deadline=None)
-def test_terms_stay_above_their_bounds_with_levels_and_prices_anywhere(seed: int) -> None:
-    """Options near and far, long and short, hours or months long, levels up and down while the index moves."""
-    rng = np.random.default_rng(seed)
-    radius = float(rng.choice(RADII))
-    found = place(rng, smiles(rng), radius)
-    if found is None:
-        return
+def stay_above(rng: np.random.Generator, found: Place, radius: float) -> None:
+    """Assert that terms are above their bounds at the ends of the radius, within it, and at levels near and far."""
     for size in (1.0, 0.3, 0.05, 0.003):
         for x in (0.0, -radius, radius, *rng.uniform(-radius, radius, 2)):
             other, by = drawn(rng, found, size)
@@ -237,20 +230,25 @@ def test_terms_stay_above_their_bounds_with_levels_and_prices_anywhere(seed: int
 
 @given(SEEDS)
 @settings(max_examples=150, deadline=None)
+def test_terms_stay_above_their_bounds_with_levels_and_prices_anywhere(seed: int) -> None:
+    """Options near and far, long and short, hours or months long, levels up and down while the index moves."""
+    rng = np.random.default_rng(seed)
+    radius = float(rng.choice(RADII))
+    found = place(rng, smiles(rng), radius)
+    if found is None:
+        return
+    stay_above(rng, found, radius)
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
 def test_terms_from_shared_rows_stay_above_their_bounds_wherever_levels_are(seed: int) -> None:
     """As above, of curves that are sums of a column's rows, around the center of these."""
     rng = np.random.default_rng(seed)
     found = from_shared_rows(rng, smiles(rng))
     if found is None:
         return
-    for size in (1.0, 0.3, 0.05, 0.003):
-        for x in (0.0, -shared.RADIUS, shared.RADIUS, *rng.uniform(-shared.RADIUS, shared.RADIUS, 2)):
-            other, by = drawn(rng, found, size)
-            if other is None:
-                continue
-            terms, bounds = found.terms(other.moved(float(x))), found.bounds(float(x), by)
-            assert terms[0] >= bounds[0] - found.rounding
-            assert terms[1] >= bounds[1] - found.rounding
+    stay_above(rng, found, shared.RADIUS)
 
 
 @given(SEEDS)
