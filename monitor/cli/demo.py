@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913, PLR0917 (click passes every option by name)
     if not console.is_terminal:
         console = Console(width=WIDTH, soft_wrap=False)
     if not kept().files:
-        console.print("kernels: compiled for this processor, once; that takes about a minute", highlight=False)
+        console.print("kernels: compiled for this processor, once; that takes some two minutes", highlight=False)
     warm_up()  # here, where nothing waits: not in the worker, beside the generator of the market
     models_warm_up()
     if speed is None:

@@ -16,7 +16,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "failure": "red"}
 @click.command(
     epilog="\b\nExample:\n  liqmon doctor\n  BROKER_URL=127.0.0.1:9092 liqmon doctor --cold --json | jq .findings"
 )
-@click.option("--cold", is_flag=True, help="Also compile all kernels anew, in a temporary folder: about a minute.")
+@click.option("--cold", is_flag=True, help="Also compile all kernels anew, in a temporary folder: some two minutes.")
 @click.option("--role", type=click.Choice(list(ROLES)), help="Also try which rights of a role this user has.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
