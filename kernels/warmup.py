@@ -164,12 +164,10 @@ def _certificates() -> None:
     netted_accounts.shrinkage_by(0.0, 0.1, 0.1)
     places.move_numbers(3, nobody, np.empty(9))
     joint.void(0, curves, boxes)
-    watch.take_extremes(0, boxes, one, extremes)
     watch.take_all_extremes(nobody, nobody, boxes, one, extremes)
     watch.leavers(nobody, nobody, now[0], watch.EVERYTHING, boxes, one, extremes, nobody)
     watch.review_rows(
-        nobody, 0, 0.0, now, slot, one, columns, curves, boxes, covers, figures[1], matrices, money, one, extremes,
-        nobody,
+        nobody, 0, 0.0, now, slot, one, columns, curves, boxes, covers, figures[1], matrices, money, extremes, nobody
     )  # fmt: skip
     watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, extremes)
     drift_rows.part_level(contracts_now, nobody, 0.0)
@@ -179,7 +177,7 @@ def _certificates() -> None:
     renew.renew(
         nobody, nobody, True, renew.KEEP, slot, one, columns, one, one, one, money, money, short, short, money,
         *figures, matrices, money, money, np.ones((1, accounts.THRESHOLDS)), np.ones(8, dtype=np.int64), contracts_now,
-        money, market, now, 0.0, curves, boxes, covers, one, extremes, money, one, np.zeros((1, shared.CENTERS)),
+        money, market, now, 0.0, curves, boxes, covers, extremes, money, one, np.zeros((1, shared.CENTERS)),
         np.zeros((1, 2)), money, one, np.zeros(2, dtype=np.int64),
     )  # fmt: skip
     thresholds = np.ones((1, accounts.THRESHOLDS))

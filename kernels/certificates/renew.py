@@ -384,19 +384,18 @@ def _certify_shared(
     return stands
 
 
-@kernel("b1, i8, i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1], i8[::1]")
+@kernel("b1, i8, i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1]")
 def _finish(
-    stands: bool, size: int, layout: Ints, before: Floats, curves: Floats, boxes: Floats, account_of: Ints,
-    extremes: Floats, cover: Floats, counts: Ints,
+    stands: bool, size: int, layout: Ints, curves: Floats, boxes: Floats, extremes: Floats, cover: Floats, counts: Ints
 ) -> None:  # fmt: skip
-    """Count an account's certificate if it has one, or end what is left of it; before: its boxes until now."""
+    """Count an account's certificate if it has one, or end what is left of it."""
     counts[1] += stands
     if not stands:
         cover[joint.CORRELATION_LIMIT] = -math.inf
     for u in range(size):
         s = layout[u, SEGMENT]
         if stands:
-            watch.replace(s, before[u], boxes, account_of, extremes)
+            watch.replace(s, boxes, extremes)
         else:
             watch.void_one(s, curves, boxes, extremes)
 
@@ -404,8 +403,8 @@ def _finish(
 @kernel(
     "i8[::1], i8[::1], b1, i8, i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i2[::1],"
     "i2[::1], f8[::1], f8[:, ::1], i2[:, ::1], f8[:, :, :, ::1], f8[::1], f8[::1], f8[:, ::1], i8[::1],"
-    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1], i8[::1], f8[:, ::1],"
-    "f8[::1], i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1], i8[::1]"
+    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1],"
+    "i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1], i8[::1]"
 )
 def renew(
     rows: Ints,
@@ -438,7 +437,6 @@ def renew(
     curves: Floats,
     boxes: Floats,
     covers: Floats,
-    account_of: Ints,
     extremes: Floats,
     tables: Floats,
     table_at: Ints,
@@ -452,8 +450,8 @@ def renew(
 
     statuses: `conditions.HEALTHY` .. by account of rows, for which certificates are. contracts, scenarios, market: of
     `kernels.certificates.book`; now, curves, boxes, covers: of `joint`; changed_by: sum of changes of correlations;
-    account_of, extremes: of `watch`. aim: CERTIFY those whose bits stand, VOID all certificates, or KEEP them. All else
-    as in `netted_accounts.solve_rows`. Adds to counts[1] how many were certified.
+    extremes: of `watch`. aim: CERTIFY those whose bits stand, VOID all certificates, or KEEP them. All else as in
+    `netted_accounts.solve_rows`. Adds to counts[1] how many were certified.
 
     tables, from table_at[c] on for a column (negative: none), and centers: of `shared`. judged, float64[accounts, 2]:
     equity and requirement when an account's bits were computed, NaN where that is not known. Whoever can be certified
@@ -461,11 +459,9 @@ def renew(
     """
     for k in range(rows.shape[0]):
         row = rows[k]
+        watch.fetch(rows[min(k + 1, rows.shape[0] - 1)] if k else row, slot, shorts, curves, boxes, covers)
         size, of = shorts[row, COUNT], shorts[row, SET]
         layout = layout_of(row, slot, page_column, columns, start, stop, size)
-        before = np.empty((size, joint.BOX_FIELDS))
-        for u in range(size):
-            before[u] = boxes[layout[u, SEGMENT]]
         known = aim == CERTIFY and math.isfinite(judged[row, 0])
         if known and (
             _certify_again(
@@ -478,7 +474,7 @@ def renew(
             )
         ):  # fmt: skip
             requirement[k] = NOT_EVALUATED
-            _finish(True, size, layout, before, curves, boxes, account_of, extremes, covers[row], counts)
+            _finish(True, size, layout, curves, boxes, extremes, covers[row], counts)
             continue
         requirement[k] = 0.0
         record[row, NORM] = 0.0
@@ -532,4 +528,4 @@ def renew(
                 row, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
             )
         )  # fmt: skip
-        _finish(stands, size, layout, before, curves, boxes, account_of, extremes, covers[row], counts)
+        _finish(stands, size, layout, curves, boxes, extremes, covers[row], counts)

@@ -20,6 +20,7 @@ import math
 import numpy as np
 
 from kernels._jit import Floats, Ints, inlined, kernel
+from kernels._operations import prefetch
 from kernels.certificates import places, smile, tangents, vegas
 from kernels.certificates import rows as row_kernels
 from kernels.certificates.book import (
@@ -62,6 +63,7 @@ CENTERS = 2
 BASE_WORTH, BASE_SLOPE, RISING, FALLING, BASE_KINK, SUMMED, SWINGING, MOVING = range(8)
 BASE = 8
 SUMS = 4  # by scenario: P&L, slope, curvature, kink
+LINE = 8  # numbers of a cache line
 
 
 @inlined()
@@ -164,13 +166,23 @@ def _add(to: Floats, at: int, of: Floats, first: int, count: int, by: float) -> 
         to[at + s] += by * of[first + s]
 
 
+@inlined()
+def _ask_for(tables: Floats, at: int, length: int) -> None:
+    """Ask for a row ahead: rows lie anywhere in more than a second-level cache holds."""
+    for line in range((length + LINE - 1) // LINE):
+        prefetch(tables, at + LINE * line)
+
+
 @kernel("i8[::1], f8[::1], f8[::1], i8, i8, f8[::1], f8[::1]")
 def add_up(held: Ints, amount: Floats, tables: Floats, at: int, cells: int, sums: Floats, base: Floats) -> None:
     """Write the sums of a place's positions: sums float64[SUMS S], base float64[BASE]."""
     sums[:] = 0.0
     base[:] = 0.0
+    length = row_length(cells)
     for k in range(held.shape[0]):
-        q, to = amount[k], at + held[k] * row_length(cells)
+        if k + 1 < held.shape[0]:
+            _ask_for(tables, at + held[k + 1] * length, length)
+        q, to = amount[k], at + held[k] * length
         size = abs(q)
         above, below = size * tables[to + tangents.ABOVE], size * tables[to + tangents.BELOW]
         base[BASE_WORTH] += q * tables[to + WORTH]

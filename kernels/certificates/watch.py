@@ -4,6 +4,9 @@ Boxes as in `kernels.certificates.joint`; a segment without a certificate has on
 that lie together have their extremes apart from them, number by number, so a tick of an index reads two numbers for
 each block, an update of a slice five, and the segments of the few blocks that were left. A gap looks at all of them,
 which costs what reading them costs.
+
+Extremes are at least as tight as the boxes of their block. A box that grew is not searched for at once: the block is
+looked at when something leaves its extremes, and where nobody has left his box they are found anew.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ from kernels.certificates.joint import (
     COVER_FIELDS,
     CURVE_FIELDS,
     DRIFT,
-    EXPIRIES,
     FLOOR,
     HIGH,
     LEVEL,
@@ -58,32 +60,49 @@ def _take_extreme(block: int, field: int, boxes: Floats, account: Ints, extremes
     extremes[field, block] = found
 
 
-@kernel("i8, f8[:, ::1], i8[::1], f8[:, ::1]")
-def take_extremes(block: int, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    """Write the extremes of one block, float64[BOX_FIELDS, blocks]: the box that is within those of all its accounts.
+@inlined()
+def _has_moved(field: int, moved: int) -> bool:
+    """Return whether a field of boxes is of something that may have moved."""
+    of = 0
+    if field >= CEILING:
+        of = 2 + field - CEILING
+    elif field >= FLOOR:
+        of = 2 + field - FLOOR
+    elif field >= LIMIT:
+        of = 1 + field - LIMIT
+    hit: bool = (moved >> of) & 1 != 0
+    return hit
 
-    account: int64[slots], the row of each segment, -1: none.
-    """
+
+@inlined()
+def _take_extremes(block: int, moved: int, boxes: Floats, account: Ints, extremes: Floats) -> None:
+    """Find the extremes of a block in all fields of what may have moved."""
     for field in range(BOX_FIELDS):
-        _take_extreme(block, field, boxes, account, extremes)
+        if _has_moved(field, moved):
+            _take_extreme(block, field, boxes, account, extremes)
 
 
 @kernel("i8[::1], i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
 def take_all_extremes(first: Ints, last: Ints, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    """Write the extremes of all blocks of a column; first, last: int64[pages], segments of each page."""
+    """Write the extremes of all blocks of a column, float64[BOX_FIELDS, blocks]: boxes within those of their accounts.
+
+    first, last: int64[pages], segments of each page; account: int64[slots], the row of each segment, -1: none.
+    """
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
-            take_extremes(block, boxes, account, extremes)
+            _take_extremes(block, EVERYTHING, boxes, account, extremes)
 
 
 @inlined()
-def _is_within(now: Floats, boxes: Floats, s: int) -> bool:
-    """Return whether price, drifts and levels are within a box; what is not a number is in none."""
+def _is_within(now: Floats, boxes: Floats, s: int, moved: int) -> bool:
+    """Return whether what may have moved is within a box; what is not a number is in none."""
     within = boxes[s, LOW] <= now[PRICE] <= boxes[s, HIGH]
-    for k in range(CLASSES):
-        within &= now[DRIFT + k] <= boxes[s, LIMIT + k]
-    for k in range(EXPIRIES):
-        within &= boxes[s, FLOOR + k] <= now[LEVEL + k] <= boxes[s, CEILING + k]
+    if moved != 1:
+        for k in range(CLASSES):
+            if (moved >> (k + 1)) & 1:
+                within &= now[DRIFT + k] <= boxes[s, LIMIT + k]
+                if k > 0:
+                    within &= boxes[s, FLOOR + k - 1] <= now[LEVEL + k - 1] <= boxes[s, CEILING + k - 1]
     inside: bool = within
     return inside
 
@@ -112,40 +131,37 @@ def leavers(
     """Write the accounts whose boxes a price, drifts and levels are not within, and return how many there are.
 
     now: float64[NOW_FIELDS]; what is not a number is within nothing. moved: bits of what may have moved (EVERYTHING)
-    since everybody was within his box, or had one that no price is in. out: int64[>= segments]; in the order of
-    segments.
+    since everybody was within his box, or had one that nothing is in. out: int64[>= segments]; in the order of
+    segments. Extremes of blocks that nobody has left are brought up to date.
     """
     found = 0
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
             if _is_block_within(now, extremes, block, moved):
                 continue
+            before = found
             for s in range(block * BLOCK, min((block + 1) * BLOCK, last[page])):
-                if account[s] >= 0 and not _is_within(now, boxes, s):
+                if account[s] >= 0 and not _is_within(now, boxes, s, moved):
                     out[found] = account[s]
                     found += 1
+            if found == before:
+                _take_extremes(block, moved, boxes, account, extremes)
     return found
 
 
 @inlined()
-def replace(s: int, before: Floats, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    """Bring the extremes of a block up to date after one of its boxes changed: few others have to be looked at."""
+def replace(s: int, boxes: Floats, extremes: Floats) -> None:
+    """Let the extremes of a block be within one of its boxes that changed."""
     block = s // BLOCK
     for field in range(BOX_FIELDS):
-        was, now, extreme = before[field], boxes[s, field], extremes[field, block]
         if _is_from_below(field):
-            if was == extreme and now < was:
-                _take_extreme(block, field, boxes, account, extremes)
-            else:
-                extremes[field, block] = max(extreme, now)
-        elif was == extreme and now > was:
-            _take_extreme(block, field, boxes, account, extremes)
+            extremes[field, block] = max(extremes[field, block], boxes[s, field])
         else:
-            extremes[field, block] = min(extreme, now)
+            extremes[field, block] = min(extremes[field, block], boxes[s, field])
 
 
 @inlined()
-def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats) -> None:
+def fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats) -> None:
     """Ask for what the review of an account reads: its certificates lie anywhere in memory."""
     prefetch(covers, row * COVER_FIELDS)
     for u in range(shorts[row, COUNT]):
@@ -158,32 +174,31 @@ def _fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, 
 
 @kernel(
     "i8[::1], i8, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i2[:, ::1],"
-    "f8[:, :, :, ::1], f8[::1], i8[::1], f8[:, ::1], i8[::1]"
+    "f8[:, :, :, ::1], f8[::1], f8[:, ::1], i8[::1]"
 )
 def review_rows(
     rows: Ints, count: int, changed: float, now: Floats, slot: Ints, page_column: Ints, columns: Ints, curves: Floats,
-    boxes: Floats, covers: Floats, shorts: Shorts, matrices: Floats, stress: Floats, account: Ints, extremes: Floats,
-    failed: Ints,
+    boxes: Floats, covers: Floats, shorts: Shorts, matrices: Floats, stress: Floats, extremes: Floats, failed: Ints,
 ) -> int:  # fmt: skip
     """Review the first `count` accounts of rows; write those that have to be evaluated, return how many there are.
 
-    Arguments of `joint.review`, and of `take_extremes`; failed: int64[>= count].
+    Arguments of `joint.review`, and extremes of blocks. Whoever has no certificate has to be. failed: int64[>= count].
     """
-    found, before = 0, np.empty((slot.shape[1], BOX_FIELDS))
+    found = 0
+    for k in range(min(AHEAD, count)):
+        fetch(rows[k], slot, shorts, curves, boxes, covers)
     for k in range(count):
         if k + AHEAD < count:
-            _fetch(rows[k + AHEAD], slot, shorts, curves, boxes, covers)
+            fetch(rows[k + AHEAD], slot, shorts, curves, boxes, covers)
         row = rows[k]
-        for u in range(shorts[row, COUNT]):
-            before[u] = boxes[slot[row, u]]
-        if not review(
+        if covers[row, CORRELATION_LIMIT] == -math.inf or not review(
             row, changed, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
         ):  # fmt: skip
             failed[found] = row
             found += 1
             continue
         for u in range(shorts[row, COUNT]):
-            replace(slot[row, u], before[u], boxes, account, extremes)
+            replace(slot[row, u], boxes, extremes)
     return found
 
 

@@ -302,8 +302,7 @@ class Certificates:
         moved: what may have moved, column by column, since everybody was inside or without any: `watch.leavers`.
         """
         s, found = self._segments, []
-        if len(self._rows) < len(s.account):
-            self._rows, self._failed = np.zeros((2, len(s.account)), dtype=np.int64)
+        self._have_room()
         for column, what in zip(columns, moved or [watch.EVERYTHING] * len(columns), strict=True):
             now = self._followed.now[column.index]
             count = watch.leavers(*s.pages(column.index), now, what, s.boxes, s.account, s.extremes, self._rows)
@@ -358,20 +357,19 @@ class Certificates:
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
         s, f, t = self._segments, self._swept.figures, self._swept.tables
-        self.work.pops += len(rows)
-        void = self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf
-        without = np.count_nonzero(void)
-        if without == len(rows):
-            return rows
-        left = rows[void] if without else _NOBODY
-        if without:
-            rows = rows[~void]
+        self._have_room()
         count = watch.review_rows(
             rows, len(rows), self._changed_by, self._followed.now, f.slot, s.page_column, t.columns, s.curves, s.boxes,
-            self._covers, f.shorts, *self._swept.netting.in_force, s.account, s.extremes, self._failed,
+            self._covers, f.shorts, *self._swept.netting.in_force, s.extremes, self._failed,
         )  # fmt: skip
+        self.work.pops += len(rows)
         self.work.resplit += len(rows) - count
-        return np.concatenate([self._failed[:count], left]) if without else self._failed[:count].copy()
+        return self._failed[:count].copy()
+
+    def _have_room(self) -> None:
+        """Have room for all accounts of a column, or of all."""
+        if len(self._rows) < len(self._segments.account):
+            self._rows, self._failed = np.zeros((2, len(self._segments.account)), dtype=np.int64)
 
     def _evaluate(self, rows: Ints, *, judging: bool, aim: int) -> None:
         """Evaluate accounts at the prices last taken, from nothing; aim: `renew.KEEP`, VOID or CERTIFY."""
@@ -384,7 +382,7 @@ class Certificates:
             rows, self._state_of[rows], judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row,
             s.quantity, s.hedge, s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor,
             j.thresholds, j.bits, of.contracts, of.scenarios, of.market, of.now, self._changed_by, s.curves, s.boxes,
-            self._covers, s.account, s.extremes, of.shared.tables, of.shared.table_at, of.shared.centers, self._judged,
+            self._covers, s.extremes, of.shared.tables, of.shared.table_at, of.shared.centers, self._judged,
             requirement, j.changed, counts,
         )  # fmt: skip
         before, j.counts[0] = j.counts.item(0), counts[0]

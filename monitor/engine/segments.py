@@ -85,7 +85,7 @@ class Segments:
         self.hedge[slot] = self.share[slot] = 0.0
         self.left[slot] = self.right[slot] = 0
         self.seen_held[slot] = False
-        # As `_void` does it, without a look at the others of the block: nothing is within all boxes from now on.
+        # Nothing is within its box, and so within those of its block.
         self.curves[slot, joint.RADIUS] = joint.NOWHERE
         self.boxes[slot] = self.extremes[:, slot // watch.BLOCK] = VOID
         return slot
@@ -97,7 +97,6 @@ class Segments:
         pages.live -= 1
         self._idle += int(self.room[slot])
         self.account[slot] = -1
-        self._void(slot)
         self.start[slot] = self.stop[slot] = self.room[slot] = 0
 
     def set_positions(self, slot: int, rows: Sequence[int], quantities: Sequence[float]) -> None:
@@ -207,11 +206,6 @@ class Segments:
         self.boxes: Floats = np.zeros((size, joint.BOX_FIELDS))
         self.curves: Floats = np.zeros((size, joint.CURVE_FIELDS))
         self.extremes: Floats = watch.nothing(size)
-
-    def _void(self, slot: int) -> None:
-        """Let a segment have no certificate."""
-        joint.void(slot, self.curves, self.boxes)
-        watch.take_extremes(slot // watch.BLOCK, self.boxes, self.account, self.extremes)
 
     def _add_page(self, column: int) -> None:
         if self._pages == len(self.page_column):

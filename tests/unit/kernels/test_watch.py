@@ -45,3 +45,27 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
             if not (drifted or level):
                 of_price = watch.leavers(first, last, now, 1, boxes, account, extremes, out)
                 assert of_price == count
+
+
+def test_extremes_of_a_block_that_nobody_left_are_found_anew() -> None:
+    """A box that grew is not searched for until something leaves the extremes: then those of what moved are."""
+    boxes, account = np.zeros((PAGE, joint.BOX_FIELDS)), np.arange(PAGE)
+    boxes[:, joint.LOW], boxes[:, joint.HIGH] = 90.0, 110.0
+    boxes[:, joint.LIMIT : joint.FLOOR], boxes[:, joint.FLOOR :] = 1.0, 2.0
+    boxes[:, joint.FLOOR : joint.CEILING] = -2.0
+    first, last, out = np.zeros(1, dtype=np.int64), np.array([PAGE]), np.empty(PAGE, dtype=np.int64)
+    extremes = watch.nothing(PAGE)
+    boxes[3, joint.HIGH] = boxes[3, joint.LIMIT] = 0.5
+    watch.take_all_extremes(first, last, boxes, account, extremes)
+    now = np.zeros(joint.NOW_FIELDS)
+    now[joint.PRICE] = 100.0
+    assert watch.leavers(first, last, now, 1, boxes, account, extremes, out) == 1
+    assert out[0] == 3
+    assert extremes[joint.HIGH, 0] == 0.5
+    boxes[3, joint.HIGH], boxes[3, joint.LIMIT] = 105.0, 0.7
+    assert watch.leavers(first, last, now, 1, boxes, account, extremes, out) == 0
+    assert extremes[joint.HIGH, 0] == 105.0
+    assert extremes[joint.LIMIT, 0] == 0.5  # no drift has moved
+    now[joint.DRIFT] = 0.6
+    assert watch.leavers(first, last, now, 2, boxes, account, extremes, out) == 0
+    assert extremes[joint.LIMIT, 0] == 0.7
