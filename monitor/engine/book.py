@@ -291,6 +291,8 @@ class Book:
         under certificates only where the status of the account hangs on them.
         """
         underlyings = list(underlyings)
+        if index_only and not (surface or whole) and len(underlyings) == 1 and self._follow_index(underlyings[0], market):
+            return self._changed()
         at_once = len(underlyings) == 1  # no account is judged between the prices of two of its underlyings
         columns = [column for name in underlyings for column in self._of_underlying.get(name, ())]
         if surface:
@@ -318,6 +320,13 @@ class Book:
         if self._bounded is not None and modelled:
             self._bounded.certify(touched[-1].tolist(), self._accounts, self._register.columns, market)
         return changed
+
+    def _follow_index(self, underlying: str, market: Market) -> bool:
+        """Take an index tick where all that it can concern is watched together; return whether that is so."""
+        if self._certificates is None or underlying in DOLLAR_TOKENS:
+            return False
+        self._judged.begin()
+        return self._certificates.follow_index(self._of_underlying.get(underlying, ()), market)
 
     def _follow(self, columns: list[Column], market: Market, *, index_only: bool) -> tuple[list[Column], list[Ints]]:
         """Let certificates follow the market where they can; return the other columns, and who has to be computed."""
@@ -562,8 +571,10 @@ class Book:
 
     def _changed(self) -> list[str]:
         """Return the names of accounts whose conditions changed, sorted; their certificates end."""
+        if not self._judged.counts.item(0):
+            return []
         rows = self._judged.changed_rows()
-        if rows and self._certificates is not None:
+        if self._certificates is not None:
             of = np.array(rows, dtype=np.int64)
             self._certificates.void_changed(of[(self._figures.traits[of] & kernel.NETTED) != 0])
         names = [self._name_of[row] for row in rows]

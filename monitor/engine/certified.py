@@ -57,6 +57,7 @@ class Certificates:
         self._covers: Floats = np.zeros((0, joint.COVER_FIELDS))
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._failed: Ints = np.zeros(0, dtype=np.int64)
+        self._counts: Ints = np.zeros(2, dtype=np.int64)
         self._state_of: Ints = np.zeros(0, dtype=np.int64)  # that certificates are for
         # Equity and requirement when bits were computed, USD; NaN where that is not known.
         self._judged: Floats = np.zeros((0, 2))
@@ -226,6 +227,25 @@ class Certificates:
             self._look_at(self._leavers(own, [self._followed.take_moved(column.index) for column in own]), group)
         return others
 
+    def follow_index(self, columns: Sequence[Column], market: Market) -> bool:
+        """Do what `follow` does of an index tick if one column, that is watched, is all there is; return whether it is.
+
+        Nearly all that comes are such ticks, and most of them concern nobody.
+        """
+        if len(columns) != 1:
+            return False
+        column = columns[0]
+        group = column.group
+        if group is None or group.exact or not column.has_accounts:
+            return False
+        self._forget_known()
+        self._follow(column, market, index_only=True)
+        group.looks += 1
+        rows = self._leavers_of(column, self._followed.take_moved(column.index))
+        if len(rows):
+            self._look_at(rows, group)
+        return True
+
     def _follow(self, column: Column, market: Market, *, index_only: bool) -> None:
         followed = column.follow(market, index_only=index_only)
         if followed == "nothing":
@@ -301,16 +321,19 @@ class Certificates:
 
         moved: what may have moved, column by column, since everybody was inside or without any: `watch.leavers`.
         """
-        s, found = self._segments, []
+        if len(columns) == 1:
+            return self._leavers_of(columns[0], moved[0] if moved else watch.EVERYTHING)
+        every = moved or [watch.EVERYTHING] * len(columns)
+        found = [self._leavers_of(column, what) for column, what in zip(columns, every, strict=True)]
+        return np.unique(np.concatenate(found)) if found else _NOBODY
+
+    def _leavers_of(self, column: Column, moved: int) -> Ints:
+        """Return the accounts that are outside of their boxes in one column."""
+        s = self._segments
         self._have_room()
-        for column, what in zip(columns, moved or [watch.EVERYTHING] * len(columns), strict=True):
-            now = self._followed.now[column.index]
-            count = watch.leavers(*s.pages(column.index), now, what, s.boxes, s.account, s.extremes, self._rows)
-            if count:
-                found.append(self._rows[:count].copy())
-        if len(found) > 1:
-            return np.unique(np.concatenate(found))
-        return found[0] if found else _NOBODY
+        now = self._followed.now[column.index]
+        count = watch.leavers(*s.pages(column.index), now, moved, s.boxes, s.account, s.extremes, self._rows)
+        return self._rows[:count].copy() if count else _NOBODY
 
     def _look_at(self, rows: Ints, group: Group) -> None:
         """Judge accounts that left their boxes: few by themselves, more from tables; after a gap all are swept."""
@@ -376,8 +399,9 @@ class Certificates:
         s, f, j, t, of = self._segments, self._swept.figures, self._swept.judged, self._swept.tables, self._followed
         of.shared.have_places()
         netting = self._swept.netting
-        requirement = np.empty(len(rows))
-        counts = np.array([j.counts[0], 0], dtype=np.int64)
+        requirement, counts = np.empty(len(rows)), self._counts
+        before = counts[0] = j.counts.item(0)
+        counts[1] = 0
         renew.renew(
             rows, self._state_of[rows], judging, aim, f.slot, s.page_column, t.columns, s.start, s.stop, s.row,
             s.quantity, s.hedge, s.left, s.right, s.share, f.record, f.shorts, *netting.in_force, netting.mm_factor,
@@ -385,7 +409,8 @@ class Certificates:
             self._covers, s.extremes, of.shared.tables, of.shared.table_at, of.shared.centers, self._judged,
             requirement, j.changed, counts,
         )  # fmt: skip
-        before, j.counts[0] = j.counts.item(0), counts[0]
+        found, certified = counts.tolist()
+        j.counts[0] = found
         known = {
             row: im_usd
             for row, im_usd in zip(rows.tolist(), requirement.tolist(), strict=True)
@@ -396,10 +421,10 @@ class Certificates:
             self._bits_known.update(known)
         self.work.evaluated += len(known)
         self.work.proven += len(rows) - len(known)
-        self.work.certified += counts.item(1)
-        if aim == renew.CERTIFY and counts[0] - before + counts[1] < len(rows):
+        self.work.certified += certified
+        if aim == renew.CERTIFY and found - before + certified < len(rows):
             left = rows[self._covers[rows, joint.CORRELATION_LIMIT] == -np.inf]
-            self._certify_nearer(np.setdiff1d(left, j.changed[before : counts[0]]))
+            self._certify_nearer(np.setdiff1d(left, j.changed[before:found]))
 
     def _certify_nearer(self, rows: Ints) -> None:
         """Certify accounts with too little room for drifts that count from long ago: let these count from now on."""
