@@ -12,11 +12,12 @@ By segment, `curves` float64[slots, CURVE_FIELDS]: the index at the certificatio
 the curves are good for (negative: no certificate), what a unit of each class of drift costs (EXPOSED, USD) and what all
 of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves (COUNT), five numbers for each level
 (`kernels.certificates.levels`), the lower constraint's curve, and up to KEPT of the upper one's, four numbers each.
-`boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), up to where each class of drift is provided for (LIMIT),
-and between which levels (FLOOR, CEILING). By account, `covers` float64[rows, COVER_FIELDS]: of
-each constraint what is fixed (USD, the norm apart), how much room there was at the certification (0: no such
-constraint), d of the upper one, the norm L of the hedges and at which sum of changes of correlations it was taken, up
-to which one the account is provided for, and what shares of its room levels and drift have.
+`boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), then by class OF_CLASS numbers: up to where its drift is
+provided for (LIMIT), and between which levels (FLOOR, CEILING; futures and perpetuals have none). By account, `covers`
+float64[rows, COVER_FIELDS]: of each constraint what is fixed (USD, the norm apart), how much room there was at the
+certification (0: no such constraint), d of the upper one, the norm L of the hedges and at which sum of changes of
+correlations it was taken, up to which one the account is provided for, and what shares of its room levels and drift
+have.
 
 By column, `now` float64[columns, NOW_FIELDS]: the index (PRICE), and by class of drift the sum of what references had
 drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT); by expiry of options the
@@ -47,10 +48,9 @@ UPPER_AT = LOWER_AT + CURVES
 KEPT = 6
 CURVE_FIELDS = UPPER_AT + CURVES * KEPT
 
-LOW, HIGH, LIMIT = 0, 1, 2
-FLOOR = LIMIT + CLASSES
-CEILING = FLOOR + EXPIRIES
-BOX_FIELDS = CEILING + EXPIRIES
+LOW, HIGH, LIMIT, FLOOR, CEILING = range(5)
+OF_CLASS = 3  # LIMIT, FLOOR and CEILING of the next class are so many numbers on
+BOX_FIELDS = LIMIT + OF_CLASS * CLASSES
 
 (UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT, CORRELATION_LIMIT,
  OF_LEVELS, OF_DRIFT) = range(11)  # fmt: skip
@@ -74,8 +74,9 @@ def void(s: int, curves: Floats, boxes: Floats) -> None:
     """Let a segment have no certificate: no price and no drift is within its box."""
     curves[s, RADIUS] = NOWHERE
     boxes[s, LOW], boxes[s, HIGH] = math.inf, -math.inf
-    boxes[s, LIMIT:] = -math.inf
-    boxes[s, FLOOR:CEILING] = math.inf
+    for k in range(CLASSES):
+        boxes[s, LIMIT + OF_CLASS * k] = boxes[s, CEILING + OF_CLASS * k] = -math.inf
+        boxes[s, FLOOR + OF_CLASS * k] = math.inf
 
 
 @kernel("i8, f8[::1], f8[:, ::1]")
@@ -285,10 +286,11 @@ def _provide(
         c = page_column[s // PAGE]
         farthest = _farthest(curves, boxes, s)
         for k in range(CLASSES):
-            boxes[s, LIMIT + k] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
+            of = OF_CLASS * k
+            boxes[s, LIMIT + of] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
+            boxes[s, FLOOR + of], boxes[s, CEILING + of] = -math.inf, math.inf
         for k in range(EXPIRIES):
-            at = LEVELS_AT + levels.LEVEL * k
-            boxes[s, FLOOR + k], boxes[s, CEILING + k] = -math.inf, math.inf
+            at, of = LEVELS_AT + levels.LEVEL * k, OF_CLASS * (k + 1)
             if not (levels.counts(curves, s, at) and room < math.inf):
                 continue
             level, zero = now[c, LEVEL + k], curves[s, at + levels.AT]
@@ -298,8 +300,8 @@ def _provide(
             higher = levels.farther(up + cross, down, bend, level - zero, budget)
             lower = levels.farther(down + cross, up, bend, zero - level, budget)
             span = levels.span(curves, s, at, curves[s, RADIUS])
-            boxes[s, FLOOR + k] = max(level - lower, zero - span)
-            boxes[s, CEILING + k] = min(level + higher, zero + span)
+            boxes[s, FLOOR + of] = max(level - lower, zero - span)
+            boxes[s, CEILING + of] = min(level + higher, zero + span)
 
 
 @kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1]")
@@ -314,9 +316,10 @@ def _take_shares(size: int, segments: Ints, now: Floats, page_column: Ints, boxe
         c = page_column[s // PAGE]
         if boxes[s, LOW] <= boxes[s, HIGH]:
             for k in range(EXPIRIES):
-                level |= not boxes[s, FLOOR + k] <= now[c, LEVEL + k] <= boxes[s, CEILING + k]
+                of = OF_CLASS * (k + 1)
+                level |= not boxes[s, FLOOR + of] <= now[c, LEVEL + k] <= boxes[s, CEILING + of]
             for k in range(CLASSES):
-                drift |= now[c, DRIFT + k] > boxes[s, LIMIT + k]
+                drift |= now[c, DRIFT + k] > boxes[s, LIMIT + OF_CLASS * k]
     cover[OF_LEVELS] = _share(level, cover[OF_LEVELS], LEAST_OF_LEVELS, MOST_OF_LEVELS)
     cover[OF_DRIFT] = _share(drift, cover[OF_DRIFT], LEAST_OF_DRIFT, MOST_OF_DRIFT)
 

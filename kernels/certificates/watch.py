@@ -5,8 +5,8 @@ that lie together have their extremes apart from them, number by number, so a ti
 each block, an update of a slice five, and the segments of the few blocks that were left. A gap looks at all of them,
 which costs what reading them costs.
 
-Extremes are at least as tight as the boxes of their block. A box that grew is not searched for at once: the block is
-looked at when something leaves its extremes, and where nobody has left his box they are found anew.
+Extremes are at least as tight as the boxes of their block: where a box grew they are left as they were until something
+leaves them and the block is looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from kernels._jit import Floats, Ints, Shorts, inlined, kernel
+from kernels._jit import Bools, Floats, Ints, Shorts, inlined, kernel
 from kernels._operations import prefetch
 from kernels.accounts import COUNT
 from kernels.certificates.joint import (
@@ -31,6 +31,8 @@ from kernels.certificates.joint import (
     LEVEL,
     LIMIT,
     LOW,
+    NOW_FIELDS,
+    OF_CLASS,
     PRICE,
     review,
     void,
@@ -46,40 +48,55 @@ EVERYTHING = -1  # of what may have moved: bit 0 is the price, bit 1 + k the dri
 @inlined()
 def _is_from_below(field: int) -> bool:
     """Return whether a field of a box is a least value: the extreme of many is the largest then."""
-    below: bool = field == LOW or FLOOR <= field < CEILING
+    below: bool = field == LOW or (field >= LIMIT and (field - LIMIT) % OF_CLASS == FLOOR - LIMIT)
     return below
 
 
 @inlined()
-def _take_extreme(block: int, field: int, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    below = _is_from_below(field)
-    found = -math.inf if below else math.inf
-    for s in range(block * BLOCK, (block + 1) * BLOCK):
+def _look_at_prices(block: int, price: float, boxes: Floats, account: Ints, extremes: Floats, is_out: Bools) -> None:
+    """Tell of the segments of a block that are somebody's which a price has left, and find the block's extremes."""
+    low, high = -math.inf, math.inf
+    for i in range(BLOCK):
+        s = block * BLOCK + i
+        least, most = boxes[s, LOW], boxes[s, HIGH]
+        is_out[i] = account[s] >= 0 and not (least <= price <= most)
         if account[s] >= 0:
-            found = max(found, boxes[s, field]) if below else min(found, boxes[s, field])
-    extremes[field, block] = found
+            low, high = max(low, least), min(high, most)
+    extremes[LOW, block], extremes[HIGH, block] = low, high
 
 
 @inlined()
-def _has_moved(field: int, moved: int) -> bool:
-    """Return whether a field of boxes is of something that may have moved."""
-    of = 0
-    if field >= CEILING:
-        of = 2 + field - CEILING
-    elif field >= FLOOR:
-        of = 2 + field - FLOOR
-    elif field >= LIMIT:
-        of = 1 + field - LIMIT
-    hit: bool = (moved >> of) & 1 != 0
-    return hit
+def _look_at_class(
+    block: int, k: int, now: Floats, boxes: Floats, account: Ints, extremes: Floats, is_out: Bools
+) -> None:  # fmt: skip
+    """As `_look_at_prices`, of the drift and the level of a class, whose leavers join those that are out already."""
+    of, drift, level = OF_CLASS * k, now[DRIFT + k], now[LEVEL + max(k - 1, 0)]
+    limit, floor, ceiling = math.inf, -math.inf, math.inf
+    for i in range(BLOCK):
+        s = block * BLOCK + i
+        if account[s] >= 0:
+            within = drift <= boxes[s, LIMIT + of]
+            if k > 0:
+                within &= boxes[s, FLOOR + of] <= level <= boxes[s, CEILING + of]
+            is_out[i] |= not within
+            limit = min(limit, boxes[s, LIMIT + of])
+            floor, ceiling = max(floor, boxes[s, FLOOR + of]), min(ceiling, boxes[s, CEILING + of])
+    extremes[LIMIT + of, block] = limit
+    extremes[FLOOR + of, block], extremes[CEILING + of, block] = floor, ceiling
 
 
 @inlined()
-def _take_extremes(block: int, moved: int, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    """Find the extremes of a block in all fields of what may have moved."""
-    for field in range(BOX_FIELDS):
-        if _has_moved(field, moved):
-            _take_extreme(block, field, boxes, account, extremes)
+def _look_at(
+    block: int, now: Floats, moved: int, boxes: Floats, account: Ints, extremes: Floats, is_out: Bools
+) -> None:  # fmt: skip
+    """Tell who is out of the segments of a block by what may have moved, and find its extremes."""
+    is_out[:] = False
+    if moved & 1:
+        _look_at_prices(block, now[PRICE], boxes, account, extremes, is_out)
+    if moved != 1:
+        for k in range(CLASSES):
+            if (moved >> (k + 1)) & 1:
+                _look_at_class(block, k, now, boxes, account, extremes, is_out)
 
 
 @kernel("i8[::1], i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
@@ -88,38 +105,25 @@ def take_all_extremes(first: Ints, last: Ints, boxes: Floats, account: Ints, ext
 
     first, last: int64[pages], segments of each page; account: int64[slots], the row of each segment, -1: none.
     """
+    now, is_out = np.zeros(NOW_FIELDS), np.empty(BLOCK, dtype=np.bool_)
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
-            _take_extremes(block, EVERYTHING, boxes, account, extremes)
-
-
-@inlined()
-def _is_within(now: Floats, boxes: Floats, s: int, moved: int) -> bool:
-    """Return whether what may have moved is within a box; what is not a number is in none."""
-    within = boxes[s, LOW] <= now[PRICE] <= boxes[s, HIGH]
-    if moved != 1:
-        for k in range(CLASSES):
-            if (moved >> (k + 1)) & 1:
-                within &= now[DRIFT + k] <= boxes[s, LIMIT + k]
-                if k > 0:
-                    within &= boxes[s, FLOOR + k - 1] <= now[LEVEL + k - 1] <= boxes[s, CEILING + k - 1]
-    inside: bool = within
-    return inside
+            _look_at(block, now, EVERYTHING, boxes, account, extremes, is_out)
 
 
 @inlined()
 def _is_block_within(now: Floats, extremes: Floats, block: int, moved: int) -> bool:
-    """As `_is_within`, of a block's extremes, and of what may have moved."""
+    """Return whether what may have moved is within the extremes of a block; what is not a number is in none."""
     within = True
     if moved & 1:
         within = extremes[LOW, block] <= now[PRICE] <= extremes[HIGH, block]
     if moved != 1:
         for k in range(CLASSES):
             if (moved >> (k + 1)) & 1:
-                within &= now[DRIFT + k] <= extremes[LIMIT + k, block]
+                of = OF_CLASS * k
+                within &= now[DRIFT + k] <= extremes[LIMIT + of, block]
                 if k > 0:
-                    at = k - 1
-                    within &= extremes[FLOOR + at, block] <= now[LEVEL + at] <= extremes[CEILING + at, block]
+                    within &= extremes[FLOOR + of, block] <= now[LEVEL + k - 1] <= extremes[CEILING + of, block]
     inside: bool = within
     return inside
 
@@ -132,20 +136,18 @@ def leavers(
 
     now: float64[NOW_FIELDS]; what is not a number is within nothing. moved: bits of what may have moved (EVERYTHING)
     since everybody was within his box, or had one that nothing is in. out: int64[>= segments]; in the order of
-    segments. Extremes of blocks that nobody has left are brought up to date.
+    segments. Extremes of blocks that are looked at are brought up to date.
     """
-    found = 0
+    found, is_out = 0, np.empty(BLOCK, dtype=np.bool_)
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
             if _is_block_within(now, extremes, block, moved):
                 continue
-            before = found
-            for s in range(block * BLOCK, min((block + 1) * BLOCK, last[page])):
-                if account[s] >= 0 and not _is_within(now, boxes, s, moved):
-                    out[found] = account[s]
+            _look_at(block, now, moved, boxes, account, extremes, is_out)
+            for i in range(BLOCK):
+                if is_out[i]:
+                    out[found] = account[block * BLOCK + i]
                     found += 1
-            if found == before:
-                _take_extremes(block, moved, boxes, account, extremes)
     return found
 
 
@@ -224,5 +226,5 @@ def void_rows(
 def nothing(segments: int) -> Floats:
     """Return extremes of blocks in which nobody is."""
     found = np.full((BOX_FIELDS, segments // BLOCK), math.inf)
-    found[LOW] = found[FLOOR:CEILING] = -math.inf
+    found[LOW] = found[FLOOR::OF_CLASS] = -math.inf
     return found

@@ -53,7 +53,7 @@ def check(pair: Pair) -> int:
     for column in group.columns:
         watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, extremes)
     below = np.zeros(joint.BOX_FIELDS, dtype=np.bool_)
-    below[joint.LOW] = below[joint.FLOOR : joint.CEILING] = True
+    below[joint.LOW] = below[joint.FLOOR :: joint.OF_CLASS] = True
     assert (s.extremes[below] >= extremes[below]).all()
     assert (s.extremes[~below] <= extremes[~below]).all()
     if group.exact:

@@ -128,9 +128,11 @@ def test_no_corner_of_the_boxes_uses_up_the_room(seed: int) -> None:
         low, high = account.boxes[own, joint.LOW], account.boxes[own, joint.HIGH]
         assert (low <= account.now[:, joint.PRICE]).all()
         assert (account.now[:, joint.PRICE] <= high).all()
-        limit = account.boxes[own, joint.LIMIT : joint.FLOOR]
+        limit = account.boxes[own, joint.LIMIT :: joint.OF_CLASS]
         most = np.where(limit < np.inf, limit, 0.0)
-        floor, ceiling = account.boxes[own, joint.FLOOR : joint.CEILING], account.boxes[own, joint.CEILING :]
+        second = joint.OF_CLASS  # the first class has no level
+        floor = account.boxes[own, joint.FLOOR + second :: joint.OF_CLASS]
+        ceiling = account.boxes[own, joint.CEILING + second :: joint.OF_CLASS]
         level = account.now[:, joint.LEVEL :]
         assert ((floor <= level) & (level <= ceiling)).all()
         floor, ceiling = np.maximum(floor, 0.0), np.minimum(ceiling, 0.5)

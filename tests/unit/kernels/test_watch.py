@@ -19,8 +19,9 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
     boxes, curves = rng.uniform(0.0, 1.0, (size, joint.BOX_FIELDS)), np.zeros((size, joint.CURVE_FIELDS))
     boxes[:, joint.LOW] = rng.uniform(90.0, 100.0, size)
     boxes[:, joint.HIGH] = rng.uniform(100.0, 110.0, size)
-    boxes[:, joint.FLOOR : joint.CEILING] -= 0.1
-    boxes[:, joint.CEILING :] += 0.9
+    boxes[:, joint.FLOOR :: joint.OF_CLASS] -= 0.1
+    boxes[:, joint.CEILING :: joint.OF_CLASS] += 0.9
+    second = joint.OF_CLASS  # the first class has no level
     account = np.where(rng.random(size) < 0.9, np.arange(size), -1)
     for s in range(0, size, 97):
         joint.void(s, curves, boxes)
@@ -36,9 +37,10 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
             drifts = np.array([drifted.get(k, 0.0) for k in range(joint.CLASSES)])
             levels = np.array([level.get(k, 0.9) for k in range(joint.EXPIRIES)])
             now = np.concatenate([[price], drifts, np.zeros(joint.CLASSES), levels])
-            limit, floor = boxes[:, joint.LIMIT : joint.FLOOR], boxes[:, joint.FLOOR : joint.CEILING]
+            limit, floor = boxes[:, joint.LIMIT :: joint.OF_CLASS], boxes[:, joint.FLOOR + second :: joint.OF_CLASS]
             within = (boxes[:, joint.LOW] <= price) & (price <= boxes[:, joint.HIGH]) & (drifts <= limit).all(axis=1)
-            within &= ((floor <= levels) & (levels <= boxes[:, joint.CEILING :])).all(axis=1)
+            ceiling = boxes[:, joint.CEILING + second :: joint.OF_CLASS]
+            within &= ((floor <= levels) & (levels <= ceiling)).all(axis=1)
             everything = watch.EVERYTHING
             count = watch.leavers(first, last, now, everything, boxes, account, extremes, out)
             assert out[:count].tolist() == account[own[~within[own]]].tolist()
@@ -47,12 +49,12 @@ def test_those_are_found_that_are_outside(seed: int) -> None:
                 assert of_price == count
 
 
-def test_extremes_of_a_block_that_nobody_left_are_found_anew() -> None:
-    """A box that grew is not searched for until something leaves the extremes: then those of what moved are."""
+def test_extremes_are_found_anew_when_something_leaves_them() -> None:
+    """A box that grew is not looked for before: then the extremes of what moved are found, and no others."""
     boxes, account = np.zeros((PAGE, joint.BOX_FIELDS)), np.arange(PAGE)
     boxes[:, joint.LOW], boxes[:, joint.HIGH] = 90.0, 110.0
-    boxes[:, joint.LIMIT : joint.FLOOR], boxes[:, joint.FLOOR :] = 1.0, 2.0
-    boxes[:, joint.FLOOR : joint.CEILING] = -2.0
+    boxes[:, joint.LIMIT :: joint.OF_CLASS], boxes[:, joint.CEILING :: joint.OF_CLASS] = 1.0, 2.0
+    boxes[:, joint.FLOOR :: joint.OF_CLASS] = -2.0
     first, last, out = np.zeros(1, dtype=np.int64), np.array([PAGE]), np.empty(PAGE, dtype=np.int64)
     extremes = watch.nothing(PAGE)
     boxes[3, joint.HIGH] = boxes[3, joint.LIMIT] = 0.5
