@@ -38,7 +38,7 @@ from kernels.certificates.joint import (
     void,
 )
 
-BLOCK = 64  # of segments; a page is a whole number of blocks
+BLOCK = 32  # of segments; a page is a whole number of blocks
 AHEAD = 8  # accounts
 LINE, LINES = 8, 9  # numbers of a cache line; lines of a certificate that are usually read
 BOX_LINES = (BOX_FIELDS + LINE - 1) // LINE

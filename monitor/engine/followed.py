@@ -99,8 +99,10 @@ class Followed:
         it was last taken.
         """
         c, p = column.index, column.pricing
-        self._moved[c] = self._moved.get(c, 0) | 1
-        self.now[c, joint.PRICE] = self.market[c, book.INDEX] = p.index_price
+        moved_before = self._moved.setdefault(c, 0)
+        if p.index_price != self.market.item(c, book.INDEX):
+            self._moved[c] = moved_before | 1
+            self.now[c, joint.PRICE] = self.market[c, book.INDEX] = p.index_price
         reference = self._references.get(c)
         if reference is None or p.version != reference.version:
             return self._take_rows(column, reference) and not moved
