@@ -291,7 +291,7 @@ class Book:
         under certificates only where the status of the account hangs on them.
         """
         underlyings = list(underlyings)
-        if index_only and not (surface or whole) and len(underlyings) == 1 and self._follow_index(underlyings[0], market):
+        if index_only and not (surface or whole) and self._follow_index(underlyings, market):
             return self._changed()
         at_once = len(underlyings) == 1  # no account is judged between the prices of two of its underlyings
         columns = [column for name in underlyings for column in self._of_underlying.get(name, ())]
@@ -321,12 +321,12 @@ class Book:
             self._bounded.certify(touched[-1].tolist(), self._accounts, self._register.columns, market)
         return changed
 
-    def _follow_index(self, underlying: str, market: Market) -> bool:
+    def _follow_index(self, underlyings: list[str], market: Market) -> bool:
         """Take an index tick where all that it can concern is watched together; return whether that is so."""
-        if self._certificates is None or underlying in DOLLAR_TOKENS:
+        if self._certificates is None or len(underlyings) != 1 or underlyings[0] in DOLLAR_TOKENS:
             return False
         self._judged.begin()
-        return self._certificates.follow_index(self._of_underlying.get(underlying, ()), market)
+        return self._certificates.follow_index(self._of_underlying.get(underlyings[0], ()), market)
 
     def _follow(self, columns: list[Column], market: Market, *, index_only: bool) -> tuple[list[Column], list[Ints]]:
         """Let certificates follow the market where they can; return the other columns, and who has to be computed."""
