@@ -58,6 +58,7 @@ class Certificates:
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._failed: Ints = np.zeros(0, dtype=np.int64)
         self._counts: Ints = np.zeros(2, dtype=np.int64)
+        self._one_row: Ints = np.zeros(1, dtype=np.int64)
         self._state_of: Ints = np.zeros(0, dtype=np.int64)  # that certificates are for
         # Equity and requirement when bits were computed, USD; NaN where that is not known.
         self._judged: Floats = np.zeros((0, 2))
@@ -75,13 +76,14 @@ class Certificates:
         self._forget_known()
         self._have_covers()
         self._state_of[row] = state
-        rows = np.array([row], dtype=np.int64)
         self._judged[row] = np.nan
+        one = self._one_row
+        one[0] = row
         if self.watches(row):
-            self._evaluate(rows, judging=True, aim=renew.CERTIFY)
+            self._evaluate(one, judging=True, aim=renew.CERTIFY)
             return self._known[row]
-        self.void(rows)
-        return float(self._swept.solve(rows, judging=True)[0])
+        self.void(one)
+        return float(self._swept.solve(one, judging=True)[0])
 
     def set_accounts(self, rows: Ints, states: Ints) -> Floats:
         """Do what `set_account` does for several netted accounts at once: int64[n] each; return requirements, USD."""
