@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from schemas.records import CorrelationState, UnderlyingRisk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.column import Column
+    from monitor.engine.figures import Floats, Ints
+    from monitor.engine.netting import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,32 @@ class Evaluation:
     def valued(self) -> bool:
         """Whether equity and both requirements are finite."""
         return all(map(math.isfinite, (self.equity_usd, self.im_requirement_usd, self.mm_requirement_usd)))
+
+
+class Exposed(NamedTuple):
+    """What one account holds in a column of model P, and what that makes at the column's present prices.
+
+    `rows` and `quantity` by position, coins first, then by name; `losses` float64[width] by move and `pnl` float64[S] by
+    scenario, USD.
+    """
+
+    column: Column
+    rows: Ints
+    quantity: Floats
+    value_usd: float
+    delta_coins: float
+    losses: Floats
+    pnl: Floats
+
+
+class Netted(NamedTuple):
+    """What a netted requirement was computed from: exposures by underlying, sorted, and matrices between them with k."""
+
+    exposed: Sequence[Exposed]
+    in_force: InForce
+    matrices: Floats
+    stress: float
+    requirement_usd: float
 
 
 def finite(risk: UnderlyingRisk) -> bool:

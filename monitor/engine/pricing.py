@@ -6,7 +6,7 @@ time grid, so the path that led there leaves no trace; nothing depends on who ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +33,14 @@ NO_OPTION_US = -1  # in place of the expiry of options
 PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
 
 
+class Moment(NamedTuple):
+    """Inputs of some rows that are not the market's: `marks` are the fields of `Mark`, float64[n] each."""
+
+    index_price: float
+    grid_us: int
+    marks: Sequence[Floats]
+
+
 class Mark(NamedTuple):
     """What the market says of one contract: price/index - 1 of it or of its forward, and its volatility (options).
 
@@ -56,6 +64,13 @@ def _scenarios(price_range: float, buckets: int, extended: tuple[float, ...]) ->
 def grid(time_us: int) -> int:
     """Return the point of the pricing grid that a market time belongs to."""
     return time_us // PRICING_GRID_US * PRICING_GRID_US
+
+
+def _years(expiry_us: Ints, grid_us: int) -> Floats:
+    """Return the time to some expiries, years, at least 0."""
+    seconds = (expiry_us - grid_us) * 1e-6
+    years: Floats = np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
+    return years
 
 
 class Pricing:
@@ -249,6 +264,29 @@ class Pricing:
         self._set_time(grid_us)
         self._price()
 
+    def inverse_futures(self, at: Ints) -> int:
+        """Return how many of some rows are inverse futures: a coin quantity at their entry."""
+        return int(np.count_nonzero(self._kind[at] == scenarios.INVERSE))
+
+    def repriced(self, at: Ints, moments: Sequence[Moment], pnl: Floats) -> None:
+        """Write the P&L of some rows at other inputs and the present parameters, and leave the rows as they are.
+
+        pnl: float64[len(moments) * len(at) or more, S], the rows of one moment after those of the one before.
+        """
+        n, table = len(at), self.table
+        kind, is_call, size, strike = self._kind[at], self._is_call[at], self._size[at], self._strike[at]
+        value, delta, market_delta = np.empty((3, n))
+        years, timed_us = self._years[at], self.grid_us
+        for number, (index_price, grid_us, (basis, vol, fixed, share, funding)) in enumerate(moments):
+            if grid_us != timed_us:
+                years, timed_us = _years(self._expiry_us[at], grid_us), grid_us
+            forward = (basis + 1.0) * index_price * share + fixed
+            scenarios.risk_array(
+                kind, is_call, size, strike, forward, fixed, funding, years, vol, index_price,
+                table.move, table.linear_move, table.vol_direction, table.weight, *self.shocks,
+                pnl[number * n : (number + 1) * n], value, delta, market_delta,
+            )  # fmt: skip
+
     # --- inside ---------------------------------------------------------------------------------
 
     def read_index(self, market: Market) -> None:
@@ -339,10 +377,8 @@ class Pricing:
         self.grid_us = self._timed_us = grid_us
         self._moved = None
         p = self.parameters
-        seconds = (self._expiry_us - grid_us) * 1e-6
-        self._years = np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0)  # anew: marks may have the one before
-        group_seconds = (self._group_expiry_us - grid_us) * 1e-6
-        group_years = np.maximum(group_seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
+        self._years = _years(self._expiry_us, grid_us)  # anew: marks may have the one before
+        group_years = _years(self._group_expiry_us, grid_us)
         np.maximum(p.annualised_move_risk * group_years, p.min_annualised_move, out=self.group_rate)
 
     def _price(self) -> None:

@@ -95,15 +95,16 @@ def _after(
         return
     shard.changed[name] = None
     state.book.set_status(account)
-    take_figures(state, account)
-    evaluation = state.book.evaluation(account, state.market)
+    evaluation, netted = state.book.evaluated(account, state.market)
+    im_usd = evaluation.im_requirement_usd
+    keep_figures(account, (evaluation.equity_usd, im_usd, evaluation.mm_requirement_usd))
     if trigger.flags:
         data_quality = tuple(sorted({*evaluation.data_quality, *trigger.flags}))
         evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
     positions = positions_of(state, shard, account)
     for transition in transitions:
-        why = attribution.attribute(account, state.market, active) if evaluation.valued else None
+        why = attribution.attribute(account, state.market, active, netted) if evaluation.valued else None
         base = account.baseline
         event = build_event(
             account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
@@ -112,7 +113,7 @@ def _after(
         left_out = conflation.take_left_out(state, shard, account, positions, began[transition.timer])
         if trigger.conflated or left_out is not None:
             event = msgspec.structs.replace(event, conflated_records=trigger.conflated, left_out=left_out)
-        take_baseline(state, account)
+        note_baseline(state, account, im_usd)
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
         shard.events += 1
@@ -125,13 +126,11 @@ def _active(state: State, account: Account) -> ActiveSet:
     return active
 
 
-def take_baseline(state: State, account: Account) -> None:
-    """Let the next attribution count from here; an account that cannot be valued keeps what it had."""
-    note_baseline(state, account, state.book.figures(account.name)[1])
-
-
 def note_baseline(state: State, account: Account, im_usd: float) -> None:
-    """As `take_baseline`, of an account whose initial requirement is known."""
+    """Let the next attribution count from here; an account that cannot be valued keeps what it had.
+
+    im_usd: its initial requirement.
+    """
     noted = attribution.note(account, state.market, _active(state, account), state.book, im_usd)
     if noted is not None:
         account.note_baseline(noted)
