@@ -103,11 +103,10 @@ def attribute(
 
     `netted` is what its present requirement was computed from, if that is known: with it most walks are short.
     """
-    base = account.baseline
-    if base is None:
+    if account.base is None:
         return None
     if netted is not None:
-        changes = walk.changes(account, base, market, active, netted)
+        changes = walk.changes(account, market, active, netted)
         if changes is not None:
             return tuple(map(_part, walk.GROUPS, changes))
     return _walked(account, market, active)
@@ -152,7 +151,7 @@ def between(
     return old, _with_old_names(new, old), pricings
 
 
-def base_of(baseline: Baseline) -> AttributionBase:
+def base_of(baseline: Baseline | Noted) -> AttributionBase:
     """Return what an event says of its baseline."""
     return AttributionBase(
         sequence=baseline.sequence, event_time_us=baseline.time_us, im_requirement_usd=baseline.im_usd

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.ledger import entry_constant
 from monitor.models.netted import LEAST_WEIGHT, VOL_NAMES
-from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
+from schemas.records import CorrelationState, Instrument, UnderlyingRisk, WorstCell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 def entries_usd(account: Account, market: Market) -> dict[str, float]:
     """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
     entries: dict[str, float] = {}
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        if instrument is not None and instrument.type != "option":
-            usd, _ = entry_constant(account.holdings[name], instrument)
-            entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
+    listed = market.instruments.get
+    futures = [
+        (name, instrument) for name in account.holdings
+        if (instrument := listed(name)) is not None and instrument.type != "option"
+    ]  # fmt: skip
+    for name, instrument in sorted(futures, key=_name):
+        usd, _ = entry_constant(account.holdings[name], instrument)
+        entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
     return entries
+
+
+def _name(listed: tuple[str, Instrument]) -> str:
+    return listed[0]
 
 
 def netted_risk(exposed: Exposed, solution: Solution, u: int, entry_usd: float) -> UnderlyingRisk:

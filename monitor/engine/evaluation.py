@@ -43,8 +43,8 @@ class Evaluation:
 class Exposed(NamedTuple):
     """What one account holds in a column of model P, and what that makes at the column's present prices.
 
-    `rows` and `quantity` by position, coins first, then by name; `losses` float64[width] by move and `pnl` float64[S] by
-    scenario, USD.
+    `rows` and `quantity` by position, coins first, then by name; `losses` float64[width] by move and `pnl`
+    float64[S] by scenario, USD.
     """
 
     column: Column
@@ -57,7 +57,7 @@ class Exposed(NamedTuple):
 
 
 class Netted(NamedTuple):
-    """What a netted requirement was computed from: exposures by underlying, sorted, and matrices between them with k."""
+    """What a netted requirement was computed from: exposures by underlying, sorted; matrices between them, and k."""
 
     exposed: Sequence[Exposed]
     in_force: InForce
@@ -68,4 +68,6 @@ class Netted(NamedTuple):
 
 def finite(risk: UnderlyingRisk) -> bool:
     """Whether every number of one underlying's part is finite."""
-    return all(math.isfinite(value) for value in msgspec.structs.astuple(risk) if isinstance(value, float))
+    # One of them that is not finite makes their sum so; numbers that sum to more than a double holds are looked at.
+    floats = [value for value in msgspec.structs.astuple(risk) if isinstance(value, float)]
+    return math.isfinite(sum(floats)) or all(map(math.isfinite, floats))

@@ -91,6 +91,11 @@ class Share(NamedTuple):
     shared: Shared
     number: int
 
+    @property
+    def matrices(self) -> InForce | None:
+        """The matrices in force, if the requirement depends on any."""
+        return self.shared.matrices[self.number]
+
     def grounds(self) -> Grounds:
         """Return the grounds of the account."""
         s, made = self.shared, self.shared.made()
@@ -98,7 +103,7 @@ class Share(NamedTuple):
         bounds = s.first_position[first : last + 1].tolist()
         columns = s.column[first:last].tolist()
         marks = [made[:, bounds[k] : bounds[k + 1]] for k in range(last - first)]
-        return Grounds([s.heads[column] for column in columns], marks, s.matrices[self.number])
+        return Grounds([s.heads[column] for column in columns], marks, self.matrices)
 
 
 class Noted(Struct, frozen=True):
@@ -118,6 +123,16 @@ class Noted(Struct, frozen=True):
     holdings: dict[str, Holding]
     listing: Listing
     grounds: Own | Share
+
+    @property
+    def parameter_hash(self) -> str:
+        """Hash of the parameter values."""
+        return self.active.hash
+
+    def matrices(self, underlyings: tuple[str, ...]) -> Floats:
+        """Return the correlation matrices between all underlyings, float64[K, U, U]; as `Baseline.matrices`."""
+        in_force = self.grounds.matrices
+        return np.ones((1, len(underlyings), len(underlyings))) if in_force is None else in_force.between(underlyings)
 
     def made(self) -> Baseline:
         """Return the baseline."""

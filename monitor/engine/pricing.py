@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels import contracts, move_losses, scenarios, surface
 from kernels.certificates import book
-from monitor.engine.figures import Floats, Ints
+from monitor.engine.figures import Bools, Floats, Ints
 from monitor.engine.marks import Curves, Marks
 from monitor.engine.option_rows import OptionRows
 from monitor.engine.settlement import WINDOW_US, Average
@@ -92,6 +92,7 @@ class Pricing:
         self.row_of: dict[str | None, int] = {None: 0}
         self.expiry_group: Ints = np.full(1, -1, dtype=np.int64)
         self._linear: list[tuple[int, str]] = []
+        self._inverse: set[int] = set()
         self._options = OptionRows(underlying, (), 1)
         self._moved: set[int] | None = None  # parts of which more than the index did; None: all
         self._is_priced = False  # whether volatilities are those of what was last read
@@ -265,8 +266,13 @@ class Pricing:
         self._price()
 
     def inverse_futures(self, at: Ints) -> int:
-        """Return how many of some rows are inverse futures: a coin quantity at their entry."""
-        return int(np.count_nonzero(self._kind[at] == scenarios.INVERSE))
+        """Return how many of some rows are inverse futures, which have coins as their entry sides."""
+        return len(self._inverse.intersection(at.tolist())) if self._inverse else 0
+
+    def are_options(self, at: Ints) -> Bools:
+        """Return which of some rows are options."""
+        are: Bools = self._kind[at] >= scenarios.LINEAR_OPTION
+        return are
 
     def repriced(self, at: Ints, moments: Sequence[Moment], pnl: Floats) -> None:
         """Write the P&L of some rows at other inputs and the present parameters, and leave the rows as they are.
@@ -401,6 +407,8 @@ class Pricing:
         else:
             self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
             self._linear.append((row, instrument.instrument))
+            if inverse:
+                self._inverse.add(row)
         if instrument.expiry_us is not None:
             self._dated.append((row, instrument.instrument))
             self._first_window_us = min(self._first_window_us, instrument.expiry_us - WINDOW_US)
@@ -409,6 +417,7 @@ class Pricing:
 
     def _allocate(self, n: int) -> None:
         self._linear = []
+        self._inverse = set()
         self._moved = None
         self._averages = False
         self._dated = []

@@ -130,6 +130,12 @@ class Account(Struct, rename={"stored_baseline": "baseline"}, dict=True):
             self.stored_baseline = noted.made()
         return self.stored_baseline
 
+    @property
+    def base(self) -> Baseline | Noted | None:
+        """As `baseline`, not made if it is only noted."""
+        noted: Noted | None = self.__dict__.get(_NOTED)
+        return self.stored_baseline if noted is None else noted
+
     @baseline.setter
     def baseline(self, baseline: Baseline | None) -> None:
         self.__dict__.pop(_NOTED, None)

@@ -105,7 +105,7 @@ def _after(
     positions = positions_of(state, shard, account)
     for transition in transitions:
         why = attribution.attribute(account, state.market, active, netted) if evaluation.valued else None
-        base = account.baseline
+        base = account.base
         event = build_event(
             account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
             attribution=why, attribution_base=None if why is None or base is None else attribution.base_of(base),

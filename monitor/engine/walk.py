@@ -15,18 +15,20 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from msgspec.structs import astuple
 
 from kernels import move_losses, netted_accounts, netting_solve
-from monitor.engine.grounds import coins_of
+from monitor.engine.grounds import Noted, coins_of
 from monitor.engine.netting import stress_in
-from monitor.engine.pricing import Mark, Moment
+from monitor.engine.pricing import Mark, Moment, grid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitor.engine.baseline import Baseline, Coin, Contract
     from monitor.engine.evaluation import Exposed, Netted
     from monitor.engine.figures import Floats, Ints
     from monitor.engine.market import Market
+    from monitor.engine.netting import InForce
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.pricing import Pricing
     from monitor.engine.state import Account
@@ -42,12 +44,19 @@ TIME, PRICE, VOL, CORRELATION, BASIS, COLLATERAL, TRADES = (
 BASIS_FIELD, VOL_FIELD, FIRST_PASSED = map(Mark._fields.index, ("basis", "vol", "fixed"))  # passed: from there on
 
 
-class _Held(NamedTuple):
-    """A contract of a baseline: its row now."""
+class _Before(NamedTuple):
+    """One underlying at a baseline: what was held of it, by present rows `at`, coins first if there were any.
 
-    row: int
-    is_option: bool
-    contract: Contract
+    `marks` float64[M, n] and `quantity` are of then; coins are apart, held as collateral and those of entry sides.
+    """
+
+    one: Exposed
+    index_price: float
+    collateral: float
+    entry: float
+    at: Ints
+    marks: Floats
+    quantity: list[float]
 
 
 class _Line(NamedTuple):
@@ -58,35 +67,59 @@ class _Line(NamedTuple):
 
 
 def changes(
-    account: Account, base: Baseline, market: Market, active: ActiveSet, netted: Netted
-) -> list[float] | None:  # fmt: skip
-    """Return the change that each of `GROUPS` makes, USD; None where the general walk has to say it."""
-    if base.model != "P" or base.parameter_hash != active.hash:
+    account: Account, market: Market, active: ActiveSet, netted: Netted
+) -> list[float] | None:
+    """Return the change that each of `GROUPS` makes since an account's baseline, USD.
+
+    None where the general walk has to say it.
+    """
+    base = account.base
+    if isinstance(base, Noted) and (base.holdings != account.holdings or base.balances != account.balances):
+        base = account.baseline
+    if base is None or base.model != "P" or base.parameter_hash != active.hash:
         return None
-    lines = _lines(account, base, market, netted)
-    if not lines:
+    before = _before(account, base, market, netted)
+    if not before:
         return None
-    stress, matrices = stress_in(base.regime, active.set.netting), base.matrices()
-    now = netted.matrices if len(lines) == len(netted.exposed) else netted.in_force.between(tuple(base.coins))
-    correlated = len(lines) > 1 and (stress != netted.stress or not np.array_equal(matrices, now))
+    grid_us = grid(base.time_us)
+    lines = [_line(one, grid_us) for one in before]
     moves = {group for line in lines for group in line.losses if group != THEN}
-    ends = len(lines) == len(netted.exposed) and all(line.ends for line in lines)
-    moves |= {CORRELATION} if correlated else set()
-    moves |= set() if ends else {TRADES}
+    is_complete = len(lines) == len(netted.exposed)
+    if not (is_complete and all(line.ends for line in lines)):
+        moves.add(TRADES)
+    stress, matrices, now = netted.stress, netted.matrices, netted.matrices
+    if len(lines) > 1:
+        underlyings = tuple(one.one.column.underlying for one in before)
+        stress = stress_in(base.regime, active.set.netting)
+        now = now if is_complete else netted.in_force.between(underlyings)
+        matrices = _matrices(base, underlyings, netted.in_force, now)
+        if stress != netted.stress or matrices is not now:
+            moves.add(CORRELATION)
     found = [0.0] * len(GROUPS)
     if not moves:
         return found
     solver = _Solver(lines)
     solver.take(THEN)
-    before, last = solver.requirement(matrices, stress), max(moves)
+    requirement_usd, last = solver.requirement(matrices, stress), max(moves)
     for group in sorted(moves):
         solver.take(group)
         if group == CORRELATION:
             stress, matrices = netted.stress, now
-        after = netted.requirement_usd if group == last else solver.requirement(matrices, stress)
-        found[group] = after - before
-        before = after
+        after_usd = netted.requirement_usd if group == last else solver.requirement(matrices, stress)
+        found[group] = after_usd - requirement_usd
+        requirement_usd = after_usd
     return found if all(map(math.isfinite, found)) else None
+
+
+def _matrices(base: Baseline | Noted, underlyings: tuple[str, ...], in_force: InForce, now: Floats) -> Floats:
+    """Return the matrices of a baseline: `now` if they are the same."""
+    if not isinstance(base, Noted):
+        then = base.matrices()
+    elif base.grounds.matrices is in_force:
+        return now
+    else:
+        then = base.matrices(underlyings)
+    return now if np.array_equal(then, now) else then
 
 
 class _Solver:
@@ -115,28 +148,73 @@ class _Solver:
         return float(found[0])
 
 
-def _lines(account: Account, base: Baseline, market: Market, netted: Netted) -> list[_Line]:
+# --- what was held, in present rows ---------------------------------------------------------------
+
+
+def _before(account: Account, base: Baseline | Noted, market: Market, netted: Netted) -> list[_Before]:
     """Return the underlyings of a baseline, sorted; none where rows or moves are not those of its present columns."""
+    inverse = [one.column.pricing.inverse_futures(one.rows) for one in netted.exposed]
+    coins = coins_of(account.balances, account.holdings, market.instruments) if any(inverse) else {}
+    for count, one in zip(inverse, netted.exposed, strict=True):
+        if count > 1:  # sums of two have one order; of three the general walk has its own
+            collateral, entry = coins[one.column.underlying]
+            if collateral + entry != (one.quantity.item(0) if one.rows.item(0) == 0 else 0.0):
+                return []
+    return _of_note(base, coins, netted) if isinstance(base, Noted) else _of_baseline(base, market, netted)
+
+
+def _of_note(noted: Noted, coins: Mapping[str, tuple[float, float]], netted: Netted) -> list[_Before]:
+    """Return what a note rests on, as `_before`; nothing was traded since.
+
+    coins: `coins_of` the account if it has inverse futures; without any it has no entry sides.
+    """
+    heads, marks, _ = noted.grounds.grounds()
+    if len(heads) != len(netted.exposed):
+        return []
+    found = []
+    for one, (u, index_price, refinement, price_range), then in zip(netted.exposed, heads, marks, strict=True):
+        p, rows = one.column.pricing, one.rows
+        if u != p.underlying or refinement != p.refinement or price_range != p.price_range:
+            return []
+        collateral, entry = coins[u] if coins else (noted.balances.get(u, 0.0), 0.0)
+        first = 1 if rows.item(0) == 0 else 0
+        if then.shape[1] != len(rows) or (not first and (collateral or entry)):
+            return []
+        found.append(_Before(one, index_price, collateral, entry, rows, then, one.quantity[first:].tolist()))
+    return found
+
+
+def _of_baseline(base: Baseline, market: Market, netted: Netted) -> list[_Before]:
+    """Return what a baseline says, as `_before`."""
     exposed = {one.column.underlying: one for one in netted.exposed}
-    held: dict[str, list[_Held]] = {}
+    rows: dict[str, list[int]] = {}
+    contracts: dict[str, list[Contract]] = {}
     for u, coin in base.coins.items():
         one = exposed.get(u)
         if one is None or not _has_moves(one, coin):
             return []
-        held[u] = []
-    if not all(_has_coins(account, market, one) for one in netted.exposed):
-        return []
-    get = market.instruments.get
+        rows[u] = [0] if coin.collateral or coin.entry else []
+        contracts[u] = []
     for name, contract in base.contracts.items():
-        instrument = get(name)
-        own = None if instrument is None else held.get(instrument.underlying)
-        if instrument is None or own is None:
+        instrument = market.instruments.get(name)
+        if instrument is None or instrument.underlying not in rows:
             return []
-        row = exposed[instrument.underlying].column.pricing.row_of.get(name)
+        u = instrument.underlying
+        row = exposed[u].column.pricing.row_of.get(name)
         if row is None:
             return []
-        own.append(_Held(row, instrument.type == "option", contract))
-    return [_line(exposed[u], coin, held[u], base.grid_us) for u, coin in base.coins.items()]
+        rows[u].append(row)
+        contracts[u].append(contract)
+    found = []
+    for u, coin in base.coins.items():
+        one, at = exposed[u], np.array(rows[u], dtype=np.int64)
+        found.append(
+            _Before(
+                one, coin.index_price, coin.collateral, coin.entry, at,
+                _marks(one.column.pricing, at, contracts[u]), [contract.quantity for contract in contracts[u]],
+            )
+        )  # fmt: skip
+    return found
 
 
 def _has_moves(one: Exposed, coin: Coin) -> bool:
@@ -146,62 +224,59 @@ def _has_moves(one: Exposed, coin: Coin) -> bool:
     return coin.refinement == p.refinement and price_range == p.price_range
 
 
-def _has_coins(account: Account, market: Market, one: Exposed) -> bool:
-    """Return whether the book has the coins of an account as the general walk adds them up: to the last bit."""
-    if one.column.pricing.inverse_futures(one.rows) < 2:
-        return True  # a sum of two has one order
-    collateral, entry = coins_of(account.balances, account.holdings, market.instruments)[one.column.underlying]
-    return collateral + entry == (one.quantity.item(0) if one.rows.item(0) == 0 else 0.0)
+def _marks(p: Pricing, at: Ints, contracts: list[Contract]) -> Floats:
+    """Return the marks of contracts, float64[M, n]; coins have none, and futures no volatility: theirs are present."""
+    marks = p.marks.take(at, 1)
+    if contracts:
+        vols = marks[VOL_FIELD].copy()
+        marks[:, len(at) - len(contracts) :] = np.array(
+            [(c.basis, c.vol, c.fixed, c.share, c.funding) for c in contracts]
+        ).T
+        np.copyto(marks[VOL_FIELD], vols, where=~p.are_options(at))
+    return marks
 
 
-def _line(one: Exposed, coin: Coin, held: list[_Held], grid_us: int) -> _Line:
+# --- losses by move -------------------------------------------------------------------------------
+
+
+def _line(before: _Before, grid_us: int) -> _Line:
     """Return what one underlying lost by move at its baseline and after each group that changes it."""
+    one, index_price, collateral, entry, at, then, quantity = before
     p = one.column.pricing
-    at = np.array([0, *(own.row for own in held)], dtype=np.int64)
     now = p.marks.take(at, 1)
-    then = _marks_then(held, now)
-    differ = (then != now).any(axis=1).tolist()
-    is_later = grid_us != p.grid_us and any(own.is_option for own in held)
-    moved = {
-        TIME: is_later or any(differ[FIRST_PASSED:]), PRICE: coin.index_price != p.index_price,
-        VOL: differ[VOL_FIELD], BASIS: differ[BASIS_FIELD],
-    }  # fmt: skip
-    order = [group for group, is_moved in moved.items() if is_moved]
-    before = _moments_before(order, Moment(coin.index_price, grid_us, list(then)), p, list(now))
-    # Segments: after which group, at which of the moments, and how many coins; the last moment is the present.
-    coins = coin.collateral + coin.entry if coin.collateral else coin.entry
+    moved_fields = [False] * len(now)
+    if then.tobytes() != now.tobytes():
+        moved_fields = (then != now).any(axis=1).tolist()
+    is_dearer = index_price != p.index_price
+    moved = (
+        (TIME, any(moved_fields[FIRST_PASSED:]) or (grid_us != p.grid_us and p.are_options(at).any())),
+        (PRICE, is_dearer), (VOL, moved_fields[VOL_FIELD]), (BASIS, moved_fields[BASIS_FIELD]),
+    )  # fmt: skip
+    order = [group for group, is_moved in moved if is_moved]
+    # After which group, at which of the moments (the last is the present), and how many coins.
+    coins = collateral + entry if collateral else entry
     segments = [(THEN, 0, coins)]
-    for number, group in enumerate(order):
-        if group == PRICE and coin.collateral:
+    for number, group in enumerate(order, 1):
+        if group == PRICE and collateral:
             # Priced at the index of contracts: collateral at another index is another quantity.
-            coins = coin.collateral * (coin.index_price / p.index_price) + coin.entry
-        segments.append((group, number + 1, coins))
-    if moved[PRICE] and coin.collateral:
-        segments.append((COLLATERAL, len(order), coin.collateral + coin.entry))
-    quantity = [own.contract.quantity for own in held]
-    *earlier, (last, _, coins) = segments
-    rows, first = at.tolist(), 0 if coins else 1
-    ends = rows[first:] == one.rows.tolist() and [coins, *quantity][first:] == one.quantity.tolist()
-    if not ends:
-        earlier = segments
-    losses = dict(zip((group for group, _, _ in earlier), _evaluated(p, at, before, earlier, quantity), strict=True))
+            coins = collateral * (index_price / p.index_price) + entry
+        segments.append((group, number, coins))
+    if is_dearer and collateral:
+        segments.append((COLLATERAL, len(order), collateral + entry))
+    last, _, coins = segments[-1]
+    held = [coins, *quantity] if coins else quantity
+    ends = held == one.quantity.tolist() and at[len(at) - len(held) :].tolist() == one.rows.tolist()
+    losses = {last: one.losses} if ends else {}
     if ends:
-        losses[last] = one.losses
+        segments.pop()
+    if segments:
+        moments = _moments(order, Moment(index_price, grid_us, list(then)), p, list(now))
+        found = _losses(p, at, moments, segments, quantity)
+        losses.update(zip((group for group, _, _ in segments), found, strict=True))
     return _Line(losses, ends)
 
 
-def _marks_then(held: list[_Held], now: Floats) -> Floats:
-    """Return marks of a baseline by row, float64[M, n]; coins have none, and futures have no volatility."""
-    then = now.copy()
-    if held:
-        then[:, 1:] = np.array([astuple(own.contract)[1:] for own in held]).T
-        for place, own in enumerate(held, 1):
-            if not own.is_option:
-                then[VOL_FIELD, place] = now[VOL_FIELD, place]
-    return then
-
-
-def _moments_before(order: list[int], then: Moment, p: Pricing, now: list[Floats]) -> list[Moment]:
+def _moments(order: list[int], then: Moment, p: Pricing, now: list[Floats]) -> list[Moment]:
     """Return the moment before each of the groups that move rows."""
     index_price, grid_us, marks = then
     moments = []
@@ -217,23 +292,26 @@ def _moments_before(order: list[int], then: Moment, p: Pricing, now: list[Floats
     return moments
 
 
-def _evaluated(
-    p: Pricing, at: Ints, before: list[Moment], segments: list[tuple[int, int, float]], quantity: list[float]
+def _losses(
+    p: Pricing, at: Ints, moments: list[Moment], segments: list[tuple[int, int, float]], quantity: list[float]
 ) -> Floats:
     """Return losses by move of segments as in `_line`, float64[m, width]."""
-    n, present = len(at), len(before)
-    pnl = np.empty(((present + 1) * n, p.pnl.shape[1]))
-    if before:
-        p.repriced(at, before, pnl)
-    if any(moment == present for _, moment, _ in segments):
+    n, present = len(at), len(moments)
+    is_present = any(moment == present for _, moment, _ in segments)
+    pnl = np.empty(((present + is_present) * n, p.pnl.shape[1]))
+    if moments:
+        p.repriced(at, moments, pnl)
+    if is_present:
         pnl[present * n :] = p.pnl[at]
     indptr, rows, held = [0], list[int](), list[float]()
     for _, moment, coins in segments:
-        rows += range(moment * n + (0 if coins else 1), (moment + 1) * n)
+        count = len(quantity) + (1 if coins else 0)
+        rows += range((moment + 1) * n - count, (moment + 1) * n)
         held += [coins, *quantity] if coins else quantity
         indptr.append(len(rows))
     losses = np.zeros((len(segments), 2 * p.buckets + 1))
     move_losses.move_losses(
-        np.array(indptr, dtype=np.int64), np.array(rows, dtype=np.int64), np.array(held), pnl, p.side, losses
-    )
+        np.array(indptr, dtype=np.int64), np.array(rows, dtype=np.int64), np.array(held, dtype=np.float64), pnl,
+        p.side, losses,
+    )  # fmt: skip
     return losses
