@@ -66,9 +66,7 @@ class _Line(NamedTuple):
     ends: bool
 
 
-def changes(
-    account: Account, market: Market, active: ActiveSet, netted: Netted
-) -> list[float] | None:
+def changes(account: Account, market: Market, active: ActiveSet, netted: Netted) -> list[float] | None:
     """Return the change that each of `GROUPS` makes since an account's baseline, USD.
 
     None where the general walk has to say it.
@@ -87,11 +85,11 @@ def changes(
     is_complete = len(lines) == len(netted.exposed)
     if not (is_complete and all(line.ends for line in lines)):
         moves.add(TRADES)
-    stress, matrices, now = netted.stress, netted.matrices, netted.matrices
-    if len(lines) > 1:
-        underlyings = tuple(one.one.column.underlying for one in before)
+    underlyings = tuple([one.one.column.underlying for one in before])
+    now = netted.matrices if is_complete else netted.in_force.between(underlyings)
+    stress, matrices = netted.stress, now
+    if len(lines) > 1:  # a requirement of one alone does not depend on any
         stress = stress_in(base.regime, active.set.netting)
-        now = now if is_complete else netted.in_force.between(underlyings)
         matrices = _matrices(base, underlyings, netted.in_force, now)
         if stress != netted.stress or matrices is not now:
             moves.add(CORRELATION)
