@@ -295,6 +295,11 @@ class Column:
         """Evaluate one account's exposure at present prices."""
         return _evaluate_rows(self.pricing, self.netted, *self.exposure(slot))
 
+    def names_of(self, rows: Iterable[int]) -> list[str]:
+        """Return the instruments in some rows, none of them the coin's."""
+        names = self._names
+        return [names[row - 1] for row in rows]
+
     def exposed(self, slot: int) -> Exposed:
         """Return one account's exposure under model P, at present prices."""
         p, (rows, quantity) = self.pricing, self.exposure(slot)
@@ -302,7 +307,7 @@ class Column:
         of_both, losses, pnl = np.zeros((2, 1)), np.zeros((1, self.width)), np.zeros((1, p.pnl.shape[1]))
         move_losses.evaluate(indptr, rows, quantity, p.pnl, p.value, p.delta, p.side, of_both[0], of_both[1], losses)
         blocks.blocks(indptr, rows, quantity, p.pnl, pnl)
-        return Exposed(self, rows, quantity, of_both.item(0), of_both.item(1), losses[0], pnl[0])
+        return Exposed(self, rows, quantity, p.marks.take(rows, 1), of_both.item(0), of_both.item(1), losses[0], pnl[0])
 
     def worst_scenarios(self, block: Floats) -> Ints:
         """Return the scenario that gives the loss of each standard move of a block, -1 throughout if any is NaN."""

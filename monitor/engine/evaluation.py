@@ -43,13 +43,14 @@ class Evaluation:
 class Exposed(NamedTuple):
     """What one account holds in a column of model P, and what that makes at the column's present prices.
 
-    `rows` and `quantity` by position, coins first, then by name; `losses` float64[width] by move and `pnl`
-    float64[S] by scenario, USD.
+    `rows`, `quantity` and `marks` (as in `Pricing.marks`) by position, coins first, then by name; `losses`
+    float64[width] by move and `pnl` float64[S] by scenario, USD. Nobody writes to any of them.
     """
 
     column: Column
     rows: Ints
     quantity: Floats
+    marks: Floats
     value_usd: float
     delta_coins: float
     losses: Floats

@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
 from monitor.engine.ledger import DOLLAR, entry_constant
+from monitor.engine.marks import Marks
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.engine.evaluation import Netted
     from monitor.engine.figures import Floats, Ints
     from monitor.engine.ledger import Listing
-    from monitor.engine.marks import Marks
     from monitor.engine.netting import InForce
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Holding
@@ -56,6 +57,16 @@ class Own(NamedTuple):
     def grounds(self) -> Grounds:
         """Return the grounds of the account."""
         return Grounds(self.heads, [marks.made() for marks in self.marks], self.matrices)
+
+
+def own_of(netted: Netted) -> Own:
+    """Return the grounds of an account's present requirement by what it was computed from."""
+    heads, marks = [], []
+    for one in netted.exposed:
+        p = one.column.pricing
+        heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
+        marks.append(Marks(one.marks, None))
+    return Own(heads, marks, netted.in_force if len(heads) > 1 else None)
 
 
 class Shared(Struct, eq=False):

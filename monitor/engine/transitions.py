@@ -16,6 +16,7 @@ import msgspec
 from monitor.engine import attribution, conflation, status
 from monitor.engine.book import status_parameters
 from monitor.engine.events import build_event, to_outgoing
+from monitor.engine.grounds import own_of
 from monitor.engine.kept import kept_of
 from monitor.engine.parameters import ActiveSet
 from monitor.engine.state import NO_DEADLINE, Account, Outgoing, Shard, State, positions_of
@@ -113,7 +114,10 @@ def _after(
         left_out = conflation.take_left_out(state, shard, account, positions, began[transition.timer])
         if trigger.conflated or left_out is not None:
             event = msgspec.structs.replace(event, conflated_records=trigger.conflated, left_out=left_out)
-        note_baseline(state, account, im_usd)
+        if netted is None:
+            note_baseline(state, account, im_usd)
+        elif math.isfinite(im_usd):
+            account.note_baseline(attribution.noted(account, state.market, active, own_of(netted), im_usd))
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
         shard.events += 1

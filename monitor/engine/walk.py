@@ -15,6 +15,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 
 from kernels import move_losses, netted_accounts, netting_solve
 from monitor.engine.grounds import Noted, coins_of
@@ -42,6 +43,9 @@ TIME, PRICE, VOL, CORRELATION, BASIS, COLLATERAL, TRADES = (
     GROUPS.index(group) for group in GROUPS if group != "parameters"
 )
 BASIS_FIELD, VOL_FIELD, FIRST_PASSED = map(Mark._fields.index, ("basis", "vol", "fixed"))  # passed: from there on
+
+
+Held = dict[str, tuple[list[int], list["Contract"]]]  # by underlying: rows and contracts, by name
 
 
 class _Before(NamedTuple):
@@ -185,34 +189,51 @@ def _of_note(noted: Noted, coins: Mapping[str, tuple[float, float]], netted: Net
 def _of_baseline(base: Baseline, market: Market, netted: Netted) -> list[_Before]:
     """Return what a baseline says, as `_before`."""
     exposed = {one.column.underlying: one for one in netted.exposed}
-    rows: dict[str, list[int]] = {}
-    contracts: dict[str, list[Contract]] = {}
     for u, coin in base.coins.items():
-        one = exposed.get(u)
-        if one is None or not _has_moves(one, coin):
+        if u not in exposed or not _has_moves(exposed[u], coin):
             return []
-        rows[u] = [0] if coin.collateral or coin.entry else []
-        contracts[u] = []
+    held = _as_now(base, exposed) or _as_then(base, market, exposed)
+    found = []
+    for u, (rows, contracts) in held.items():
+        one, coin = exposed[u], base.coins[u]
+        at = np.array([0, *rows] if coin.collateral or coin.entry else rows, dtype=np.int64)
+        marks = _marks(one.column.pricing, at, contracts)
+        quantity = [contract.quantity for contract in contracts]
+        found.append(_Before(one, coin.index_price, coin.collateral, coin.entry, at, marks, quantity))
+    return found
+
+
+def _as_now(base: Baseline, exposed: Mapping[str, Exposed]) -> Held:
+    """Return a baseline's contracts by underlying with their rows, where the same are held now; else nothing."""
+    held: Held = {}
+    left, contract_of = len(base.contracts), base.contracts.get
+    for u in base.coins:
+        one = exposed[u]
+        rows = one.rows.tolist()
+        if rows and rows[0] == 0:
+            del rows[0]
+        contracts = [found for name in one.column.names_of(rows) if (found := contract_of(name)) is not None]
+        if len(contracts) < len(rows):
+            return {}
+        left -= len(rows)
+        held[u] = rows, contracts
+    return {} if left else held
+
+
+def _as_then(base: Baseline, market: Market, exposed: Mapping[str, Exposed]) -> Held:
+    """Return a baseline's contracts by underlying with their rows; nothing where one has no row any more."""
+    held: Held = {u: ([], []) for u in base.coins}
     for name, contract in base.contracts.items():
         instrument = market.instruments.get(name)
-        if instrument is None or instrument.underlying not in rows:
-            return []
-        u = instrument.underlying
-        row = exposed[u].column.pricing.row_of.get(name)
+        if instrument is None or instrument.underlying not in held:
+            return {}
+        row = exposed[instrument.underlying].column.pricing.row_of.get(name)
         if row is None:
-            return []
-        rows[u].append(row)
-        contracts[u].append(contract)
-    found = []
-    for u, coin in base.coins.items():
-        one, at = exposed[u], np.array(rows[u], dtype=np.int64)
-        found.append(
-            _Before(
-                one, coin.index_price, coin.collateral, coin.entry, at,
-                _marks(one.column.pricing, at, contracts[u]), [contract.quantity for contract in contracts[u]],
-            )
-        )  # fmt: skip
-    return found
+            return {}
+        rows, contracts = held[instrument.underlying]
+        rows.append(row)
+        contracts.append(contract)
+    return held
 
 
 def _has_moves(one: Exposed, coin: Coin) -> bool:
@@ -227,9 +248,7 @@ def _marks(p: Pricing, at: Ints, contracts: list[Contract]) -> Floats:
     marks = p.marks.take(at, 1)
     if contracts:
         vols = marks[VOL_FIELD].copy()
-        marks[:, len(at) - len(contracts) :] = np.array(
-            [(c.basis, c.vol, c.fixed, c.share, c.funding) for c in contracts]
-        ).T
+        marks[:, len(at) - len(contracts) :] = np.array([astuple(contract) for contract in contracts]).T[1:]
         np.copyto(marks[VOL_FIELD], vols, where=~p.are_options(at))
     return marks
 
@@ -241,7 +260,7 @@ def _line(before: _Before, grid_us: int) -> _Line:
     """Return what one underlying lost by move at its baseline and after each group that changes it."""
     one, index_price, collateral, entry, at, then, quantity = before
     p = one.column.pricing
-    now = p.marks.take(at, 1)
+    now = one.marks if at is one.rows else p.marks.take(at, 1)
     moved_fields = [False] * len(now)
     if then.tobytes() != now.tobytes():
         moved_fields = (then != now).any(axis=1).tolist()
