@@ -16,7 +16,7 @@ from monitor.engine.parameters import DEFAULT_SET
 from monitor.engine.portfolio import active_set
 from monitor.engine.state import Account
 from schemas.records import AccountConfig, Input, NettingParameters, PriceTick
-from tests.engine_market import SPOT_USD, Log, random_market
+from tests.engine_market import Log, random_market
 
 ACCOUNTS = tuple("abcdefghi")
 MARKS, CHANGED, COMPARED, KEPT = 19, 300, 7, 90  # records between marks, comparisons, and baselines that are kept
@@ -54,17 +54,14 @@ def compare(account: Account, state: State, told: Counter[str]) -> None:
 
 def records_of(seed: int) -> Iterator[Input]:
     """Yield a random market with marks, for accounts of model P, whose parameters change once."""
-    price = dict(SPOT_USD)
     for number, record in enumerate(random_market(seed, 500, ACCOUNTS, pace=20 if seed % 2 else 1)):
         if not isinstance(record, AccountConfig) or record.margin_model == "P":
             yield record
-        if isinstance(record, PriceTick):
-            price[record.underlying] = record.price
-            if number % MARKS == 0:
-                yield msgspec.structs.replace(
-                    record, source="marks", price_kind="mark", instrument=f"{record.underlying}-PERPETUAL",
-                    price=record.price * (1.0 + 1e-5 * number), index_source=False,
-                )  # fmt: skip
+        if isinstance(record, PriceTick) and record.price is not None and number % MARKS == 0:
+            yield msgspec.structs.replace(
+                record, source="marks", price_kind="mark", instrument=f"{record.underlying}-PERPETUAL",
+                price=record.price * (1.0 + 1e-5 * number), index_source=False,
+            )  # fmt: skip
         if number == CHANGED:
             yield msgspec.structs.replace(
                 DEFAULT_SET, name="wide", event_time_us=record.event_time_us, netting=NettingParameters(mm_factor=0.7)
