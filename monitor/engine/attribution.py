@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from monitor.engine import walk
 from monitor.engine.baseline import Baseline
 from monitor.engine.column import Results, evaluate_exposure, is_plain, is_swept, range_of, refinement_of
 from monitor.engine.grounds import Noted, Own, Share, coins_of
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from monitor.engine.book import Book
+    from monitor.engine.evaluation import Netted
     from monitor.engine.figures import Floats
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
@@ -94,8 +96,28 @@ def noted(account: Account, market: Market, active: ActiveSet, grounds: Own | Sh
     )  # fmt: skip
 
 
-def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[AttributionPart, ...] | None:
-    """Attribute the change of the account's requirement since its baseline; None where a requirement is missing."""
+def attribute(
+    account: Account, market: Market, active: ActiveSet, netted: Netted | None = None
+) -> tuple[AttributionPart, ...] | None:
+    """Attribute the change of the account's requirement since its baseline; None where a requirement is missing.
+
+    `netted` is what its present requirement was computed from, if that is known: with it most walks are short.
+    """
+    if account.base is None:
+        return None
+    if netted is not None:
+        changes = walk.changes(account, market, active, netted)
+        if changes is not None:
+            return tuple(map(_part, walk.GROUPS, changes))
+    return _walked(account, market, active)
+
+
+def _part(group: AttributionGroup, change_usd: float) -> AttributionPart:
+    return AttributionPart(group=group, change_usd=change_usd)
+
+
+def _walked(account: Account, market: Market, active: ActiveSet) -> tuple[AttributionPart, ...] | None:
+    """Attribute by pricing everything at the inputs before and after each group."""
     found = between(account, market, active)
     if found is None:
         return None
@@ -107,7 +129,7 @@ def attribute(account: Account, market: Market, active: ActiveSet) -> tuple[Attr
         after = requirements.of(step)
         if not math.isfinite(after - before):
             return None
-        parts.append(AttributionPart(group=group, change_usd=after - before))
+        parts.append(_part(group, after - before))
         before = after
     return tuple(parts)
 
@@ -129,7 +151,7 @@ def between(
     return old, _with_old_names(new, old), pricings
 
 
-def base_of(baseline: Baseline) -> AttributionBase:
+def base_of(baseline: Baseline | Noted) -> AttributionBase:
     """Return what an event says of its baseline."""
     return AttributionBase(
         sequence=baseline.sequence, event_time_us=baseline.time_us, im_requirement_usd=baseline.im_usd

@@ -24,7 +24,7 @@ from monitor.engine.contributions import (
     modelled_risks,
     netted_risk,
 )
-from monitor.engine.evaluation import Evaluation
+from monitor.engine.evaluation import Evaluation, Netted
 from monitor.engine.expiry import unsettled
 from monitor.engine.figures import Figures, Floats, Ints
 from monitor.engine.grounds import Own, Share
@@ -478,6 +478,11 @@ class Book:
         Equity is the USD balance plus the `value_usd` of all underlyings: coins and dollar tokens, options at their
         marks, and the unrealised P&L of futures.
         """
+        return self.evaluated(account, market)[0]
+
+    def evaluated(self, account: Account, market: Market) -> tuple[Evaluation, Netted | None]:
+        """Return `evaluation`, and what the requirement was computed from if it is a netted one."""
+        equity, im, mm = self.figures(account.name)
         row, f = self._row_of[account.name], self._figures
         self._catch_up(row)
         entries = entries_usd(account, market)
@@ -487,8 +492,7 @@ class Book:
             + [flag for column in columns for flag in column.pricing.flags]
             + list(stale_funding(account.holdings, market))
         )
-        equity, im, mm = self.figures(account.name)
-        correlation, components = None, None
+        correlation, components, netted = None, None, None
         margin = self._modelled.margin(row)
         if margin is not None:
             parts = modelled_risks(margin, columns, entries)
@@ -497,24 +501,26 @@ class Book:
         elif f.traits[row] & kernel.NETTED:
             index = int(f.set_of[row])
             stress = float(self._netting.stress[index])
-            losses = [column.evaluate_one(slot).losses[0] for column, slot in zip(columns, slots, strict=True)]
-            matrices = self._netting.matrices_between([column.underlying for column in columns], index)
-            solution = solve(losses, matrices, stress)
+            exposed = [column.exposed(slot) for column, slot in zip(columns, slots, strict=True)]
+            in_force = self._netting.matrices_now(index)
+            matrices = in_force.between([column.underlying for column in columns])
+            solution = solve([one.losses for one in exposed], matrices, stress)
             parts = [
-                netted_risk(column, solution, u, slots[u], entries.get(column.underlying, 0.0))
-                for u, column in enumerate(columns)
+                netted_risk(one, solution, u, entries.get(one.column.underlying, 0.0)) for u, one in enumerate(exposed)
             ]
             if len(columns) > 1:
                 correlation = correlation_state(solution, market, stress)
+            netted = Netted(exposed, in_force, matrices, stress, solution.requirement_usd)
         else:
             parts = [
                 added_risk(column, slot, entries.get(column.underlying, 0.0))
                 for column, slot in zip(columns, slots, strict=True)
             ]
-        return Evaluation(
+        evaluation = Evaluation(
             equity_usd=equity, im_requirement_usd=im, mm_requirement_usd=mm, underlyings=tuple(parts),
             data_quality=tuple(flags), correlation=correlation, components=components,
         )  # fmt: skip
+        return evaluation, netted
 
     # --- inside ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from kernels import blocks, move_losses, netted_accounts, risk_matrix
+from monitor.engine.evaluation import Exposed
 from monitor.engine.figures import Bools, Floats, Ints
 from monitor.engine.pricing import Pricing, grid
 from monitor.engine.ranges import in_force
@@ -294,12 +295,19 @@ class Column:
         """Evaluate one account's exposure at present prices."""
         return _evaluate_rows(self.pricing, self.netted, *self.exposure(slot))
 
-    def block(self, slot: int) -> Floats:
-        """P&L of one account in every scenario, USD."""
-        rows, quantity = self.exposure(slot)
-        out = np.zeros(len(self.pricing.table.move))
-        blocks.blocks(np.array([0, len(rows)], dtype=np.int64), rows, quantity, self.pricing.pnl, out.reshape(1, -1))
-        return out
+    def names_of(self, rows: Iterable[int]) -> list[str]:
+        """Return the instruments in some rows, none of them the coin's."""
+        names = self._names
+        return [names[row - 1] for row in rows]
+
+    def exposed(self, slot: int) -> Exposed:
+        """Return one account's exposure under model P, at present prices."""
+        p, (rows, quantity) = self.pricing, self.exposure(slot)
+        indptr = np.array((0, len(rows)), dtype=np.int64)
+        of_both, losses, pnl = np.zeros((2, 1)), np.zeros((1, self.width)), np.zeros((1, p.pnl.shape[1]))
+        move_losses.evaluate(indptr, rows, quantity, p.pnl, p.value, p.delta, p.side, of_both[0], of_both[1], losses)
+        blocks.blocks(indptr, rows, quantity, p.pnl, pnl)
+        return Exposed(self, rows, quantity, p.marks.take(rows, 1), of_both.item(0), of_both.item(1), losses[0], pnl[0])
 
     def worst_scenarios(self, block: Floats) -> Ints:
         """Return the scenario that gives the loss of each standard move of a block, -1 throughout if any is NaN."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from monitor.engine.ledger import entry_constant
 from monitor.models.netted import LEAST_WEIGHT, VOL_NAMES
-from schemas.records import CorrelationState, UnderlyingRisk, WorstCell
+from schemas.records import CorrelationState, Instrument, UnderlyingRisk, WorstCell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from monitor.engine.column import Column
+    from monitor.engine.evaluation import Exposed
     from monitor.engine.market import Market
     from monitor.engine.state import Account
     from monitor.models.margin import Margin
@@ -24,44 +23,52 @@ if TYPE_CHECKING:
 def entries_usd(account: Account, market: Market) -> dict[str, float]:
     """Return the entry side of linear futures by underlying: what turns their notional value into P&L."""
     entries: dict[str, float] = {}
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        if instrument is not None:
-            usd, _ = entry_constant(account.holdings[name], instrument)
-            entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
+    listed = market.instruments.get
+    futures = [
+        (name, instrument) for name in account.holdings
+        if (instrument := listed(name)) is not None and instrument.type != "option"
+    ]  # fmt: skip
+    for name, instrument in sorted(futures, key=_name):
+        usd, _ = entry_constant(account.holdings[name], instrument)
+        entries[instrument.underlying] = entries.get(instrument.underlying, 0.0) + usd
     return entries
 
 
-def netted_risk(column: Column, solution: Solution, u: int, slot: int, entry_usd: float) -> UnderlyingRisk:
+def _name(listed: tuple[str, Instrument]) -> str:
+    return listed[0]
+
+
+def netted_risk(exposed: Exposed, solution: Solution, u: int, entry_usd: float) -> UnderlyingRisk:
     """Return one underlying's part of a netted requirement: its loss in the worst mixture of all underlyings.
 
     Where another underlying has no price there is no such mixture: the part is then what this one needs alone.
     """
-    results = column.evaluate_one(slot)
-    block = column.block(slot)
-    at_move = column.worst_scenarios(block)
-    worst = int(at_move[int(np.argmax(solution.losses[u]))])
+    column, pnl = exposed.column, exposed.pnl
+    at_move = column.worst_scenarios(pnl).tolist()
+    losses: list[float] = solution.losses[u].tolist()
+    most = max(losses)  # all of them are NaN, or none
+    worst = at_move[losses.index(most)]
     move, direction = column.scenario(worst)
-    scan_usd = max(0.0, float(np.max(solution.losses[u])))
+    scan_usd = max(0.0, most)
     solved = math.isfinite(solution.requirement_usd)
     mixture = solution.mixture[u]
     cells = [
-        _worst_cell(column, int(at_move[j]), float(mixture[j]), float(block[at_move[j]]))
-        for j in np.flatnonzero(mixture > LEAST_WEIGHT)
-    ]
+        _worst_cell(column, at_move[j], weight, pnl.item(at_move[j]))
+        for j, weight in enumerate(mixture.tolist()) if weight > LEAST_WEIGHT
+    ]  # fmt: skip
     return UnderlyingRisk(
         underlying=column.underlying,
         index_price=column.pricing.index_price,
-        value_usd=float(results.value[0]) + entry_usd,
+        value_usd=exposed.value_usd + entry_usd,
         scan_usd=scan_usd,
         roll_usd=0.0,
         delta_shock_usd=0.0,
         im_usd=float(solution.losses[u] @ mixture) if solved else scan_usd,
-        delta_coins=float(results.delta[0]),
+        delta_coins=exposed.delta_coins,
         scenario=worst,
         price_move=move,
         vol_shock=VOL_NAMES[direction],
-        scenario_pnl_usd=float(block[worst]),
+        scenario_pnl_usd=pnl.item(worst),
         hedge_usd=float(solution.hedge_usd[u]) if solved else None,
         mixture=tuple(sorted(cells, key=lambda cell: (-cell.weight, cell.scenario))) if solved else None,
     )

@@ -91,12 +91,12 @@ def refuse_forgotten(instrument: Instrument) -> None:
 
 def unsettled(account: Account, market: Market) -> tuple[str, ...]:
     """Return the holdings whose expiry has passed, sorted."""
-    found = []
-    for name in sorted(account.holdings):
-        instrument = market.instruments.get(name)
-        if instrument is not None and instrument.expiry_us is not None and instrument.expiry_us < market.time_us:
+    found, listed, now_us = [], market.instruments.get, market.time_us
+    for name in account.holdings:
+        instrument = listed(name)
+        if instrument is not None and instrument.expiry_us is not None and instrument.expiry_us < now_us:
             found.append(name)
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def retry_us(expiry_us: int, now_us: int) -> int:

@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from monitor.engine.baseline import Baseline, Coin, Contract, Parameters
 from monitor.engine.ledger import DOLLAR, entry_constant
+from monitor.engine.marks import Marks
 from monitor.engine.parameters import DEFAULT_ACTIVE
 from monitor.engine.pricing import Mark, grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.engine.evaluation import Netted
     from monitor.engine.figures import Floats, Ints
     from monitor.engine.ledger import Listing
-    from monitor.engine.marks import Marks
     from monitor.engine.netting import InForce
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.state import Holding
@@ -58,6 +59,16 @@ class Own(NamedTuple):
         return Grounds(self.heads, [marks.made() for marks in self.marks], self.matrices)
 
 
+def own_of(netted: Netted) -> Own:
+    """Return the grounds of an account's present requirement by what it was computed from."""
+    heads, marks = [], []
+    for one in netted.exposed:
+        p = one.column.pricing
+        heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
+        marks.append(Marks(one.marks, None))
+    return Own(heads, marks, netted.in_force if len(heads) > 1 else None)
+
+
 class Shared(Struct, eq=False):
     """Grounds of several accounts, taken together at one moment.
 
@@ -91,6 +102,11 @@ class Share(NamedTuple):
     shared: Shared
     number: int
 
+    @property
+    def matrices(self) -> InForce | None:
+        """The matrices in force, if the requirement depends on any."""
+        return self.shared.matrices[self.number]
+
     def grounds(self) -> Grounds:
         """Return the grounds of the account."""
         s, made = self.shared, self.shared.made()
@@ -98,7 +114,7 @@ class Share(NamedTuple):
         bounds = s.first_position[first : last + 1].tolist()
         columns = s.column[first:last].tolist()
         marks = [made[:, bounds[k] : bounds[k + 1]] for k in range(last - first)]
-        return Grounds([s.heads[column] for column in columns], marks, s.matrices[self.number])
+        return Grounds([s.heads[column] for column in columns], marks, self.matrices)
 
 
 class Noted(Struct, frozen=True):
@@ -118,6 +134,16 @@ class Noted(Struct, frozen=True):
     holdings: dict[str, Holding]
     listing: Listing
     grounds: Own | Share
+
+    @property
+    def parameter_hash(self) -> str:
+        """Hash of the parameter values."""
+        return self.active.hash
+
+    def matrices(self, underlyings: tuple[str, ...]) -> Floats:
+        """Return the correlation matrices between all underlyings, float64[K, U, U]; as `Baseline.matrices`."""
+        in_force = self.grounds.matrices
+        return np.ones((1, len(underlyings), len(underlyings))) if in_force is None else in_force.between(underlyings)
 
     def made(self) -> Baseline:
         """Return the baseline."""

@@ -70,7 +70,7 @@ def active_set(account: Account, market: Market) -> ActiveSet:
 
 def stale_funding(contracts: Iterable[str], market: Market) -> tuple[str, ...]:
     """Return the flags of those perpetuals among some contracts whose funding rate is too old, sorted by name."""
-    return tuple(f"stale_funding:{name}" for name in sorted(contracts) if market.ticks.funding_stale(name))
+    return tuple(f"stale_funding:{name}" for name in sorted(filter(market.ticks.funding_stale, contracts)))
 
 
 def _underlying(

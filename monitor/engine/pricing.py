@@ -6,7 +6,7 @@ time grid, so the path that led there leaves no trace; nothing depends on who ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels import contracts, move_losses, scenarios, surface
 from kernels.certificates import book
-from monitor.engine.figures import Floats, Ints
+from monitor.engine.figures import Bools, Floats, Ints
 from monitor.engine.marks import Curves, Marks
 from monitor.engine.option_rows import OptionRows
 from monitor.engine.settlement import WINDOW_US, Average
@@ -31,6 +31,14 @@ NEVER_US = 1 << 62
 NO_EXPIRY = (-1, "")  # of the coin
 NO_OPTION_US = -1  # in place of the expiry of options
 PAR_ASSETS = ("USDC", "USDT")  # worth 1 USD until somebody publishes an index for them
+
+
+class Moment(NamedTuple):
+    """Inputs of some rows that are not the market's: `marks` are the fields of `Mark`, float64[n] each."""
+
+    index_price: float
+    grid_us: int
+    marks: Sequence[Floats]
 
 
 class Mark(NamedTuple):
@@ -58,6 +66,13 @@ def grid(time_us: int) -> int:
     return time_us // PRICING_GRID_US * PRICING_GRID_US
 
 
+def _years(expiry_us: Ints, grid_us: int) -> Floats:
+    """Return the time to some expiries, years, at least 0."""
+    seconds = (expiry_us - grid_us) * 1e-6
+    years: Floats = np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
+    return years
+
+
 class Pricing:
     """Rows of one underlying; row 0 is the coin itself.
 
@@ -77,6 +92,7 @@ class Pricing:
         self.row_of: dict[str | None, int] = {None: 0}
         self.expiry_group: Ints = np.full(1, -1, dtype=np.int64)
         self._linear: list[tuple[int, str]] = []
+        self._inverse: set[int] = set()
         self._options = OptionRows(underlying, (), 1)
         self._moved: set[int] | None = None  # parts of which more than the index did; None: all
         self._is_priced = False  # whether volatilities are those of what was last read
@@ -249,6 +265,34 @@ class Pricing:
         self._set_time(grid_us)
         self._price()
 
+    def inverse_futures(self, at: Ints) -> int:
+        """Return how many of some rows are inverse futures, which have coins as their entry sides."""
+        return len(self._inverse.intersection(at.tolist())) if self._inverse else 0
+
+    def are_options(self, at: Ints) -> Bools:
+        """Return which of some rows are options."""
+        are: Bools = self._kind[at] >= scenarios.LINEAR_OPTION
+        return are
+
+    def repriced(self, at: Ints, moments: Sequence[Moment], pnl: Floats) -> None:
+        """Write the P&L of some rows at other inputs and the present parameters, and leave the rows as they are.
+
+        pnl: float64[len(moments) * len(at) or more, S], the rows of one moment after those of the one before.
+        """
+        n, table = len(at), self.table
+        kind, is_call, size, strike = self._kind[at], self._is_call[at], self._size[at], self._strike[at]
+        value, delta, market_delta = np.empty((3, n))
+        years, timed_us = self._years[at], self.grid_us
+        for number, (index_price, grid_us, (basis, vol, fixed, share, funding)) in enumerate(moments):
+            if grid_us != timed_us:
+                years, timed_us = _years(self._expiry_us[at], grid_us), grid_us
+            forward = (basis + 1.0) * index_price * share + fixed
+            scenarios.risk_array(
+                kind, is_call, size, strike, forward, fixed, funding, years, vol, index_price,
+                table.move, table.linear_move, table.vol_direction, table.weight, *self.shocks,
+                pnl[number * n : (number + 1) * n], value, delta, market_delta,
+            )  # fmt: skip
+
     # --- inside ---------------------------------------------------------------------------------
 
     def read_index(self, market: Market) -> None:
@@ -339,10 +383,8 @@ class Pricing:
         self.grid_us = self._timed_us = grid_us
         self._moved = None
         p = self.parameters
-        seconds = (self._expiry_us - grid_us) * 1e-6
-        self._years = np.maximum(seconds * (1.0 / SECONDS_PER_YEAR), 0.0)  # anew: marks may have the one before
-        group_seconds = (self._group_expiry_us - grid_us) * 1e-6
-        group_years = np.maximum(group_seconds * (1.0 / SECONDS_PER_YEAR), 0.0)
+        self._years = _years(self._expiry_us, grid_us)  # anew: marks may have the one before
+        group_years = _years(self._group_expiry_us, grid_us)
         np.maximum(p.annualised_move_risk * group_years, p.min_annualised_move, out=self.group_rate)
 
     def _price(self) -> None:
@@ -365,6 +407,8 @@ class Pricing:
         else:
             self._kind[row] = scenarios.INVERSE if inverse else scenarios.LINEAR
             self._linear.append((row, instrument.instrument))
+            if inverse:
+                self._inverse.add(row)
         if instrument.expiry_us is not None:
             self._dated.append((row, instrument.instrument))
             self._first_window_us = min(self._first_window_us, instrument.expiry_us - WINDOW_US)
@@ -373,6 +417,7 @@ class Pricing:
 
     def _allocate(self, n: int) -> None:
         self._linear = []
+        self._inverse = set()
         self._moved = None
         self._averages = False
         self._dated = []

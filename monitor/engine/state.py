@@ -135,6 +135,12 @@ class Account(Struct, rename={"stored_baseline": "baseline"}, dict=True):
         self.__dict__.pop(_NOTED, None)
         self.stored_baseline = baseline
 
+    @property
+    def base(self) -> Baseline | Noted | None:
+        """As `baseline`, not made if it is only noted."""
+        noted: Noted | None = self.__dict__.get(_NOTED)
+        return self.stored_baseline if noted is None else noted
+
     def note_baseline(self, noted: Noted) -> None:
         """Take a baseline that is made when somebody asks for it, or stores the account."""
         self.__dict__[_NOTED] = noted  # beside the fields, which are all stored

@@ -16,6 +16,7 @@ import msgspec
 from monitor.engine import attribution, conflation, status
 from monitor.engine.book import status_parameters
 from monitor.engine.events import build_event, to_outgoing
+from monitor.engine.grounds import own_of
 from monitor.engine.kept import kept_of
 from monitor.engine.parameters import ActiveSet
 from monitor.engine.state import NO_DEADLINE, Account, Outgoing, Shard, State, positions_of
@@ -95,16 +96,17 @@ def _after(
         return
     shard.changed[name] = None
     state.book.set_status(account)
-    take_figures(state, account)
-    evaluation = state.book.evaluation(account, state.market)
+    evaluation, netted = state.book.evaluated(account, state.market)
+    im_usd = evaluation.im_requirement_usd
+    keep_figures(account, (evaluation.equity_usd, im_usd, evaluation.mm_requirement_usd))
     if trigger.flags:
         data_quality = tuple(sorted({*evaluation.data_quality, *trigger.flags}))
         evaluation = dataclasses.replace(evaluation, data_quality=data_quality)
     active = _active(state, account)
     positions = positions_of(state, shard, account)
     for transition in transitions:
-        why = attribution.attribute(account, state.market, active) if evaluation.valued else None
-        base = account.baseline
+        why = attribution.attribute(account, state.market, active, netted) if evaluation.valued else None
+        base = account.base
         event = build_event(
             account, transition, evaluation, cause=trigger.cause, positions=positions, parameters=active,
             attribution=why, attribution_base=None if why is None or base is None else attribution.base_of(base),
@@ -112,7 +114,10 @@ def _after(
         left_out = conflation.take_left_out(state, shard, account, positions, began[transition.timer])
         if trigger.conflated or left_out is not None:
             event = msgspec.structs.replace(event, conflated_records=trigger.conflated, left_out=left_out)
-        take_baseline(state, account)
+        if netted is None:
+            note_baseline(state, account, im_usd)
+        elif math.isfinite(im_usd):
+            account.note_baseline(attribution.noted(account, state.market, active, own_of(netted), im_usd))
         outgoing = to_outgoing(event)
         account.outbox.append(outgoing)
         shard.events += 1
@@ -125,13 +130,11 @@ def _active(state: State, account: Account) -> ActiveSet:
     return active
 
 
-def take_baseline(state: State, account: Account) -> None:
-    """Let the next attribution count from here; an account that cannot be valued keeps what it had."""
-    note_baseline(state, account, state.book.figures(account.name)[1])
-
-
 def note_baseline(state: State, account: Account, im_usd: float) -> None:
-    """As `take_baseline`, of an account whose initial requirement is known."""
+    """Let the next attribution count from here; an account that cannot be valued keeps what it had.
+
+    im_usd: its initial requirement.
+    """
     noted = attribution.note(account, state.market, _active(state, account), state.book, im_usd)
     if noted is not None:
         account.note_baseline(noted)

@@ -71,18 +71,17 @@ class Block(NamedTuple):
 def solve(losses: Sequence[Floats], matrices: Floats, stress: float) -> Solution:
     """Solve M* of one portfolio: losses by move for each underlying, USD; matrices float64[K, U, U]; stress is k."""
     table, counts = _stacked(losses)
-    hedge, mixture, weight = np.zeros(len(losses)), np.zeros_like(table), np.zeros(matrices.shape[0])
-    found = netting_solve.Solution(0.0, 0.0, 0, netting_solve.SOLVED)
+    hedge, mixture, weight = np.zeros(len(losses)), np.zeros(table.shape), np.zeros(len(matrices))
+    upper, lower, status = 0.0, 0.0, netting_solve.SOLVED
     if len(losses):
-        found = netting_solve.Solution(
-            *netting_solve.solve(
-                table, counts, matrices, stress, netted_accounts.TOLERANCE, hedge, mixture, weight
-            )
-        )  # fmt: skip
+        upper, lower, _, status = netting_solve.solve(
+            table, counts, matrices, stress, netted_accounts.TOLERANCE, hedge, mixture, weight
+        )
+    widths = counts.tolist()
     return Solution(
-        requirement_usd=float(found.requirement), lower_bound_usd=float(found.lower_bound),
-        closed=found.status == netting_solve.SOLVED, losses=tuple(table[u, :n] for u, n in enumerate(counts)),
-        mixture=tuple(mixture[u, :n] for u, n in enumerate(counts)), hedge_usd=hedge, matrices=matrices,
+        requirement_usd=float(upper), lower_bound_usd=float(lower), closed=status == netting_solve.SOLVED,
+        losses=tuple([table[u, :n] for u, n in enumerate(widths)]),
+        mixture=tuple([mixture[u, :n] for u, n in enumerate(widths)]), hedge_usd=hedge, matrices=matrices,
         matrix_weight=weight,
     )  # fmt: skip
 
@@ -168,11 +167,11 @@ def correlation_part(solution: Solution, stress: float, before: Correlations) ->
 
 def _stacked(losses: Sequence[Floats]) -> tuple[Floats, Ints]:
     """Return curves as rows of one table, and how much of each row is used."""
-    counts = np.array([len(line) for line in losses], dtype=np.int64)
-    table = np.zeros((len(losses), int(max(counts, default=1))))
+    counts = [len(line) for line in losses]
+    table = np.zeros((len(losses), max(counts, default=1)))
     for u, line in enumerate(losses):
-        table[u, : len(line)] = line
-    return table, counts
+        table[u, : counts[u]] = line
+    return table, np.array(counts, dtype=np.int64)
 
 
 def _worst(portfolio: Portfolio, solution: Solution, u: int, one: Block) -> list[Worst]:
