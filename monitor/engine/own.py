@@ -60,7 +60,10 @@ class OwnRecords:
 
     def apply(self) -> None:
         """Apply all records that wait."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._waiting = []
         while waiting:
             waiting = self._apply_first(waiting)
         if self._told:
@@ -180,8 +183,10 @@ def _apply(state: State, account: Account, record: Own, instrument: Instrument |
         market = state.market
         if instrument is None:
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
-        if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
-            expiry.refuse_forgotten(instrument)
+        if instrument.expiry_us is not None:
+            if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
+                expiry.refuse_forgotten(instrument)
+            return ledger.apply_trade(account, record, instrument)
         return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
@@ -196,9 +201,11 @@ def _take_record(state: State, account: Account, record: Own, instrument: Instru
     market, book = state.market, state.book
     if isinstance(record, Trade):
         assert instrument is not None, "a trade in what is not listed is refused"
-        if instrument.expiry_us is not None:
-            settled = expiry.take(account, (record.instrument,), market, state.expiries)
-            state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
+        expiry_us, expiries = instrument.expiry_us, state.expiries
+        if expiry_us is not None:
+            settled = expiry.take_one(account, instrument, expiry_us, market, expiries)
+            if expiries.next_us < state.next_deadline_us:
+                state.next_deadline_us = expiries.next_us
             if settled:
                 return None
         return book.take_record(account, market, instrument, ledger.assets_of(instrument))

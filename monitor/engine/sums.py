@@ -9,11 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from monitor.engine.expiries import NEVER_US
 from monitor.engine.ledger import DOLLAR, entry_constant
 
 if TYPE_CHECKING:
     from monitor.engine.column import Column
+    from monitor.engine.figures import Ints
     from monitor.engine.ledger import Listing
     from monitor.engine.state import Account, Holding
     from schemas.records import Instrument
@@ -21,16 +24,48 @@ if TYPE_CHECKING:
 ROOM = 8_192  # accounts whose sums are kept; they are read again from the portfolio when they are asked for
 
 
+class Place:
+    """An account's segment, `slot`, of a column, and what was read of it: until a position comes or goes it stands."""
+
+    __slots__ = ("_at", "_rows", "_version", "column", "slot", "start", "underlying")
+
+    def __init__(self, slot: int, column: Column) -> None:
+        self.slot, self.column, self.underlying = slot, column, column.underlying
+        self.start = 0  # of its positions, known with their rows
+        self._version = -1  # of the column's rows
+        self._rows: list[int] = []
+        self._at: Ints | None = None
+
+    def rows(self) -> list[int]:
+        """Return the column's rows of its positions; nobody may write to it."""
+        version = self.column.pricing.version
+        if version != self._version:
+            self.start, self._rows = self.column.rows_of(self.slot)
+            self._version, self._at = version, None
+        return self._rows
+
+    def at(self) -> Ints:
+        """Return `rows` as an array that is never written to again."""
+        rows, at = self.rows(), self._at
+        if at is None:
+            at = self._at = np.array(rows, dtype=np.int64)
+        return at
+
+    def forget(self) -> None:
+        """Read the rows anew: a position came or went."""
+        self._version = -1
+
+
 class Sums:
     """The entry sides of one account's futures, by name, and no later than when anything that it holds expires.
 
-    `columns` are the account's in the book, with its segment of each.
+    `places` are the account's in the book, in their order.
     """
 
-    __slots__ = ("_names", "_sides", "columns", "first_expiry_us")
+    __slots__ = ("_names", "_sides", "first_expiry_us", "places")
 
     def __init__(self) -> None:
-        self.columns: list[tuple[int, Column]] = []
+        self.places: list[Place] = []
         self.first_expiry_us = NEVER_US
         self._names: list[str] = []
         self._sides: dict[str, tuple[str, float, float]] = {}
