@@ -75,23 +75,24 @@ class OwnRecords:
 
     def _apply_first(self, waiting: list[_Waiting]) -> list[_Waiting]:
         """Apply the first record of each account, and evaluate the accounts; return the others."""
-        state = self._state
+        state, listing = self._state, self._state.market.instruments
         met: set[str] = set()
         others: list[_Waiting] = []
         taken: list[tuple[_Waiting, Account]] = []
         rows: list[int] = []  # in the book, of these
         for one in waiting:
-            name = one.record.account
+            record = one.record
+            name = record.account
             if name in met:
                 others.append(one)
                 continue
             met.add(name)
             # A function of the record alone, whatever the first records of others do.
-            instrument = _instrument(state, one.record)
+            instrument = listing.get(record.instrument) if isinstance(record, Trade) else None
             account = self._apply_one(one, instrument)
             if account is None:
                 continue
-            row = _take_record(state, account, one.record, instrument)
+            row = _take_record(state, account, record, instrument)
             if row is None:
                 self._set_account(one, account)
             else:
@@ -111,10 +112,12 @@ class OwnRecords:
         new = account is None
         if account is None:
             account = Account(config=AccountConfig(account=name, event_time_us=record.event_time_us))
-        if name not in shard.waiting:  # refused or not: at another place it might be otherwise
-            account.points.append(positions_of(state, shard, account, one.positions))
-            if len(account.points) > MAX_POINTS:
-                del account.points[:-MAX_POINTS]
+        waiting = name in shard.waiting
+        if not waiting:  # refused or not: at another place it might be otherwise
+            points = account.points
+            points.append(positions_of(state, shard, account, one.positions))
+            if len(points) > MAX_POINTS:
+                del points[:-MAX_POINTS]
         try:
             applied = _apply(state, account, record, instrument)
         except RejectedRecord as refusal:
@@ -127,7 +130,7 @@ class OwnRecords:
             state.partition_of[name] = source.partition
         account.positions[source.topic] = one.position
         shard.changed[name] = None
-        if name in shard.waiting:
+        if waiting:
             account.kept = None  # of other holdings
             return None  # evaluated when the market has caught up with it
         return account
@@ -143,8 +146,14 @@ class OwnRecords:
     def _evaluate(self, accounts: list[tuple[_Waiting, Account]], rows: list[int]) -> None:
         """Evaluate accounts of which the book has taken what their records changed."""
         state = self._state
+        found = state.book.evaluate_rows(rows, state.market)
+        if len(found) == 1:
+            one, account = accounts[0]
+            if self._follow(one, account, found[0]):
+                note_baseline(state, account, found[0][1][1])
+            return
         noted: list[tuple[Account, float]] = []
-        for (one, account), taken in zip(accounts, state.book.evaluate_rows(rows, state.market), strict=True):
+        for (one, account), taken in zip(accounts, found, strict=True):
             if self._follow(one, account, taken):
                 noted.append((account, taken[1][1]))
         note_baselines(state, noted)
@@ -170,11 +179,6 @@ def _number(one: tuple[int, object]) -> int:
 def cause_of(source: Sourced) -> Cause:
     """Return what an event names as its cause."""
     return Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
-
-
-def _instrument(state: State, record: Own) -> Instrument | None:
-    """Return what a trade is in, None if that is not listed."""
-    return state.market.instruments.get(record.instrument) if isinstance(record, Trade) else None
 
 
 def _apply(state: State, account: Account, record: Own, instrument: Instrument | None) -> bool:
