@@ -131,7 +131,7 @@ class Book:
         sums = self._register.take_record(row, account, market, instrument, assets)
         if sums is None:
             return None
-        f = self._figures
+        f = self._swept.figures
         f.cash[row] = sums.cash_usd(account)
         before = f.traits.item(row)
         traits = before & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
@@ -149,7 +149,7 @@ class Book:
         return [found[row] if row in found else self._evaluate_one(row, market) for row in rows]
 
     def _evaluate_one(self, row: int, market: Market) -> Taken:
-        f = self._figures
+        f = self._swept.figures
         netted = bool(f.traits.item(row) & kernel.NETTED)
         f.norm[row] = 0.0
         self._take_places(row, market, netted=netted)
@@ -173,7 +173,7 @@ class Book:
 
     def _take_places(self, row: int, market: Market, *, netted: bool) -> None:
         """Take what the columns of an account say of it beside its positions."""
-        f, seen_held, certificates = self._figures, self._segments.seen_held, self._certificates
+        seen_held, certificates = self._segments.seen_held, self._certificates
         places = self._register.places(row)
         held = 0
         for place in places:
@@ -183,7 +183,7 @@ class Book:
             now = column.pricing.held
             seen_held[place.slot] = now
             held += now
-        f.held_places[row] = held
+        self._swept.figures.held_places[row] = held
         if not netted:
             for number, place in enumerate(places):
                 place.column.catch_up()
@@ -209,11 +209,11 @@ class Book:
         return self._taken(self._row_of[name])
 
     def _taken(self, row: int) -> Taken:
-        f = self._figures
+        f = self._swept.figures
         equity, im, mm = kernel.totals(row, f.record, f.shorts)
         if f.traits.item(row) & kernel.NETTED:
             im = self._taken_im_usd
-            mm = self._netting.mm_factor.item(f.set_of[row]) * im
+            mm = self._netting.mm_factor.item(f.set_of.item(row)) * im
         return f.flags.item(row), (equity, im, mm)
 
     def grounds(self, name: str) -> Own | None:

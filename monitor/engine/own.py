@@ -51,9 +51,9 @@ class OwnRecords:
     def take(self, source: Sourced) -> None:
         """Let a record wait, unless it was applied before; raises KeyError if its partition is not here."""
         shard = self._state.shards[source.partition]
-        now, position = shard.marker.positions, source.position
-        if position > now.get(source.topic, START):
-            now[source.topic] = position
+        now, topic, position = shard.marker.positions, source.topic, source.position
+        if position > now.get(topic, START):
+            now[topic] = position
             record = source.record
             assert isinstance(record, OWN)
             self._waiting.append(_Waiting(len(self._waiting), shard, source, record, position, now.copy()))

@@ -105,23 +105,25 @@ class Sums:
 class KeptSums:
     """Sums of the accounts that traded lately, by their row in the book."""
 
-    __slots__ = ("_of",)
+    __slots__ = ("_of", "get")
 
     def __init__(self) -> None:
         self._of: dict[int, Sums] = {}
-
-    def get(self, row: int) -> Sums | None:
-        """Return an account's sums if they are kept."""
-        return self._of.get(row)
+        self.get = self._of.get  # an account's sums if they are kept
 
     def read(self, row: int, account: Account, listing: Listing) -> Sums | None:
         """Return an account's sums from its portfolio, and keep them; None if it holds what is not listed."""
         found = Sums()
+        listed, first_us = listing.get, NEVER_US
         for name, holding in account.holdings.items():
-            instrument = listing.get(name)
+            instrument = listed(name)
             if instrument is None:
                 return None
-            found.take(name, instrument, holding)
+            if instrument.type != "option":
+                found.take(name, instrument, holding)
+            elif instrument.expiry_us is not None and instrument.expiry_us < first_us:
+                first_us = instrument.expiry_us
+        found.first_expiry_us = min(found.first_expiry_us, first_us)
         if len(self._of) >= ROOM:
             self._of.clear()
         self._of[row] = found
