@@ -106,7 +106,7 @@ class Column:
 
     def set_quantity(self, place: Place, name: str | None, quantity: float) -> bool:
         """Replace one quantity of an account's exposure (0.0: none); return False, and do nothing, if none is left."""
-        row, rows = self.pricing.row_of.get(name), place.rows()
+        row, rows = self.pricing.row_of.get(name), place.read()
         if row is not None and row in rows:
             at = rows.index(row)
             if quantity != 0.0:

@@ -108,7 +108,8 @@ class Register:
         return self._places(row) if kept is None else kept.places
 
     def _places(self, row: int) -> list[Place]:
-        return [Place(slot, self.columns[self._segments.column_of(slot)]) for slot in self._swept.figures.slots_of(row)]
+        found = [(slot, self.columns[self._segments.column_of(slot)]) for slot in self._swept.figures.slots_of(row)]
+        return [Place(slot, column, column.underlying) for slot, column in found]
 
     def set_columns(self, row: int, columns: list[Column]) -> list[int]:
         """Give an account a segment of each of its columns, and take back those of others; return them by place."""
@@ -174,7 +175,7 @@ class Register:
             asleep = not column.has_accounts
             at = bisect_left(places, underlying, key=_underlying)
             slot = self._insert(row, at, column)
-            places.insert(at, Place(slot, column))
+            places.insert(at, Place(slot, column, underlying))
             column.begin(slot, name, quantity)
             if asleep:  # `take_places` does not know that nobody priced it
                 have_priced(column, market, self._certificates, asleep=True)

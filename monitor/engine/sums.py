@@ -10,6 +10,7 @@ from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import Struct
 
 from monitor.engine.expiries import NEVER_US
 from monitor.engine.ledger import DOLLAR, entry_constant
@@ -24,51 +25,50 @@ if TYPE_CHECKING:
 ROOM = 8_192  # accounts whose sums are kept; they are read again from the portfolio when they are asked for
 
 
-class Place:
-    """An account's segment, `slot`, of a column, and what was read of it: until a position comes or goes it stands."""
+class Place(Struct, gc=False, eq=False):
+    """An account's segment of a column, and what was read of it: that stands until a position comes or goes.
 
-    __slots__ = ("_at", "_rows", "_version", "column", "slot", "start", "underlying")
+    From position `start` on it has the column's `rows`, which are of a `version` of these (-1: not known), and `array`.
+    """
 
-    def __init__(self, slot: int, column: Column) -> None:
-        self.slot, self.column, self.underlying = slot, column, column.underlying
-        self.start = 0  # of its positions, known with their rows
-        self._version = -1  # of the column's rows
-        self._rows: list[int] = []
-        self._at: Ints | None = None
+    slot: int
+    column: Column
+    underlying: str
+    version: int = -1
+    start: int = 0
+    rows: list[int] = []
+    array: Ints | None = None
 
-    def rows(self) -> list[int]:
+    def read(self) -> list[int]:
         """Return the column's rows of its positions; nobody may write to it."""
         version = self.column.pricing.version
-        if version != self._version:
-            self.start, self._rows = self.column.rows_of(self.slot)
-            self._version, self._at = version, None
-        return self._rows
+        if version != self.version:
+            self.start, self.rows = self.column.rows_of(self.slot)
+            self.version, self.array = version, None
+        return self.rows
 
     def at(self) -> Ints:
-        """Return `rows` as an array that is never written to again."""
-        rows, at = self.rows(), self._at
+        """Return what `read` does as an array that is never written to again."""
+        rows, at = self.read(), self.array
         if at is None:
-            at = self._at = np.array(rows, dtype=np.int64)
+            at = self.array = np.array(rows, dtype=np.int64)
         return at
 
     def forget(self) -> None:
         """Read the rows anew: a position came or went."""
-        self._version = -1
+        self.version = -1
 
 
-class Sums:
+class Sums(Struct, gc=False, eq=False):
     """The entry sides of one account's futures, by name, and no later than when anything that it holds expires.
 
     `places` are the account's in the book, in their order.
     """
 
-    __slots__ = ("_names", "_sides", "first_expiry_us", "places")
-
-    def __init__(self) -> None:
-        self.places: list[Place] = []
-        self.first_expiry_us = NEVER_US
-        self._names: list[str] = []
-        self._sides: dict[str, tuple[str, float, float]] = {}
+    places: list[Place] = []
+    first_expiry_us: int = NEVER_US
+    _names: list[str] = []
+    _sides: dict[str, tuple[str, float, float]] = {}
 
     def take(self, name: str, instrument: Instrument, holding: Holding | None) -> None:
         """Take what an account holds of a contract now (None: nothing)."""
