@@ -254,8 +254,9 @@ def _book_contract(
     account: Account, trade: Trade, instrument: Instrument, funding_index: float, funding_since_us: int
 ) -> None:
     """Change the holding, and the settlement balance by realised P&L or premium, funding since then, and the fee."""
-    name, settlement, size, holdings = trade.instrument, instrument.settlement, instrument.contract_size, account.holdings
+    name, settlement, size = trade.instrument, instrument.settlement, instrument.contract_size
     option, traded, fee = instrument.type == "option", trade.quantity, trade.fee
+    holdings = account.holdings
     old = holdings.get(name) or Holding()
     before = old.quantity
     quantity = _netted(before, traded)
@@ -336,8 +337,8 @@ def _netted(amount: float, change: float) -> float:
 
 
 def _without_residue(total: float, amount: float, change: float) -> float:
-    before, moved = abs(amount), abs(change)  # `max` costs more than all else here
-    return 0.0 if abs(total) <= RESIDUE * (moved if moved > before else before) else total
+    left = abs(total)  # beside the larger of both
+    return 0.0 if left <= RESIDUE * abs(amount) or left <= RESIDUE * abs(change) else total
 
 
 def _product(*factors: float) -> float:

@@ -208,8 +208,7 @@ def _take_record(state: State, account: Account, record: Own, instrument: Instru
         expiry_us, expiries = instrument.expiry_us, state.expiries
         if expiry_us is not None:
             settled = expiry.take_one(account, instrument, expiry_us, market, expiries)
-            if expiries.next_us < state.next_deadline_us:
-                state.next_deadline_us = expiries.next_us
+            state.next_deadline_us = min(state.next_deadline_us, expiries.next_us)
             if settled:
                 return None
         return book.take_record(account, market, instrument, ledger.assets_of(instrument))
