@@ -224,9 +224,9 @@ class Book:
         places = self._register.places(row)
         heads, marks = [], []
         for place in places:
-            p = place.column.pricing
-            heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
-            marks.append(p.own_marks(place.at()))
+            head, own = place.noted()
+            heads.append(head)
+            marks.append(own)
         if len(places) < 2 or not places[0].column.netted:
             return Own(heads, marks, None)
         return Own(heads, marks, self._netting.matrices_now(self._figures.set_of.item(row)))

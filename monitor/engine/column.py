@@ -43,7 +43,7 @@ class Column:
     """The kernels' view of one (underlying, parameter set, margin model): its instruments' rows, and their table.
 
     `rows_stale`: rows must be priced before any evaluation. `newly_held`: somebody has taken a position in what nobody
-    held, which drifts do not know yet.
+    held, which drifts do not know yet. `moment`: how often the market was read.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Column:
         self._holders: Ints = np.zeros(1, dtype=np.int64)  # accounts with a position in a row
         self._layout: Ints = np.zeros(0, dtype=np.int64)
         self._all_rows: Ints = np.zeros(0, dtype=np.int64)
+        self.moment = 0
         self.newly_held = False
         self.rows_stale = True
         self._surface_stale = True
@@ -195,6 +196,7 @@ class Column:
 
         Nothing is read where rows or parameters changed: then everything has to be priced.
         """
+        self.moment += 1
         if index_only and not (self._surface_stale or self.pricing.averaged):
             if self.rows_stale or self._parameters_stale:
                 return "nothing"
@@ -224,6 +226,7 @@ class Column:
 
     def price(self, market: Market) -> None:
         """Reprice every row at the market's present state."""
+        self.moment += 1
         self._behind = None
         if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)

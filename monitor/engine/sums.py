@@ -18,7 +18,9 @@ from monitor.engine.ledger import DOLLAR, entry_constant
 if TYPE_CHECKING:
     from monitor.engine.column import Column
     from monitor.engine.figures import Ints
+    from monitor.engine.grounds import Head
     from monitor.engine.ledger import Listing
+    from monitor.engine.marks import Marks
     from monitor.engine.state import Account, Holding
     from schemas.records import Instrument
 
@@ -29,6 +31,7 @@ class Place(Struct, gc=False, eq=False):
     """An account's segment of a column, and what was read of it: that stands until a position comes or goes.
 
     From position `start` on it has the column's `rows`, which are of a `version` of these (-1: not known), and `array`.
+    `ground` is what a note has of it, at a `moment` of the column (-1: none).
     """
 
     slot: int
@@ -38,6 +41,8 @@ class Place(Struct, gc=False, eq=False):
     start: int = 0
     rows: list[int] = []
     array: Ints | None = None
+    moment: int = -1
+    ground: tuple[Head, Marks] | None = None
 
     def read(self) -> list[int]:
         """Return the column's rows of its positions; nobody may write to it."""
@@ -54,9 +59,18 @@ class Place(Struct, gc=False, eq=False):
             at = self.array = np.array(rows, dtype=np.int64)
         return at
 
+    def noted(self) -> tuple[Head, Marks]:
+        """Return what a note has of it: head and marks, which stand until the column reads the market again."""
+        found, moment = self.ground, self.column.moment
+        if found is None or moment != self.moment:
+            p = self.column.pricing
+            found = (p.underlying, p.index_price, p.refinement, p.price_range), p.own_marks(self.at())
+            self.ground, self.moment = found, moment
+        return found
+
     def forget(self) -> None:
         """Read the rows anew: a position came or went."""
-        self.version = -1
+        self.version = self.moment = -1
 
 
 class Sums(Struct, gc=False, eq=False):
