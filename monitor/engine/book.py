@@ -131,26 +131,30 @@ class Book:
         sums = self._register.take_record(row, account, market, instrument, assets)
         if sums is None:
             return None
-        f = self._figures
+        f = self._swept.figures
         f.cash[row] = sums.cash_usd(account)
-        f.traits[row] = f.traits.item(row) & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
+        before = f.traits.item(row)
+        traits = before & kernel.NETTED | (kernel.HAS_POSITIONS if account.holdings else 0)
+        if traits != before:
+            f.traits[row] = traits
         return row
 
     def evaluate_rows(self, rows: list[int], market: Market) -> list[Taken]:
         """Evaluate accounts, each given once, after `take_record`; return what `taken` does of each."""
-        together = rows if len(rows) > 1 else []
-        if together:
-            traits = self._figures.traits[rows]
-            together = [row for row, trait in zip(rows, traits.tolist(), strict=True) if trait & kernel.NETTED]
+        if len(rows) == 1:
+            return [self._evaluate_one(rows[0], market)]
+        traits = self._figures.traits[rows]
+        together = [row for row, trait in zip(rows, traits.tolist(), strict=True) if trait & kernel.NETTED]
         found = dict(zip(together, self._evaluate_together(together, market), strict=True)) if together else {}
-        for row in rows:
-            if row not in found:
-                netted = bool(self._figures.traits.item(row) & kernel.NETTED)
-                self._figures.norm[row] = 0.0
-                self._take_places(row, market, netted=netted)
-                self._judge_one(row, self._accounts[row], netted=netted)
-                found[row] = self._taken(row)
-        return [found[row] for row in rows]
+        return [found[row] if row in found else self._evaluate_one(row, market) for row in rows]
+
+    def _evaluate_one(self, row: int, market: Market) -> Taken:
+        f = self._swept.figures
+        netted = bool(f.traits.item(row) & kernel.NETTED)
+        f.norm[row] = 0.0
+        self._take_places(row, market, netted=netted)
+        self._judge_one(row, self._accounts[row], netted=netted)
+        return self._taken(row)
 
     def _evaluate_together(self, rows: list[int], market: Market) -> list[Taken]:
         """Evaluate netted accounts in one solve."""
@@ -169,18 +173,21 @@ class Book:
 
     def _take_places(self, row: int, market: Market, *, netted: bool) -> None:
         """Take what the columns of an account say of it beside its positions."""
-        f, seen_held = self._figures, self._segments.seen_held
+        seen_held, certificates = self._segments.seen_held, self._certificates
+        places = self._register.places(row)
         held = 0
-        for place, (slot, column) in enumerate(self._register.places(row)):
-            if column.rows_stale or column.newly_held:
-                have_priced(column, market, self._certificates, asleep=False)
+        for place in places:
+            column = place.column
+            if column.rows_stale or (column.newly_held and certificates is not None):
+                have_priced(column, market, certificates, asleep=False)
             now = column.pricing.held
-            seen_held[slot] = now
+            seen_held[place.slot] = now
             held += now
-            if not netted:
-                column.catch_up()
-                self._store_added(row, place, column, column.evaluate_one(slot))
-        f.held_places[row] = held
+        self._swept.figures.held_places[row] = held
+        if not netted:
+            for number, place in enumerate(places):
+                place.column.catch_up()
+                self._store_added(row, number, place.column, place.column.evaluate_one(place.slot))
 
     def _judge_one(self, row: int, account: Account, *, netted: bool) -> bool:
         """Judge an account by its exact requirement, and keep that; return whether its conditions changed."""
@@ -195,32 +202,32 @@ class Book:
             self._taken_im_usd = self._swept.solve(one, judging=True).item()
         else:
             self._taken_im_usd = self._certificates.set_account(row, state_of(account))
-        return bool(self._judged.counts[0])
+        return self._judged.counts.item(0) > 0
 
     def taken(self, name: str) -> Taken:
         """Return `conditions` and `figures` right after the account has been taken, without another solve."""
         return self._taken(self._row_of[name])
 
     def _taken(self, row: int) -> Taken:
-        f = self._figures
+        f = self._swept.figures
         equity, im, mm = kernel.totals(row, f.record, f.shorts)
         if f.traits.item(row) & kernel.NETTED:
             im = self._taken_im_usd
-            mm = self._netting.mm_factor.item(f.set_of[row]) * im
+            mm = self._netting.mm_factor.item(f.set_of.item(row)) * im
         return f.flags.item(row), (equity, im, mm)
 
     def grounds(self, name: str) -> Own | None:
         """Return what an account's requirement rests on now, for later; None if it is computed by itself."""
-        row, s = self._row_of[name], self._segments
+        row = self._row_of[name]
         if row in self._modelled:
             return None
-        columns = self._register.places(row)
+        places = self._register.places(row)
         heads, marks = [], []
-        for slot, column in columns:
-            p = column.pricing
-            heads.append((p.underlying, p.index_price, p.refinement, p.price_range))
-            marks.append(p.own_marks(s.row[s.start.item(slot) : s.stop.item(slot)].copy()))
-        if len(columns) < 2 or not columns[0][1].netted:
+        for place in places:
+            head, own = place.noted()
+            heads.append(head)
+            marks.append(own)
+        if len(places) < 2 or not places[0].column.netted:
             return Own(heads, marks, None)
         return Own(heads, marks, self._netting.matrices_now(self._figures.set_of.item(row)))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.engine.market import Market
     from monitor.engine.parameters import ActiveSet
     from monitor.engine.segments import Segments
+    from monitor.engine.sums import Place
     from monitor.engine.tables import Tables
     from schemas.records import MarginModel, NettingParameters, ParameterSet, RiskMatrixParameters
 
@@ -40,7 +41,11 @@ LEAST_UNHELD = 64  # rows of instruments that nobody holds, before they are take
 
 
 class Column:
-    """The kernels' view of one (underlying, parameter set, margin model): its instruments' rows, and their table."""
+    """The kernels' view of one (underlying, parameter set, margin model): its instruments' rows, and their table.
+
+    `rows_stale`: rows must be priced before any evaluation. `newly_held`: somebody has taken a position in what nobody
+    held, which drifts do not know yet. `moment`: how often the market was read.
+    """
 
     def __init__(
         self, underlying: str, set_name: str, model: MarginModel | Literal[""], index: int, segments: Segments,
@@ -58,8 +63,9 @@ class Column:
         self._holders: Ints = np.zeros(1, dtype=np.int64)  # accounts with a position in a row
         self._layout: Ints = np.zeros(0, dtype=np.int64)
         self._all_rows: Ints = np.zeros(0, dtype=np.int64)
-        self._newly_held = False
-        self._rows_stale = True
+        self.moment = 0
+        self.newly_held = False
+        self.rows_stale = True
         self._surface_stale = True
         self._parameters_stale = True
         self._refinement = 1
@@ -76,7 +82,7 @@ class Column:
         rows = [row_of[name] for name, _ in exposure]
         self._count(slot, -1)
         self._segments.set_positions(slot, rows, [held for _, held in exposure])
-        self._newly_held |= any(self._holders.item(row) == 0 for row in rows)
+        self.newly_held |= any(self._holders.item(row) == 0 for row in rows)
         self._count(slot, 1)
 
     def _have_rows(self, names: Iterable[str | None]) -> None:
@@ -97,31 +103,35 @@ class Column:
         """Let a segment that is empty hold one instrument."""
         row = self._row(name)
         self._segments.set_positions(slot, (row,), (quantity,))
-        self._newly_held |= self._holders.item(row) == 0
+        self.newly_held |= self._holders.item(row) == 0
         self._holders[row] += 1
 
-    def set_quantity(self, slot: int, name: str | None, quantity: float) -> bool:
+    def set_quantity(self, place: Place, name: str | None, quantity: float) -> bool:
         """Replace one quantity of an account's exposure (0.0: none); return False, and do nothing, if none is left."""
-        if quantity == 0.0 and name not in self.pricing.row_of:
-            return True
-        row = self._row(name)
-        s = self._segments
-        start = s.start.item(slot)
-        rows: list[int] = s.row[start : s.stop.item(slot)].tolist()
-        if row in rows:
+        row, rows = self.pricing.row_of.get(name), place.read()
+        if row is not None and row in rows:
             at = rows.index(row)
             if quantity != 0.0:
-                s.quantity[start + at] = quantity
+                self._segments.quantity[place.start + at] = quantity
                 return True
             if len(rows) == 1:
                 return False
-            s.drop(slot, at)
+            self._segments.drop(place.slot, at)
             self._holders[row] -= 1
+            place.forget()
         elif quantity != 0.0:
-            s.put(slot, self._place_of(name, rows), row, quantity)
-            self._newly_held |= self._holders.item(row) == 0
+            row = self._row(name)
+            self._segments.put(place.slot, self._place_of(name, rows), row, quantity)
+            self.newly_held |= self._holders.item(row) == 0
             self._holders[row] += 1
+            place.forget()
         return True
+
+    def rows_of(self, slot: int) -> tuple[int, list[int]]:
+        """Return where the positions of a segment start, and their rows."""
+        s = self._segments
+        start = s.start.item(slot)
+        return start, s.row[start : s.stop.item(slot)].tolist()
 
     def _place_of(self, name: str | None, rows: list[int]) -> int:
         """Return where a name belongs among the rows of an exposure."""
@@ -156,7 +166,7 @@ class Column:
     def _set_names(self, names: list[str]) -> None:
         self._names = names
         self.pricing.row_of = {None: 0} | {name: row + 1 for row, name in enumerate(names)}
-        self._rows_stale = True
+        self.rows_stale = True
 
     def _forget_unheld(self, market: Market) -> None:
         """Take away the rows of instruments that nobody holds, if they are many or one is not listed any more."""
@@ -187,15 +197,16 @@ class Column:
 
         Nothing is read where rows or parameters changed: then everything has to be priced.
         """
+        self.moment += 1
         if index_only and not (self._surface_stale or self.pricing.averaged):
-            if self._rows_stale or self._parameters_stale:
+            if self.rows_stale or self._parameters_stale:
                 return "nothing"
             self.pricing.read_index(market)
             self._behind = market
             return "index"
         if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)
-        if self._rows_stale or self._parameters_stale:
+        if self.rows_stale or self._parameters_stale:
             return "nothing"
         if self._surface_stale:
             self.pricing.read_surfaces(market)
@@ -216,14 +227,15 @@ class Column:
 
     def price(self, market: Market) -> None:
         """Reprice every row at the market's present state."""
+        self.moment += 1
         self._behind = None
         if self.netted and (self._surface_stale or self._refined_us != grid(market.time_us)):
             self._refine(market)
-        resized = self._rows_stale or self._parameters_stale
-        if self._rows_stale:
+        resized = self.rows_stale or self._parameters_stale
+        if self.rows_stale:
             self._forget_unheld(market)
             self.pricing.set_names(self._names, market)
-            self._rows_stale = False
+            self.rows_stale = False
             self._surface_stale = True
             self._parameters_stale = True
         if self._parameters_stale:
@@ -331,20 +343,10 @@ class Column:
         held: Bools = self._holders > 0
         return held
 
-    @property
-    def newly_held(self) -> bool:
-        """Whether anybody has taken a position in what nobody held, which drifts do not know yet."""
-        return self._newly_held
-
     def take_newly_held(self) -> bool:
         """Return `newly_held`, and know it from now on."""
-        newly, self._newly_held = self._newly_held, False
+        newly, self.newly_held = self.newly_held, False
         return newly
-
-    @property
-    def rows_stale(self) -> bool:
-        """Whether rows must be priced before any evaluation."""
-        return self._rows_stale
 
 
 class Results:

@@ -57,21 +57,25 @@ def take(account: Account, names: Iterable[str], market: Market, expiries: Expir
 
     Returns whether anything was settled.
     """
-    passed: list[str] = []
+    settled = False
     for name in names:
         instrument = market.instruments.get(name)
-        if instrument is None or instrument.expiry_us is None:
-            continue
-        if name not in account.holdings:
-            expiries.release(account.name, name)
-        elif instrument.expiry_us < market.time_us:
-            passed.append(name)
-        else:
-            expiries.hold(account.name, name, instrument.expiry_us)
-    if not passed:
-        return False
-    settle(account, passed, market, expiries)
-    return any(name not in account.holdings for name in passed)
+        if instrument is not None and instrument.expiry_us is not None:
+            settled |= take_one(account, instrument, instrument.expiry_us, market, expiries)
+    return settled
+
+
+def take_one(account: Account, instrument: Instrument, expiry_us: int, market: Market, expiries: Expiries) -> bool:
+    """As `take`, of one contract that expires."""
+    name = instrument.instrument
+    if name not in account.holdings:
+        expiries.release(account.name, name)
+    elif expiry_us >= market.time_us:
+        expiries.hold(account.config.account, name, expiry_us)
+    else:
+        settle(account, (name,), market, expiries)
+        return name not in account.holdings
+    return False
 
 
 def is_forgotten(instrument: Instrument, market: Market) -> bool:

@@ -47,7 +47,7 @@ class Grounds(NamedTuple):
     matrices: InForce | None
 
 
-class Own(NamedTuple):
+class Own(Struct, frozen=True, gc=False):
     """Grounds of one account, as in `Grounds`."""
 
     heads: list[Head]
@@ -96,7 +96,7 @@ class Shared(Struct, eq=False):
         return self._made
 
 
-class Share(NamedTuple):
+class Share(Struct, frozen=True, gc=False):
     """What a note has of grounds that were taken together."""
 
     shared: Shared
@@ -117,7 +117,7 @@ class Share(NamedTuple):
         return Grounds([s.heads[column] for column in columns], marks, self.matrices)
 
 
-class Noted(Struct, frozen=True):
+class Noted(Struct, frozen=True, gc=False):
     """A baseline that is not made yet.
 
     `balances` and `holdings` are the account's own, copied; `listing` may have grown since, but a listed contract

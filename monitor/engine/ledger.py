@@ -83,17 +83,17 @@ def apply_trade(account: Account, trade: Trade, instrument: Instrument, funding:
     Returns False for a duplicate, which changes nothing. Raises RejectedRecord, with the account unchanged. The
     caller has found `instrument` by the trade's name.
     """
-    if trade.account != account.name or trade.instrument != instrument.instrument:
+    if trade.account != account.config.account or trade.instrument != instrument.instrument:
         raise ValueError(f"trade of {trade.account}/{trade.instrument} given to {account.name}/{instrument.instrument}")
-    key = _trade_key(trade)
-    if key in account.recent_ids:
+    key, known = _trade_key(trade), account.recent_ids
+    if key in known:
         return False
     _refuse_trade(account, trade, instrument)
     if instrument.type == "spot":
         _book_spot(account, trade, instrument)
     else:
         _book_contract(account, trade, instrument, *funding)
-    _remember(account, key)
+    _remember(known, key)
     return True
 
 
@@ -125,7 +125,7 @@ def apply_transfer(account: Account, transfer: Transfer) -> bool:
     balance = _netted(account.balances.get(transfer.asset, 0.0), transfer.amount)
     _refuse_amounts(balance)
     _store(account, transfer.asset, balance)
-    _remember(account, key)
+    _remember(account.recent_ids, key)
     return True
 
 
@@ -255,30 +255,32 @@ def _book_contract(
 ) -> None:
     """Change the holding, and the settlement balance by realised P&L or premium, funding since then, and the fee."""
     name, settlement, size = trade.instrument, instrument.settlement, instrument.contract_size
-    option = instrument.type == "option"
-    old = account.holdings.get(name) or Holding()
-    quantity = _netted(old.quantity, trade.quantity)
-    closed = _closed(old.quantity, trade.quantity, quantity)
+    option, traded, fee = instrument.type == "option", trade.quantity, trade.fee
+    holdings = account.holdings
+    old = holdings.get(name) or Holding()
+    before = old.quantity
+    quantity = _netted(before, traded)
+    closed = _closed(before, traded, quantity)
     inverse = not option and instrument.contract == "inverse"
     average = _average(old, trade, quantity, inverse)
     realised = 0.0
     if closed != 0.0:
         realised = _pnl(closed * size, old.average_price, trade.price, inverse)
     if old.funding_index != funding_index:
-        realised -= old.quantity * size * (funding_index - old.funding_index)
+        realised -= before * size * (funding_index - old.funding_index)
     # The premium style pays everything at the trade: booking realised P&L as well would count it twice.
-    cash = -trade.quantity * size * trade.price if option else realised
-    change = cash - trade.fee
+    cash = -traded * size * trade.price if option else realised
+    change = cash - fee
     held = account.balances.get(settlement, 0.0)
     # P&L is a product of rounded numbers, so adding decimals would cost time and give nothing.
     balance = _without_residue(held + change, held, change)
-    new = Holding(quantity, average, old.realised_pnl + realised, old.fees + trade.fee, funding_index, funding_since_us)
-    _refuse_amounts(quantity, balance, new.realised_pnl, new.fees, change)
+    earned, fees = old.realised_pnl + realised, old.fees + fee
+    _refuse_amounts(quantity, balance, earned, fees, change)
     _store(account, settlement, balance)
     if quantity == 0.0:
-        account.holdings.pop(name, None)
+        holdings.pop(name, None)
     else:
-        account.holdings[name] = new
+        holdings[name] = Holding(quantity, average, earned, fees, funding_index, funding_since_us)
 
 
 def _closed(old: float, traded: float, new: float) -> float:
@@ -335,7 +337,8 @@ def _netted(amount: float, change: float) -> float:
 
 
 def _without_residue(total: float, amount: float, change: float) -> float:
-    return 0.0 if abs(total) <= RESIDUE * max(abs(amount), abs(change)) else total
+    left = abs(total)  # beside the larger of both
+    return 0.0 if left <= RESIDUE * abs(amount) or left <= RESIDUE * abs(change) else total
 
 
 def _product(*factors: float) -> float:
@@ -359,6 +362,7 @@ def _store(account: Account, asset: str, amount: float) -> None:
         account.balances[asset] = amount
 
 
-def _remember(account: Account, key: str) -> None:
-    account.recent_ids.append(key)
-    del account.recent_ids[:-RECENT_IDS]
+def _remember(known: list[str], key: str) -> None:
+    known.append(key)
+    if len(known) > RECENT_IDS:
+        del known[:-RECENT_IDS]

@@ -6,7 +6,9 @@ options are those of an earlier index; what they follow from never changes again
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from kernels import surface
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.engine.figures import Floats, Ints
 
 
-class Curves(NamedTuple):
+class Curves(Struct, frozen=True, gc=False):
     """What volatilities follow from: the surface rows `at`, with strikes and years, and the index price."""
 
     at: Ints
@@ -27,7 +29,7 @@ class Curves(NamedTuple):
     years: Floats
 
 
-class Marks(NamedTuple):
+class Marks(Struct, frozen=True, gc=False):
     """By contract the fields of `monitor.engine.pricing.Mark`, float64[M, n]; volatilities are in `curves` if given."""
 
     fields: Floats

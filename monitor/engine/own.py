@@ -51,16 +51,19 @@ class OwnRecords:
     def take(self, source: Sourced) -> None:
         """Let a record wait, unless it was applied before; raises KeyError if its partition is not here."""
         shard = self._state.shards[source.partition]
-        now, position = shard.marker.positions, source.position
-        if position > now.get(source.topic, START):
-            now[source.topic] = position
+        now, topic, position = shard.marker.positions, source.topic, source.position
+        if position > now.get(topic, START):
+            now[topic] = position
             record = source.record
             assert isinstance(record, OWN)
             self._waiting.append(_Waiting(len(self._waiting), shard, source, record, position, now.copy()))
 
     def apply(self) -> None:
         """Apply all records that wait."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        if not waiting:
+            return
+        self._waiting = []
         while waiting:
             waiting = self._apply_first(waiting)
         if self._told:
@@ -72,23 +75,24 @@ class OwnRecords:
 
     def _apply_first(self, waiting: list[_Waiting]) -> list[_Waiting]:
         """Apply the first record of each account, and evaluate the accounts; return the others."""
-        state = self._state
+        state, listing = self._state, self._state.market.instruments
         met: set[str] = set()
         others: list[_Waiting] = []
         taken: list[tuple[_Waiting, Account]] = []
         rows: list[int] = []  # in the book, of these
         for one in waiting:
-            name = one.record.account
+            record = one.record
+            name = record.account
             if name in met:
                 others.append(one)
                 continue
             met.add(name)
             # A function of the record alone, whatever the first records of others do.
-            instrument = _instrument(state, one.record)
+            instrument = listing.get(record.instrument) if isinstance(record, Trade) else None
             account = self._apply_one(one, instrument)
             if account is None:
                 continue
-            row = _take_record(state, account, one.record, instrument)
+            row = _take_record(state, account, record, instrument)
             if row is None:
                 self._set_account(one, account)
             else:
@@ -108,10 +112,12 @@ class OwnRecords:
         new = account is None
         if account is None:
             account = Account(config=AccountConfig(account=name, event_time_us=record.event_time_us))
-        if name not in shard.waiting:  # refused or not: at another place it might be otherwise
-            account.points.append(positions_of(state, shard, account, one.positions))
-            if len(account.points) > MAX_POINTS:
-                del account.points[:-MAX_POINTS]
+        waiting = name in shard.waiting
+        if not waiting:  # refused or not: at another place it might be otherwise
+            points = account.points
+            points.append(positions_of(state, shard, account, one.positions))
+            if len(points) > MAX_POINTS:
+                del points[:-MAX_POINTS]
         try:
             applied = _apply(state, account, record, instrument)
         except RejectedRecord as refusal:
@@ -124,7 +130,7 @@ class OwnRecords:
             state.partition_of[name] = source.partition
         account.positions[source.topic] = one.position
         shard.changed[name] = None
-        if name in shard.waiting:
+        if waiting:
             account.kept = None  # of other holdings
             return None  # evaluated when the market has caught up with it
         return account
@@ -140,8 +146,14 @@ class OwnRecords:
     def _evaluate(self, accounts: list[tuple[_Waiting, Account]], rows: list[int]) -> None:
         """Evaluate accounts of which the book has taken what their records changed."""
         state = self._state
+        found = state.book.evaluate_rows(rows, state.market)
+        if len(found) == 1:
+            one, account = accounts[0]
+            if self._follow(one, account, found[0]):
+                note_baseline(state, account, found[0][1][1])
+            return
         noted: list[tuple[Account, float]] = []
-        for (one, account), taken in zip(accounts, state.book.evaluate_rows(rows, state.market), strict=True):
+        for (one, account), taken in zip(accounts, found, strict=True):
             if self._follow(one, account, taken):
                 noted.append((account, taken[1][1]))
         note_baselines(state, noted)
@@ -169,19 +181,16 @@ def cause_of(source: Sourced) -> Cause:
     return Cause(topic=source.topic, partition=source.partition, offset=source.offset, index=source.index)
 
 
-def _instrument(state: State, record: Own) -> Instrument | None:
-    """Return what a trade is in, None if that is not listed."""
-    return state.market.instruments.get(record.instrument) if isinstance(record, Trade) else None
-
-
 def _apply(state: State, account: Account, record: Own, instrument: Instrument | None) -> bool:
     """Apply an input to an account; return whether it changed anything (a duplicate does not)."""
     if isinstance(record, Trade):
         market = state.market
         if instrument is None:
             raise RejectedRecord("unknown_instrument", f"{record.instrument} is not listed")
-        if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
-            expiry.refuse_forgotten(instrument)
+        if instrument.expiry_us is not None:
+            if expiry.is_forgotten(instrument, market) and not ledger.is_duplicate(account, record):
+                expiry.refuse_forgotten(instrument)
+            return ledger.apply_trade(account, record, instrument)
         return ledger.apply_trade(account, record, instrument, funding.index_of(instrument, market.ticks))
     if isinstance(record, Transfer):
         return ledger.apply_transfer(account, record)
@@ -196,9 +205,10 @@ def _take_record(state: State, account: Account, record: Own, instrument: Instru
     market, book = state.market, state.book
     if isinstance(record, Trade):
         assert instrument is not None, "a trade in what is not listed is refused"
-        if instrument.expiry_us is not None:
-            settled = expiry.take(account, (record.instrument,), market, state.expiries)
-            state.next_deadline_us = min(state.next_deadline_us, state.expiries.next_us)
+        expiry_us, expiries = instrument.expiry_us, state.expiries
+        if expiry_us is not None:
+            settled = expiry.take_one(account, instrument, expiry_us, market, expiries)
+            state.next_deadline_us = min(state.next_deadline_us, expiries.next_us)
             if settled:
                 return None
         return book.take_record(account, market, instrument, ledger.assets_of(instrument))

@@ -17,7 +17,7 @@ from monitor.engine.column import ALONE, Column
 from monitor.engine.figures import Ints
 from monitor.engine.grounds import Shared
 from monitor.engine.ledger import DOLLAR
-from monitor.engine.sums import KeptSums, Sums
+from monitor.engine.sums import KeptSums, Place, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from monitor.engine.state import Account
     from monitor.engine.swept import Swept
     from schemas.records import Instrument, MarginModel
-
-Place = tuple[int, Column]  # an account's segment of a column
 
 
 class Register:
@@ -105,11 +103,13 @@ class Register:
         return [self.columns[self._segments.column_of(slot)] for slot in self._swept.figures.slots_of(row)]
 
     def places(self, row: int) -> list[Place]:
-        """Return segments and columns of an account, by place."""
+        """Return where an account holds something, in the order of its places."""
         kept = self._sums.get(row)
-        if kept is not None:
-            return kept.columns
-        return list(zip(self._swept.figures.slots_of(row), self.columns_of(row), strict=True))
+        return self._places(row) if kept is None else kept.places
+
+    def _places(self, row: int) -> list[Place]:
+        found = [(slot, self.columns[self._segments.column_of(slot)]) for slot in self._swept.figures.slots_of(row)]
+        return [Place(slot, column, column.underlying) for slot, column in found]
 
     def set_columns(self, row: int, columns: list[Column]) -> list[int]:
         """Give an account a segment of each of its columns, and take back those of others; return them by place."""
@@ -155,7 +155,7 @@ class Register:
     def _read_sums(self, row: int, account: Account, market: Market) -> Sums | None:
         sums = self._sums.read(row, account, market.instruments)
         if sums is not None:
-            sums.columns = list(zip(self._swept.figures.slots_of(row), self.columns_of(row), strict=True))
+            sums.places = self._places(row)
         return sums
 
     def _set_quantity(
@@ -163,19 +163,19 @@ class Register:
         quantity: float,
     ) -> None:  # fmt: skip
         """Replace one quantity of an account's exposure; an underlying that this empties or begins goes or comes."""
-        columns = sums.columns
-        for slot, column in columns:
-            if column.underlying == underlying:
-                if not column.set_quantity(slot, name, quantity):
-                    others = [other for _, other in columns if other is not column]
-                    sums.columns = list(zip(self.set_columns(row, others), others, strict=True))
+        places = sums.places
+        for place in places:
+            if place.underlying == underlying:
+                if not place.column.set_quantity(place, name, quantity):
+                    self.set_columns(row, [other.column for other in places if other is not place])
+                    sums.places = self._places(row)
                 return
         if quantity != 0.0:
             column = self.column(underlying, account, market, swept=True)
             asleep = not column.has_accounts
-            place = bisect_left(columns, underlying, key=_underlying)
-            slot = self._insert(row, place, column)
-            columns.insert(place, (slot, column))
+            at = bisect_left(places, underlying, key=_underlying)
+            slot = self._insert(row, at, column)
+            places.insert(at, Place(slot, column, underlying))
             column.begin(slot, name, quantity)
             if asleep:  # `take_places` does not know that nobody priced it
                 have_priced(column, market, self._certificates, asleep=True)
@@ -241,7 +241,7 @@ class Register:
 
 
 def _underlying(place: Place) -> str:
-    return place[1].underlying
+    return place.underlying
 
 
 def _from_zero(lengths: Ints) -> Ints:

@@ -58,7 +58,7 @@ class Rejected:
     error_text: str
 
 
-class Holding(Struct):
+class Holding(Struct, gc=False):
     """One position: signed contracts, average entry price, realised P&L and fees in the settlement asset.
 
     `funding_index` is the perpetual's cumulative funding up to which the position has been settled; what has come since
@@ -73,7 +73,7 @@ class Holding(Struct):
     funding_since_us: int = 0
 
 
-class Outgoing(Struct):
+class Outgoing(Struct, gc=False):
     """An event that has to be on its topic: the same `body` bytes however often it is sent."""
 
     topic: str

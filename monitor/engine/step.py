@@ -120,10 +120,12 @@ def step(state: State, records: Sequence[Sourced], *, conflate: bool = False) ->
             own.apply()
             due = _market_record(state, source, events, due)
         else:
-            due = _evaluate_due(state, due, events)
+            if due:
+                due = _evaluate_due(state, due, events)
             own.take(source)
     own.apply()
-    _evaluate_due(state, due, events)
+    if due:
+        _evaluate_due(state, due, events)
     keep_requirements(state)
     return events
 
