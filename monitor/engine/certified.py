@@ -192,6 +192,7 @@ class Certificates:
         stands = self._followed.take(column, index_only=index_only, moved=moved)
         if other:
             self._swept.take_held(column)
+            self._followed.look_at_all(column.index)
         if not stands or (other and not column.netted):
             self.void(column.accounts)
         elif other:

@@ -99,10 +99,9 @@ class Followed:
         it was last taken.
         """
         c, p = column.index, column.pricing
-        moved_before = self._moved.setdefault(c, 0)
-        if p.index_price != self.market.item(c, book.INDEX):
-            self._moved[c] = moved_before | 1
-            self.now[c, joint.PRICE] = self.market[c, book.INDEX] = p.index_price
+        before, still = self._moved.get(c, 0), p.index_price == self.market.item(c, book.INDEX)
+        self._moved[c] = before | 1
+        self.now[c, joint.PRICE] = self.market[c, book.INDEX] = p.index_price
         reference = self._references.get(c)
         if reference is None or p.version != reference.version:
             return self._take_rows(column, reference) and not moved
@@ -123,8 +122,14 @@ class Followed:
             self._refer(column, reference)
             return False
         every = column.take_newly_held() or parts is None
+        if still and parts and stands:
+            self._moved[c] = before  # what parts did is all there is
         self._drift(column, reference, range(len(p.parts)) if every or parts is None else parts)
         return stands
+
+    def look_at_all(self, column: int) -> None:
+        """Let whoever has no certificate be looked at, though no price moved."""
+        self._moved[column] = self._moved.get(column, 0) | 1
 
     def take_moved(self, column: int) -> int:
         """Return what moved of a column since this was asked last, bits of `watch.leavers`."""
@@ -224,6 +229,7 @@ class Followed:
 
     def _void_class(self, column: Column, k: int) -> None:
         """Let nobody have a certificate who pays for a class of drift that is not bounded."""
+        self.look_at_all(column.index)
         s = self._segments
         live = s.live(column.index)
         live = live[s.curves[live, joint.EXPOSED + k] > 0.0]

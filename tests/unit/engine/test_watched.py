@@ -234,3 +234,20 @@ def test_slices_that_hardly_move_touch_nobody(pair: Pair) -> None:
     assert certificates.work.resplit > before
     check(pair)
     assert pair.equal
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_who_has_no_certificate_is_looked_at_when_data_become_doubtful(pair: Pair, held: bool) -> None:
+    """A slice moves no price, so prices need no look; but whoever is void because data are doubtful has to be seen."""
+    built = pair.built
+    certificates, group = layer(pair)
+    column = group.columns[0]
+    certificates.followed.take_moved(column.index)
+    column.set_surface_stale()
+    built.certified.market.apply(built.quotes.smile(column.underlying, DAYS[0], 1.001))
+    assert column.follow(built.certified.market, index_only=False) == "all"
+    column.pricing.held = held
+    certificates.take(column, index_only=False, moved=True)
+    moved = certificates.followed.take_moved(column.index)
+    assert moved not in (0, 1)
+    assert bool(moved & 1) == held
