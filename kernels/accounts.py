@@ -34,6 +34,7 @@ NETTED, HAS_POSITIONS, DEGRADED = 1, 2, 4  # bits of TRAITS
 
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
 UNSURE = -1
+ALL = -1  # condition bits
 
 
 @inlined()
@@ -116,14 +117,35 @@ def judge(row: int, record: Floats, shorts: Shorts, mm_factor: Floats, threshold
     if not trait & NETTED:
         sums: int = _conditions(equity, high, low, some, held, thresholds, of, bits)
         return sums
-    high = (record[row, NORM] + high) * (1.0 + SLACK)
+    found: int = judge_between(row, equity, record[row, NORM] + high, low, shorts, mm_factor, thresholds, bits, ALL)
+    return found
+
+
+@inlined()
+def judge_between(
+    row: int, equity: float, high: float, low: float, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints,
+    watched: int,
+) -> int:  # fmt: skip
+    """Return the condition bits of a netted account whose requirement lies between two bounds, USD.
+
+    UNSURE if a threshold lies between them that can change a `watched` bit, or a watched bit changes and any threshold
+    lies between them. A bit that is left open where neither is so stays as it was.
+    """
+    of, trait = shorts[row, SET], shorts[row, TRAITS]
+    some, held = (trait & HAS_POSITIONS) != 0, shorts[row, HELD] > 0 or (trait & DEGRADED) != 0
+    high *= 1.0 + SLACK
     low = max(0.0, low) * (1.0 - SLACK)
     check = equity + high + low
     if equity > 0.0 and high >= 0.0 and check - check == 0.0:
         factor, held_bit = mm_factor[of], bits[7] if held else 0
         usual: int = _compared(equity, high, factor * high, thresholds, of, bits) | held_bit
         least: int = _compared(equity, low, factor * low, thresholds, of, bits) | held_bit
-        return usual if usual == least else UNSURE
+        if usual == least:
+            return usual
+        flags = int(shorts[row, FLAGS])
+        if (usual ^ flags | least ^ flags) & watched:
+            return UNSURE
+        return usual & least | flags & (usual ^ least)
     return _judge_unusual(equity, high, low, some, held, mm_factor[of], thresholds, of, bits)
 
 

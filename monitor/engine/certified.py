@@ -329,10 +329,14 @@ class Certificates:
             if column.has_accounts:
                 column.catch_up()
         self._take_matrices(group)
-        self._swept.judge_by_tables(rows)
+        gap = GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns)
+        states, before = self._state_of[rows], self._swept.judged.counts.item(0)
+        if gap:  # these have timers for which bits are read that they do not watch, and nobody looks after them now
+            states = np.where(np.isin(states, (conditions.MARGIN_CALL, conditions.RECOVERED)), conditions.ANY, states)
+        self._swept.judge_by_tables(rows, states)
         self._judged[rows] = np.nan
-        self._bits_known.update(rows.tolist())
-        if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
+        self._bits_known.update(self._swept.judged.changed_rows()[before:])
+        if gap:
             self._give_up(group)
             return
         # Whoever is not certified at once is looked at with everything that moves.
@@ -353,7 +357,9 @@ class Certificates:
         if 2 * len(failed) <= int(sampled.sum()):
             return np.concatenate([failed, self._review(others)])
         self.work.pops += len(others)
-        return np.concatenate([failed, others])
+        left = ~sampled  # in the order of segments, in which they are judged
+        left[sampled] = np.isin(rows[sampled], failed)
+        return rows[left]
 
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
