@@ -22,6 +22,7 @@ from kernels.accounts import (
     ALL,
     COUNT,
     FLAGS,
+    LIMITS,
     LOWER,
     NORM,
     SET,
@@ -31,12 +32,14 @@ from kernels.accounts import (
     VALUE,
     figure,
     judge_between,
+    limits_of_bits,
+    stays,
     totals,
 )
 from kernels.certificates import conditions
-from kernels.curves import extra_stride, residual_of, sum_curves
+from kernels.curves import extra_stride, sum_curves
 from kernels.netted_accounts import FALLS, PAGE, RISES, TABLE, TABLE_END, WIDTH, curves_of, matrices_of
-from kernels.netted_bounds import ask_for, chord, moves_of
+from kernels.netted_bounds import ask_for, chord, groups_of_moves, moves_of, residual_in
 from kernels.segment_sums import CHUNK
 
 AHEAD = 8  # accounts that are asked for
@@ -45,27 +48,25 @@ STATES = conditions.RECOVERED - conditions.ANY + 1
 NOBODY = -1
 
 
-@kernel("i8[::1], i8[::1], i2[:, ::1], f8[::1], f8[:, ::1], i8[::1], i8[::1]")
-def watched_bits(
-    rows: Ints, states: Ints, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints, out: Ints
-) -> None:
-    """Write the condition bits of some accounts that matter in their states (`certificates.conditions.watched`).
+@kernel("f8[::1], f8[:, ::1], i8[::1], i8[:, ::1], f8[::1]")
+def watched_bits(mm_factor: Floats, thresholds: Floats, bits: Ints, watched: Ints, limits: Floats) -> None:
+    """Write the condition bits that matter in each state from ANY on, of each set (`certificates.conditions.watched`).
 
-    states: int64[n]; ANY: all of them. What makes an account bankrupt and doubtful data matter in every state.
+    watched: int64[STATES, sets]; limits: float64[STATES * sets * LIMITS], of `kernels.accounts.limits_of_bits`. All
+    matter in ANY; what makes an account bankrupt and doubtful data matter in every state.
     """
-    of_state = np.empty((thresholds.shape[0], STATES), dtype=np.int64)
-    ratio, chosen = np.empty(THRESHOLDS), np.empty(THRESHOLDS)
-    for of in range(thresholds.shape[0]):
-        conditions.ratios(thresholds[of], mm_factor[of], ratio)
-        for state in range(STATES):
+    ratio, chosen, sets = np.empty(THRESHOLDS), np.empty(THRESHOLDS), thresholds.shape[0]
+    for state in range(STATES):
+        for of in range(sets):
+            conditions.ratios(thresholds[of], mm_factor[of], ratio)
             found = bits[6] | bits[7]
             for i in range(conditions.watched(state + conditions.ANY, ratio, chosen)):
                 for j in range(THRESHOLDS):
                     if ratio[j] == chosen[i]:
                         found |= bits[j]
-            of_state[of, state] = found
-    for k in range(rows.shape[0]):
-        out[k] = of_state[shorts[rows[k], SET], states[k] - conditions.ANY]
+            watched[state, of] = found
+        first = LIMITS * sets * state
+        limits_of_bits(mm_factor, thresholds, bits, watched[state], limits[first : first + LIMITS * sets])
 
 
 @inlined()
@@ -223,7 +224,7 @@ def _take_column(
     """
     width, falls, rises = columns[column, WIDTH], columns[column, FALLS], columns[column, RISES]
     table = tables[columns[column, TABLE] : columns[column, TABLE_END]]
-    moves, each = moves_of(width), extra_stride(width, falls + rises)
+    moves, each, groups = moves_of(width), extra_stride(width, falls + rises), groups_of_moves(width)
     curves, extras = np.empty(CHUNK * width), np.empty(CHUNK * each)
     scratch = np.empty((3, CHUNK), dtype=np.int64)
     chosen, starts, stops = scratch[0], scratch[1], scratch[2]
@@ -239,7 +240,7 @@ def _take_column(
             owner[own], k = NOBODY, account[number]
             row, p = rows[k], number - at[k]
             record[row, figure(p, VALUE)] = extras[j * each]
-            record[row, figure(p, UPPER)] = residual_of(curves, to, moves, hedge[own])
+            record[row, figure(p, UPPER)] = residual_in(curves, to, moves, groups, hedge[own])
             record[row, figure(p, LOWER)] = chord(curves, to, left[own], right[own], share[own])
             widths[number] = width
             for m in range(width):
@@ -252,15 +253,15 @@ def _take_column(
     "i8[::1], i8[::1]"
 )
 def judge_by_tables(
-    rows: Ints, watched: Ints, slot: Ints, page_column: Ints, columns: Ints, tables: Floats, start: Ints, stop: Ints,
+    rows: Ints, states: Ints, slot: Ints, page_column: Ints, columns: Ints, tables: Floats, start: Ints, stop: Ints,
     position_row: Ints, quantity: Floats, hedge: Floats, left: Shorts, right: Shorts, share: Floats, record: Floats,
     shorts: Shorts, matrices: Floats, stress: Floats, mm_factor: Floats, thresholds: Floats, bits: Ints, changed: Ints,
     unsure: Ints, counts: Ints,
 ) -> None:  # fmt: skip
     """Take the prices of the tables for some netted accounts in all their columns, each given once, and judge them.
 
-    watched: int64[n], the bits of each that matter (`watched_bits`): an account is `changed` if one of them is, and
-    others may stay as they were where bounds leave them open. Arrays as in `kernels.netted_accounts.solve_rows`,
+    states: int64[n], those of `kernels.certificates.conditions`: an account is `changed` if a bit is that matters in
+    its state (`watched_bits`), and others may stay as they were. Arrays as in `kernels.netted_accounts.solve_rows`,
     receivers as in `kernels.netted_bounds.sweep`. The mixtures must be feasible under the matrices in force, and the
     norms of hedges theirs. Accounts are taken some hundreds at a time, column by column in the order of segments:
     those of accounts that are near each other are so, too.
@@ -273,6 +274,9 @@ def judge_by_tables(
     first, last = ends[0], ends[1]
     at, widths = np.empty(ACCOUNTS + 1, dtype=np.int64), np.empty(room, dtype=np.int64)
     losses = np.zeros((room, widest))
+    sets = thresholds.shape[0]
+    watched, limits = np.empty((STATES, sets), dtype=np.int64), np.empty(STATES * sets * LIMITS)
+    watched_bits(mm_factor, thresholds, bits, watched, limits)
     changes, open_cases = counts[0], counts[1]
     for begin in range(0, rows.shape[0], ACCOUNTS):
         some = rows[begin : min(begin + ACCOUNTS, rows.shape[0])]
@@ -284,7 +288,10 @@ def judge_by_tables(
                     hedge, left, right, share, record, owner, account, at, losses, widths,
                 )  # fmt: skip
         for k in range(some.shape[0]):
-            row, matters = some[k], watched[begin + k]
+            row, state = some[k], states[begin + k] - conditions.ANY
+            if stays(row, record, shorts, limits, LIMITS * sets * state, bits):
+                continue
+            matters = watched[state, shorts[row, SET]]
             equity, high, low = totals(row, record, shorts)
             high += record[row, NORM]
             now = judge_between(row, equity, high, low, shorts, mm_factor, thresholds, bits, matters)

@@ -124,7 +124,6 @@ def _accounts() -> None:
     netted_accounts.take_matrices(nobody, slot, one, columns, *mixtures, *figures, matrices, money, money)
     open_cases: tuple[Any, Any, Any] = (one, nobody, counts)
     of_rows: tuple[Any, ...] = (*positions, *mixtures, *figures, matrices, money, *limits, *open_cases)
-    netted_rows.watched_bits(nobody, nobody, figures[1], *limits, nobody)
     netted_rows.judge_by_tables(nobody, nobody, slot, one, columns, money, *of_rows)
     netted_rows.judge_by_descent(nobody, slot, one, columns, money, *of_rows)
     netted_accounts.solve_rows(

@@ -332,7 +332,8 @@ class Certificates:
         gap = GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns)
         states, before = self._state_of[rows], self._swept.judged.counts.item(0)
         if gap:  # these have timers for which bits are read that they do not watch, and nobody looks after them now
-            states = np.where(np.isin(states, (conditions.MARGIN_CALL, conditions.RECOVERED)), conditions.ANY, states)
+            timed = (states == conditions.MARGIN_CALL) | (states == conditions.RECOVERED)
+            states[timed] = conditions.ANY
         self._swept.judge_by_tables(rows, states)
         self._judged[rows] = np.nan
         self._bits_known.update(self._swept.judged.changed_rows()[before:])

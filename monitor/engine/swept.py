@@ -102,10 +102,8 @@ class Swept:
         there, and other bits may stay as they were. All matter in ANY.
         """
         f, s, j, t, n = self.figures, self.segments, self.judged, self.tables, self.netting
-        watched = np.empty(len(rows), dtype=np.int64)
-        netted_rows.watched_bits(rows, states, f.shorts, n.mm_factor, j.thresholds, j.bits, watched)
         netted_rows.judge_by_tables(
-            rows, watched, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge,
+            rows, states, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge,
             s.left, s.right, s.share, f.record, f.shorts, *n.in_force, n.mm_factor, j.thresholds, j.bits, j.changed,
             j.unsure, j.counts,
         )  # fmt: skip

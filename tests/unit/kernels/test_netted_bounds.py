@@ -195,9 +195,7 @@ class TwoColumns:
         f, j = self.figures, self.judged
         if from_tables:
             states = np.full(len(rows), conditions.ANY) if states is None else states
-            watched = np.empty(len(rows), dtype=np.int64)
-            netted_rows.watched_bits(rows, states, f.shorts, MM_FACTOR, j.thresholds, j.bits, watched)
-            netted_rows.judge_by_tables(rows, watched, *self._tables(), *self._receivers(), j.unsure, j.counts)
+            netted_rows.judge_by_tables(rows, states, *self._tables(), *self._receivers(), j.unsure, j.counts)
             return
         accounts.judge_rows(
             rows, f.record, f.shorts, MM_FACTOR, j.thresholds, j.bits, j.changed, j.unsure, j.counts
