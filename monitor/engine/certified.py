@@ -335,8 +335,9 @@ class Certificates:
             timed = (states == conditions.MARGIN_CALL) | (states == conditions.RECOVERED)
             states[timed] = conditions.ANY
         self._swept.judge_by_tables(rows, states)
-        self._judged[rows] = np.nan
-        self._bits_known.update(self._swept.judged.changed_rows()[before:])
+        changed = self._swept.judged.changed_rows()[before:]
+        self._judged[changed] = np.nan  # the others are on the sides of their thresholds that they were on
+        self._bits_known.update(changed)
         if gap:
             self._give_up(group)
             return
@@ -353,14 +354,15 @@ class Certificates:
         """
         if len(rows) <= SAMPLE:
             return self._review(rows)
-        sampled = np.arange(len(rows)) % (len(rows) // SAMPLE) == 0
-        failed, others = self._review(rows[sampled]), rows[~sampled]
-        if 2 * len(failed) <= int(sampled.sum()):
-            return np.concatenate([failed, self._review(others)])
-        self.work.pops += len(others)
-        left = ~sampled  # in the order of segments, in which they are judged
-        left[sampled] = np.isin(rows[sampled], failed)
-        return rows[left]
+        step = len(rows) // SAMPLE
+        sampled = rows[::step].copy()
+        failed = self._review(sampled)
+        if 2 * len(failed) <= len(sampled):
+            return np.concatenate([failed, self._review(np.delete(rows, slice(None, None, step)))])
+        self.work.pops += len(rows) - len(sampled)
+        having = set(sampled.tolist()).difference(failed.tolist())
+        # In the order of segments, in which they are judged.
+        return np.delete(rows, [step * k for k, row in enumerate(sampled.tolist()) if row in having])
 
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""
