@@ -20,6 +20,8 @@ from monitor.engine.tables import Tables
 ROWS = 30
 BETWEEN, STRESS = np.array([[[[1.0, 0.7], [0.7, 1.0]], [[1.0, 0.2], [0.2, 1.0]]]]), np.array([0.1])
 MM_FACTOR = np.array([0.8])
+Inputs = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]
+Receivers = tuple[Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 class Swept:
@@ -213,14 +215,14 @@ class TwoColumns:
         )  # fmt: skip
         return requirement
 
-    def _tables(self) -> tuple[Any, ...]:
+    def _tables(self) -> Inputs:
         s, f, t = self.segments, self.figures, self.tables
         return (
             f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge, s.left, s.right,
             s.share,
         )  # fmt: skip
 
-    def _receivers(self) -> tuple[Any, ...]:
+    def _receivers(self) -> Receivers:
         f, j = self.figures, self.judged
         return f.record, f.shorts, BETWEEN, STRESS, MM_FACTOR, j.thresholds, j.bits, j.changed
 
