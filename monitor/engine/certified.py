@@ -336,7 +336,7 @@ class Certificates:
             states[timed] = conditions.ANY
         self._swept.judge_by_tables(rows, states)
         changed = self._swept.judged.changed_rows()[before:]
-        self._judged[changed] = np.nan  # the others are on the sides of their thresholds that they were on
+        self._judged[rows] = np.nan
         self._bits_known.update(changed)
         if gap:
             self._give_up(group)

@@ -93,7 +93,7 @@ class Swept:
         kernel.judge_rows(
             rows, f.record, f.shorts, self.netting.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts
         )
-        self._settle_open()
+        self._solve_open()
 
     def judge_by_tables(self, rows: Ints, states: Ints) -> None:
         """Judge netted accounts at the prices of all their columns' tables, whatever their figures were of.
@@ -122,7 +122,10 @@ class Swept:
         return bool(self.figures.traits[row] & kernel.NETTED)
 
     def _settle_open(self) -> None:
-        """Judge those whom bounds at hand left open: by the descent's bounds, and by a solve if these do, too."""
+        """Judge those whom a sweep left open, by the descent's bounds, and by a solve if these do, too.
+
+        A solve takes their values anew, the descent does not.
+        """
         if not self.judged.counts[1]:
             return
         f, s, j, t, n = self.figures, self.segments, self.judged, self.tables, self.netting
