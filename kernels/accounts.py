@@ -34,6 +34,7 @@ NETTED, HAS_POSITIONS, DEGRADED = 1, 2, 4  # bits of TRAITS
 
 SLACK = 4e-9  # more than the gap and the rounding of an exact solve: a bound that decides, decides as the solve would
 UNSURE = -1
+ALL = -1  # condition bits
 
 
 @inlined()
@@ -116,15 +117,45 @@ def judge(row: int, record: Floats, shorts: Shorts, mm_factor: Floats, threshold
     if not trait & NETTED:
         sums: int = _conditions(equity, high, low, some, held, thresholds, of, bits)
         return sums
-    high = (record[row, NORM] + high) * (1.0 + SLACK)
+    high += record[row, NORM]
+    usual, least = _at_both(row, equity, high, low, shorts, mm_factor, thresholds, bits)
+    return usual if usual == least else UNSURE
+
+
+@inlined()
+def judge_between(
+    row: int, equity: float, high: float, low: float, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints,
+    watched: int,
+) -> int:  # fmt: skip
+    """Return the condition bits of a netted account whose requirement lies between two bounds, USD.
+
+    UNSURE if a threshold lies between them that can change a `watched` bit, or a watched bit changes and any threshold
+    lies between them. A bit that is left open where neither is so stays as it was.
+    """
+    usual, least = _at_both(row, equity, high, low, shorts, mm_factor, thresholds, bits)
+    flags = int(shorts[row, FLAGS])
+    if usual != least and (usual < 0 or (usual ^ flags | least ^ flags) & watched):
+        return UNSURE
+    return usual & least | flags & (usual ^ least)
+
+
+@inlined()
+def _at_both(
+    row: int, equity: float, high: float, low: float, shorts: Shorts, mm_factor: Floats, thresholds: Floats, bits: Ints
+) -> tuple[int, int]:  # fmt: skip
+    """Return the condition bits of a netted account at both bounds of its requirement; UNSURE and 0: neither."""
+    of, trait = shorts[row, SET], shorts[row, TRAITS]
+    some, held = (trait & HAS_POSITIONS) != 0, shorts[row, HELD] > 0 or (trait & DEGRADED) != 0
+    high *= 1.0 + SLACK
     low = max(0.0, low) * (1.0 - SLACK)
     check = equity + high + low
     if equity > 0.0 and high >= 0.0 and check - check == 0.0:
         factor, held_bit = mm_factor[of], bits[7] if held else 0
         usual: int = _compared(equity, high, factor * high, thresholds, of, bits) | held_bit
         least: int = _compared(equity, low, factor * low, thresholds, of, bits) | held_bit
-        return usual if usual == least else UNSURE
-    return _judge_unusual(equity, high, low, some, held, mm_factor[of], thresholds, of, bits)
+        return usual, least
+    now: int = _judge_unusual(equity, high, low, some, held, mm_factor[of], thresholds, of, bits)
+    return now, 0 if now == UNSURE else now
 
 
 @kernel("f8, f8, f8, b1, b1, f8, f8[:, ::1], i8, i8[::1]")
@@ -137,6 +168,55 @@ def _judge_unusual(
     now: int = _conditions(equity, high, factor * high, some, held, thresholds, of, bits)
     other: int = _conditions(equity, low, factor * low, some, held, thresholds, of, bits)
     return now if now == other else UNSURE
+
+
+SIX = 64  # sets of the six bits that ratios decide
+LIMITS = 2 * SIX  # numbers of one parameter set
+OF_LIMITS = 1e-12  # more than what rounds on the way to a comparison, of an equity that is not next to nothing:
+LEAST_EQUITY = 1e-280
+
+
+@kernel("f8[::1], f8[:, ::1], i8[::1], i8[::1], f8[::1]")
+def limits_of_bits(mm_factor: Floats, thresholds: Floats, bits: Ints, watched: Ints, out: Floats) -> None:
+    """Write between which ratios of the requirement to equity `watched` bits are what they are, two for each six bits.
+
+    watched: int64[sets]; out: float64[sets * LIMITS]. Ratios for which products may round are on neither side.
+    """
+    for of in range(thresholds.shape[0]):
+        for flags in range(SIX):
+            least, most = 0.0, math.inf
+            for i in range(THRESHOLDS):
+                ratio = thresholds[of, i] / mm_factor[of] if i == LIQ_ENTER_U else thresholds[of, i]
+                enters = i in (WARN_ENTER_V, CALL_ENTER_V, LIQ_ENTER_U)
+                if not bits[i] & watched[of]:
+                    continue
+                if not ratio > 0.0:
+                    least = math.inf
+                elif ((flags & bits[i]) != 0) == enters:
+                    least = max(least, ratio)
+                else:
+                    most = min(most, ratio)
+            at = LIMITS * of + 2 * flags
+            out[at], out[at + 1] = least * (1.0 + OF_LIMITS), most * (1.0 - OF_LIMITS)
+
+
+@inlined()
+def stays(row: int, record: Floats, shorts: Shorts, limits: Floats, first: int, bits: Ints) -> bool:
+    """Return whether the bounds of a netted account prove that its watched bits are what they were, at a glance.
+
+    limits: of `limits_of_bits`, those of set 0 from `first` on. Most accounts are far from any threshold; comparing
+    with all six costs as much as everything else that a sweep does with an account.
+    """
+    equity, high, low = _totals(row, record, shorts)
+    high = (record[row, NORM] + high) * (1.0 + SLACK)
+    low = max(0.0, low) * (1.0 - SLACK)
+    flags, trait = int(shorts[row, FLAGS]), shorts[row, TRAITS]
+    held = bits[7] if shorts[row, HELD] > 0 else 0
+    at = first + LIMITS * int(shorts[row, SET]) + 2 * (flags & (SIX - 1))
+    # Without a jump between them: each of these alone could not be foretold.
+    within = (equity > LEAST_EQUITY) & (low >= limits[at] * equity) & (high < limits[at + 1] * equity)
+    same: bool = within & ((flags & ~(SIX - 1)) == held) & ((trait & (NETTED | DEGRADED)) == NETTED)
+    return same
 
 
 @kernel("i8, f8[:, ::1], i2[:, ::1]")

@@ -16,11 +16,13 @@ import math
 
 import numpy as np
 
+from kernels import vectors
 from kernels._jit import Bools, Floats, Ints, Shorts, inlined, kernel
 from kernels._operations import prefetch
-from kernels.accounts import FLAGS, HELD, LOWER, UPPER, VALUE, figure, judge
+from kernels.accounts import ALL, FLAGS, HELD, LIMITS, LOWER, UPPER, VALUE, figure, judge, limits_of_bits, stays
 from kernels.curves import extra_stride, residual_of, sum_curves
 from kernels.segment_sums import CHUNK
+from kernels.vectors import LANES
 
 LINE = 8  # doubles in a cache line
 
@@ -45,6 +47,31 @@ def moves_of(width: int) -> Floats:
     for j in range(width):
         moves[j] = j * step - 1.0
     return moves
+
+
+@inlined()
+def groups_of_moves(width: int) -> int:
+    """Return how many groups of eight hold all moves, the last one perhaps of others' moves too; 0 if one has more."""
+    return (width + LANES - 1) // LANES if width >= LANES else 0
+
+
+@inlined()
+def residual_in(losses: Floats, at: int, moves: Floats, groups: int, w: float) -> float:
+    """Return `kernels.curves.residual_of`, the same to the last bit; groups: of `groups_of_moves`.
+
+    There the loop over groups divides to learn how often it goes round, which takes as long as what it does.
+    """
+    if groups == 0:
+        short: float = residual_of(losses, at, moves, w)
+        return short
+    hedge, last = vectors.splat(w), moves.shape[0] - LANES
+    most = vectors.add(vectors.load(losses, at + last), vectors.multiply(hedge, vectors.load(moves, last)))
+    for group in range(groups - 1):
+        j = LANES * group
+        here = vectors.add(vectors.load(losses, at + j), vectors.multiply(hedge, vectors.load(moves, j)))
+        most = vectors.larger(here, most)
+    largest = vectors.largest_of(most)
+    return math.nan if math.isnan(losses[at] + w) else largest
 
 
 @inlined()
@@ -103,7 +130,10 @@ def sweep(
     moves = moves_of(width)
     each = extra_stride(width, falls + rises)
     extras, curves = np.empty(CHUNK * each), np.empty(CHUNK * width)
-    changes, open_cases = counts[0], counts[1]
+    changes, open_cases, groups = counts[0], counts[1], groups_of_moves(width)
+    limits = np.empty(LIMITS * thresholds.shape[0])
+    if judging:
+        limits_of_bits(mm_factor, thresholds, bits, np.full(thresholds.shape[0], ALL), limits)
     for page in range(first.shape[0]):
         for begin in range(first[page], last[page], CHUNK):
             end = min(begin + CHUNK, last[page])
@@ -115,12 +145,12 @@ def sweep(
                     continue
                 p, at = place[a], (a - begin) * width
                 record[of, figure(p, VALUE)] = extras[(a - begin) * each]
-                record[of, figure(p, UPPER)] = residual_of(curves, at, moves, hedge[a])
+                record[of, figure(p, UPPER)] = residual_in(curves, at, moves, groups, hedge[a])
                 record[of, figure(p, LOWER)] = chord(curves, at, left[a], right[a], share[a])
                 if seen_held[a] != held:
                     seen_held[a] = held
                     shorts[of, HELD] += 1 if held else -1
-                if not judging:
+                if not judging or stays(of, record, shorts, limits, 0, bits):
                     continue
                 now = judge(of, record, shorts, mm_factor, thresholds, bits)
                 if now < 0:

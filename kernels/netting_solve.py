@@ -94,6 +94,40 @@ def _divided(losses: Floats, scale: float) -> Floats:
     return out
 
 
+@kernel("f8[:, ::1], i8[::1], f8, f8[::1]")
+def _prepared(losses: Floats, counts: Ints, largest: float, w: Floats) -> tuple[float, Floats, Ints, Ints]:
+    """Return a scale, losses over it, their hulls and how many vertices each has; write the screen's hedges."""
+    # A power of two: scaling is exact, so twice the book has twice the requirement to the last bit.
+    scale = math.ldexp(1.0, math.frexp(largest)[1])
+    scaled = _divided(losses, scale)
+    vertex, vertices = np.empty(losses.shape, dtype=np.int64), np.empty(counts.shape[0], dtype=np.int64)
+    hulls(scaled, counts, vertex, vertices)
+    screen(scaled, counts, w)
+    return scale, scaled, vertex, vertices
+
+
+@kernel("f8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8[::1], f8[:, ::1], f8[::1]")
+def descended(
+    losses: Floats, counts: Ints, matrices: Floats, k: float, w: Floats, duals: Floats, matrix_weight: Floats
+) -> tuple[float, float]:
+    """Return an upper and a lower bound of M* in USD, by what `solve` begins with: they meet but for few accounts.
+
+    Arguments as there, which are not checked. Writes the hedge and the mixtures that prove the bounds.
+    """
+    w[:] = 0.0
+    duals[:] = 0.0
+    matrix_weight[:] = 1.0 / matrices.shape[0]
+    largest = _largest(losses, counts)
+    if counts.shape[0] < 2 or not 0.0 < largest < math.inf:
+        found = _without_search(losses, counts, largest, w, duals, matrix_weight)
+        return found.requirement, found.lower_bound
+    scale, scaled, vertex, vertices = _prepared(losses, counts, largest, w)
+    upper, lower, _ = certified_descent(scaled, counts, vertex, vertices, matrices, k, w, duals, matrix_weight)
+    for u in range(w.shape[0]):
+        w[u] *= scale
+    return max(0.0, upper * scale), lower * scale
+
+
 @kernel("f8[:, ::1], i8[::1], f8[:, :, ::1], f8, f8, f8[::1], f8[:, ::1], f8[::1]")
 def solve(
     losses: Floats,
@@ -129,12 +163,7 @@ def solve(
     largest = _largest(losses, counts)
     if size < 2 or not 0.0 < largest < math.inf:
         return _without_search(losses, counts, largest, w, duals, matrix_weight)
-    # A power of two: scaling is exact, so twice the book has twice the requirement to the last bit.
-    scale = math.ldexp(1.0, math.frexp(largest)[1])
-    scaled = _divided(losses, scale)
-    vertex, vertices = np.empty(losses.shape, dtype=np.int64), np.empty(size, dtype=np.int64)
-    hulls(scaled, counts, vertex, vertices)
-    screen(scaled, counts, w)
+    scale, scaled, vertex, vertices = _prepared(losses, counts, largest, w)
     upper, lower, steps = certified_descent(scaled, counts, vertex, vertices, matrices, k, w, duals, matrix_weight)
     if not closed(upper, lower, tolerance):
         upper, lower = math.inf, -math.inf

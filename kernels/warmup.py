@@ -122,9 +122,10 @@ def _accounts() -> None:
     mixtures: tuple[Any, Any, Any, Any] = (money, shorts, shorts, money)
     netted_accounts.shrinkage(matrices[0], matrices[0], 0.1, 0.1)
     netted_accounts.take_matrices(nobody, slot, one, columns, *mixtures, *figures, matrices, money, money)
-    netted_rows.judge_by_tables(
-        nobody, slot, one, columns, money, *positions, *mixtures, *figures, *limits, one, one, counts
-    )
+    open_cases: tuple[Any, Any, Any] = (one, nobody, counts)
+    of_rows: tuple[Any, ...] = (*positions, *mixtures, *figures, matrices, money, *limits, *open_cases)
+    netted_rows.judge_by_tables(nobody, nobody, slot, one, columns, money, *of_rows)
+    netted_rows.judge_by_descent(nobody, slot, one, columns, money, *of_rows)
     netted_accounts.solve_rows(
         nobody, True, slot, one, columns, money, *positions, *mixtures, *figures, matrices, money, *limits,
         money, one, counts,

@@ -99,13 +99,23 @@ def books(count: int, seed: int, sizes: tuple[int, int] = (1, 6), kinds: tuple[s
 
 def solve(book: Book, tolerance: float = 1e-9) -> tuple[Any, Floats, Floats, Floats]:
     """Solution, hedge, mixtures and matrix weights of a book by the kernel."""
+    losses, counts, matrices, w, duals, weight = _arrays(book)
+    return netting_solve.solve(losses, counts, matrices, book.k, tolerance, w, duals, weight), w, duals, weight
+
+
+def descended(book: Book) -> tuple[tuple[float, float], Floats, Floats]:
+    """Both bounds of a book by the descent alone, hedge and mixtures."""
+    losses, counts, matrices, w, duals, weight = _arrays(book)
+    return netting_solve.descended(losses, counts, matrices, book.k, w, duals, weight), w, duals
+
+
+def _arrays(book: Book) -> tuple[Floats, Any, Floats, Floats, Floats, Floats]:
     counts = np.array([len(c) for c in book.curves], dtype=np.int64)
     losses = np.full((book.size, int(counts.max())), np.nan)
     for u, c in enumerate(book.curves):
         losses[u, : len(c)] = c
     w, duals, weight = np.empty(book.size), np.empty_like(losses), np.empty(len(book.matrices))
-    matrices = np.ascontiguousarray(book.matrices)
-    return netting_solve.solve(losses, counts, matrices, book.k, tolerance, w, duals, weight), w, duals, weight
+    return losses, counts, np.ascontiguousarray(book.matrices), w, duals, weight
 
 
 def requirement(book: Book) -> float:

@@ -354,10 +354,16 @@ class Certificates:
             if column.has_accounts:
                 column.catch_up()
         self._take_matrices(group)
-        self._swept.judge_by_tables(rows)
+        gap = GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns)
+        states, before = self._state_of[rows], self._swept.judged.counts.item(0)
+        if gap:  # these have timers for which bits are read that they do not watch, and nobody looks after them now
+            timed = (states == conditions.MARGIN_CALL) | (states == conditions.RECOVERED)
+            states[timed] = conditions.ANY
+        self._swept.judge_by_tables(rows, states)
+        changed = self._swept.judged.changed_rows()[before:]
         self._judged[rows] = np.nan
-        self._bits_known.update(rows.tolist())
-        if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
+        self._bits_known.update(changed)
+        if gap:
             self._give_up(group)
             return
         # Whoever is not certified at once is looked at with everything that moves.
@@ -373,12 +379,15 @@ class Certificates:
         """
         if len(rows) <= SAMPLE:
             return self._review(rows)
-        sampled = np.arange(len(rows)) % (len(rows) // SAMPLE) == 0
-        failed, others = self._review(rows[sampled]), rows[~sampled]
-        if 2 * len(failed) <= int(sampled.sum()):
-            return np.concatenate([failed, self._review(others)])
-        self.work.pops += len(others)
-        return np.concatenate([failed, others])
+        step = len(rows) // SAMPLE
+        sampled = rows[::step].copy()
+        failed = self._review(sampled)
+        if 2 * len(failed) <= len(sampled):
+            return np.concatenate([failed, self._review(np.delete(rows, slice(None, None, step)))])
+        self.work.pops += len(rows) - len(sampled)
+        having = set(sampled.tolist()).difference(failed.tolist())
+        # In the order of segments, in which they are judged.
+        return np.delete(rows, [step * k for k, row in enumerate(sampled.tolist()) if row in having])
 
     def _review(self, rows: Ints) -> Ints:
         """Split the room of accounts anew around the present prices; return those that have too little of it."""

@@ -1,7 +1,7 @@
 """Arrays of all accounts of a book, and what is computed for all of them at once: the exact path.
 
 Sweeps take the prices of a column for every account that holds it, and judge the accounts by their figures; netted ones
-between whose bounds a threshold lies are solved.
+between whose bounds a threshold lies get closer ones, and are solved where it lies between these.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Swept:
                 first, last, s.start, s.stop, s.row, s.quantity, table, width, falls, rises, p.held, judging,
                 s.account, s.place, s.hedge, s.left, s.right, s.share, *totals, j.unsure, j.counts,
             )  # fmt: skip
-            self._solve_open()
+            self._settle_open()
         else:
             self._sweep_added(column, first, last, judging=judging)
 
@@ -95,12 +95,17 @@ class Swept:
         )
         self._solve_open()
 
-    def judge_by_tables(self, rows: Ints) -> None:
-        """Judge netted accounts at the prices of all their columns' tables, whatever their figures were of."""
+    def judge_by_tables(self, rows: Ints, states: Ints) -> None:
+        """Judge netted accounts at the prices of all their columns' tables, whatever their figures were of.
+
+        states: int64[n], those of `kernels.certificates.conditions`: accounts are changed where a bit is that matters
+        there, and other bits may stay as they were. All matter in ANY.
+        """
         f, s, j, t, n = self.figures, self.segments, self.judged, self.tables, self.netting
         netted_rows.judge_by_tables(
-            rows, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge, s.left,
-            s.right, s.share, f.record, f.shorts, n.mm_factor, j.thresholds, j.bits, j.changed, j.unsure, j.counts,
+            rows, states, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge,
+            s.left, s.right, s.share, f.record, f.shorts, *n.in_force, n.mm_factor, j.thresholds, j.bits, j.changed,
+            j.unsure, j.counts,
         )  # fmt: skip
         self._solve_open()
 
@@ -115,6 +120,23 @@ class Swept:
     def is_netted(self, row: int) -> bool:
         """Whether an account is swept under model P."""
         return bool(self.figures.traits[row] & kernel.NETTED)
+
+    def _settle_open(self) -> None:
+        """Judge those whom a sweep left open, by the descent's bounds, and by a solve if these do, too.
+
+        A solve takes their values anew, the descent does not.
+        """
+        if not self.judged.counts[1]:
+            return
+        f, s, j, t, n = self.figures, self.segments, self.judged, self.tables, self.netting
+        rows = j.open_rows()
+        j.counts[1] = 0
+        netted_rows.judge_by_descent(
+            rows, f.slot, s.page_column, t.columns, t.values, s.start, s.stop, s.row, s.quantity, s.hedge, s.left,
+            s.right, s.share, f.record, f.shorts, *n.in_force, n.mm_factor, j.thresholds, j.bits, j.changed, j.unsure,
+            j.counts,
+        )  # fmt: skip
+        self._solve_open()
 
     def _solve_open(self) -> None:
         if self.judged.counts[1]:

@@ -32,6 +32,39 @@ def test_the_kernel_agrees_with_the_reference(
     assert found == conditions(equity, im, mm, positions, held, PARAMETERS)
 
 
+RATIO = st.one_of(
+    st.floats(0.0, 2.0), st.sampled_from([0.85, 0.9, 0.95, 1.0, 1.25, 0.9 * (1 + 1e-11), 0.9 * (1 - 1e-11), 1e-9]),
+)  # fmt: skip
+
+
+@given(
+    equity=st.one_of(st.floats(-1e3, 1e9), st.sampled_from([0.0, 5e-324, 1e-290, math.nan, math.inf])),
+    ratios=st.tuples(RATIO, RATIO), flags=st.integers(0, 255), held=st.booleans(), watched=st.integers(0, 63),
+    order=st.permutations(range(6)), usual=st.booleans(),
+)  # fmt: skip
+def test_bits_that_stay_at_a_glance_are_those_of_both_bounds(
+    *, equity: float, ratios: tuple[float, float], flags: int, held: bool, watched: int, order: list[int], usual: bool
+) -> None:
+    """Bits that are said to stay are those of both bounds and between them, thresholds in any order."""
+    thresholds = THRESHOLDS if usual else THRESHOLDS[order]
+    least, most = sorted(ratios)
+    low, high = least * equity, most * equity
+    if usual:  # near to what the bits may be
+        flags = accounts.conditions(equity, low, 0.8 * low, True, held, thresholds, BITS)
+    f, limits = Figures(1, 4), np.empty(accounts.LIMITS)
+    f.cash[0], f.flags[0], f.traits[0], f.held_places[0] = equity, flags, accounts.NETTED, held
+    f.upper[0, 1], f.lower[0, 1] = high, low
+    accounts.limits_of_bits(np.array([0.8]), thresholds[None, :], BITS, np.array([watched | 192]), limits)
+    if not accounts.stays(0, f.record, f.shorts, limits, 0, BITS):
+        near = any(abs(ratio - t) < 1e-7 for ratio in ratios for t in (*thresholds, 1.25))
+        between = any(least <= t <= most for t in (*thresholds, 1.25))
+        assert near or between or not usual or not 1e-280 < equity < math.inf
+        return
+    for requirement in (low * (1 - 4e-9), low, 0.5 * (low + high), high, high * (1 + 4e-9)):
+        bits = accounts.conditions(equity, requirement, 0.8 * requirement, True, held, thresholds, BITS)
+        assert not (bits ^ flags) & (watched | 192)
+
+
 class Book:
     """Records of some accounts that are judged under one parameter set, healthy before."""
 
