@@ -300,6 +300,8 @@ class Book:
         index_only &= not surface
         self._judged.begin()
         columns, modelled = self._follow(columns, market, index_only=index_only)
+        if not (columns or modelled or len(self._modelled)):
+            return self._changed()  # nothing is swept, and nobody computed by himself
         self._sweep(columns, market, judging=at_once, index_only=index_only)
         modelled += [column.accounts for column in columns if not column.swept]
         if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
@@ -353,7 +355,7 @@ class Book:
 
     def refresh_correlations(self, market: Market) -> list[str]:
         """Take newly published correlations; returns the names whose conditions changed, sorted."""
-        rows = np.array(sorted(self._row_of.values()), dtype=np.int64)
+        rows = np.sort(np.fromiter(self._row_of.values(), dtype=np.int64, count=len(self._row_of)))
         before = self._netting.in_force
         shrunk = self._netting.take_correlations(market)
         self._judged.begin()
@@ -423,22 +425,30 @@ class Book:
     def figures_of(self, names: Sequence[str]) -> list[tuple[float, float, float]]:
         """Return `figures` of several accounts; netted ones are solved together."""
         f, rows = self._figures, [self._row_of[name] for name in names]
-        for row in rows:
-            self._bring(row)
-        netted = [row for row in rows if f.traits[row] & kernel.NETTED]
-        if self._certificates is not None and any(map(self._certificates.watches, netted)):
-            self._certificates.know(netted)
-            return [self.figures(name) for name in names]
-        solved = self._swept.solve(np.array(netted, dtype=np.int64), judging=False).tolist() if netted else []
-        requirement_usd = dict(zip(netted, solved, strict=True))
-        found = []
-        for row in rows:
-            equity, im, mm = kernel.totals(row, f.record, f.shorts)
-            if row in requirement_usd:
-                im = requirement_usd[row]
-                mm = self._netting.mm_factor.item(f.set_of[row]) * im
-            found.append((equity, im, mm))
-        return found
+        is_netted = ((f.traits[rows] & kernel.NETTED) != 0).tolist()
+        netted = [row for row, is_one in zip(rows, is_netted, strict=True) if is_one]
+        for row, is_one in zip(rows, is_netted, strict=True):
+            if not is_one:
+                self._bring(row)
+        solved = dict(zip(netted, self._solved(netted), strict=True))
+        return [
+            solved[row] if is_one else kernel.totals(row, f.record, f.shorts)
+            for row, is_one in zip(rows, is_netted, strict=True)
+        ]
+
+    def _solved(self, rows: list[int]) -> list[tuple[float, float, float]]:
+        """Return `figures` of netted accounts, solved together."""
+        if not rows:
+            return []
+        f, of = self._figures, np.array(rows, dtype=np.int64)
+        certified = self._certificates
+        if certified is not None and any(map(certified.watches, rows)):
+            certified.know(rows)
+            im_usd = np.array([self._requirement(row) for row in rows])
+        else:
+            im_usd = self._swept.solve(of, judging=False)
+        mm_usd = self._netting.mm_factor[f.set_of[of]] * im_usd
+        return list(zip(f.equity_of(of).tolist(), im_usd.tolist(), mm_usd.tolist(), strict=True))
 
     def bounds(self, name: str) -> tuple[float, float, float]:
         """Equity, and least and largest initial requirement of an account by its figures as they stand, USD.
@@ -563,7 +573,9 @@ class Book:
     def _changed(self) -> list[str]:
         """Return the names of accounts whose conditions changed, sorted; their certificates end."""
         rows = self._judged.changed_rows()
-        if rows and self._certificates is not None:
+        if not rows:
+            return []
+        if self._certificates is not None:
             of = np.array(rows, dtype=np.int64)
             self._certificates.void_changed(of[(self._figures.traits[of] & kernel.NETTED) != 0])
         names = [self._name_of[row] for row in rows]

@@ -139,13 +139,13 @@ def evaluate_account(state: State, name: str) -> Evaluation:
 
 def _market_record(state: State, source: Sourced, events: list[Outgoing], due: Due | None) -> Due | None:
     """Fold a record and evaluate what it moved, or leave that `due`; return what is due then."""
-    market = state.market
-    if source.position <= market.positions[source.topic]:
+    market, position = state.market, source.position
+    if position <= market.positions[source.topic]:
         return due
     record = source.record
     if due and _acts_at_once(state, record):
         due = _evaluate_due(state, due, events)  # before the record: at the positions that events name
-    market.positions[source.topic] = source.position  # a refused record is dealt with, too
+    market.positions[source.topic] = position  # a refused record is dealt with, too
     held = _held(market, record) if due is not None else False
     change = _fold(state, source, events)
     if due is not None and not _acts_at_once(state, record):
@@ -157,7 +157,7 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
     if change is not UNCHANGED:
         _tell_regimes(state, change, events)
         # No record crosses a point of the pricing grid: time has passed it before.
-        names = _re_evaluate(state, change, market.time_us)
+        names = _re_evaluate(state, change, at_grid=False)
         if names:
             cause = cause_of(source)
             for name in names:
@@ -252,10 +252,11 @@ def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
     """Let market time pass to a moment at which something changes, and evaluate what that concerns."""
     before_us = state.market.time_us
     change = state.market.advance(to_us)
+    at_grid = state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US
     _tell_regimes(state, change, events)
-    for name in _re_evaluate(state, change, before_us):
+    for name in _re_evaluate(state, change, at_grid=at_grid):
         conditions_changed(state, name, TIME_CAUSE, events)
-    if state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+    if at_grid:
         _restate(state)
 
 
@@ -279,8 +280,10 @@ def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) ->
     They follow from the ticks alone, at minutes that only grow, all of a minute at once: what was written down before
     is known by its minute, whether the market is folded again from its beginning or the shard's gate is still closed.
     """
+    if not (change.regimes or change.steps):
+        return
     shard = state.shards.get(REGIME_PARTITION)
-    if shard is None or not (change.regimes or change.steps):
+    if shard is None:
         return
     told = [(one.entered.since_us, regime_outgoing(one)) for one in change.regimes]
     told += [(one.event_time_us, step_outgoing(one)) for one in change.steps]
@@ -292,12 +295,13 @@ def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) ->
         events.append(outgoing)
 
 
-def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
+def _re_evaluate(state: State, change: MarketChange, *, at_grid: bool) -> list[str]:
+    """Evaluate what a change concerns, everything `at_grid`; return the names whose conditions changed."""
     market, book = state.market, state.book
     correlation = change.correlation or bool(change.regimes)
     if change.steps:
         book.take_ranges(step.underlying for step in change.steps)
-    if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+    if at_grid:
         names = book.refresh_all(market)
         return sorted({*names, *book.refresh_correlations(market)}) if correlation else names
     if change.sets:
