@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from monitor.engine.clock import DAY_US
 from monitor.engine.jump import JumpWindow
@@ -21,8 +22,7 @@ FLAGS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IndexView:
+class IndexView(Struct, frozen=True, gc=False):
     """A composite index at a moment: `flags` are sorted; `sources` are those known, fresh or not."""
 
     price_usd: float

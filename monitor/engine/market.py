@@ -65,7 +65,8 @@ class Market:
         Raises `RejectedTick`, `RejectedVolatility`, `RejectedInstrument` or `RejectedParameters` with a kind and a
         text, having changed nothing that counts.
         """
-        if isinstance(record, TICKS):
+        # Exact types: that a record is none of several structs takes half a microsecond to find out by isinstance.
+        if type(record) is PriceTick or type(record) is Heartbeat or type(record) is Funding:
             return self.ticks.apply(record)
         if isinstance(record, VOLATILITIES):
             return _surface_moved(self.volatility.apply(record))

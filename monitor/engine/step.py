@@ -34,7 +34,19 @@ from monitor.engine.transitions import (
     push_timer,
     take_figures,
 )
-from schemas.records import START, AccountConfig, Cause, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
+from schemas.records import (
+    START,
+    AccountConfig,
+    Cause,
+    Funding,
+    Heartbeat,
+    Input,
+    Instrument,
+    ParameterSet,
+    PriceTick,
+    Trade,
+    Transfer,
+)
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 EXPIRY_CAUSE = Cause(topic="expiry")
@@ -171,7 +183,9 @@ def _fold(state: State, source: Sourced, events: list[Outgoing]) -> MarketChange
     """Fold a record, after what time does before it; return what moved."""
     market, record = state.market, source.record
     try:
-        if isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us):
+        if (
+            type(record) is PriceTick or type(record) is Heartbeat or type(record) is Funding
+        ) and not _is_quiet(state, record.event_time_us):  # fmt: skip
             market.ticks.check(record)  # a refused tick must not move time
             _pass_time(state, record.event_time_us, events)
         return market.apply(record)
@@ -187,7 +201,7 @@ def _acts_at_once(state: State, record: Input) -> bool:
     """Whether more can follow from a market record, or from the time up to it, than other prices."""
     if state.gated or isinstance(record, Instrument | ParameterSet):
         return True
-    return isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us)
+    return type(record) in TICKS and not _is_quiet(state, record.event_time_us)
 
 
 def _held(market: Market, record: Input) -> bool:
