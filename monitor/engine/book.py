@@ -297,6 +297,8 @@ class Book:
             for column in columns:
                 column.set_surface_stale()
         columns = [column for column in columns if column.has_accounts]
+        if not (columns or len(self._modelled)):
+            return []
         index_only &= not surface
         self._judged.begin()
         columns, modelled = self._follow(columns, market, index_only=index_only)
@@ -572,9 +574,9 @@ class Book:
 
     def _changed(self) -> list[str]:
         """Return the names of accounts whose conditions changed, sorted; their certificates end."""
-        rows = self._judged.changed_rows()
-        if not rows:
+        if not self._judged.counts.item(0):
             return []
+        rows = self._judged.changed_rows()
         if self._certificates is not None:
             of = np.array(rows, dtype=np.int64)
             self._certificates.void_changed(of[(self._figures.traits[of] & kernel.NETTED) != 0])

@@ -167,7 +167,8 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
             due.pass_by()
         return due if held == _held(market, record) else _evaluate_due(state, due, events)
     if change is not UNCHANGED:
-        _tell_regimes(state, change, events)
+        if change.regimes or change.steps:
+            _tell_regimes(state, change, events)
         # No record crosses a point of the pricing grid: time has passed it before.
         names = _re_evaluate(state, change, at_grid=False)
         if names:
@@ -267,7 +268,8 @@ def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
     before_us = state.market.time_us
     change = state.market.advance(to_us)
     at_grid = state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US
-    _tell_regimes(state, change, events)
+    if change.regimes or change.steps:
+        _tell_regimes(state, change, events)
     for name in _re_evaluate(state, change, at_grid=at_grid):
         conditions_changed(state, name, TIME_CAUSE, events)
     if at_grid:
@@ -294,8 +296,6 @@ def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) ->
     They follow from the ticks alone, at minutes that only grow, all of a minute at once: what was written down before
     is known by its minute, whether the market is folded again from its beginning or the shard's gate is still closed.
     """
-    if not (change.regimes or change.steps):
-        return
     shard = state.shards.get(REGIME_PARTITION)
     if shard is None:
         return
