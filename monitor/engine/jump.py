@@ -45,7 +45,12 @@ class JumpWindow:
         else:
             self._drop_before(second)
             low = high = price_usd
-            for _, lowest, highest, _ in buckets:  # a quiet coin's every tick comes here: min() of a generator is thrice
+            for (
+                _,
+                lowest,
+                highest,
+                _,
+            ) in buckets:  # a quiet coin's every tick comes here: min() of a generator is thrice
                 if lowest < low:
                     low = lowest
                 if highest > high:
