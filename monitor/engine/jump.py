@@ -45,15 +45,10 @@ class JumpWindow:
         else:
             self._drop_before(second)
             low = high = price_usd
-            for (
-                _,
-                lowest,
-                highest,
-                _,
-            ) in buckets:  # a quiet coin's every tick comes here: min() of a generator is thrice
-                if lowest < low:
+            for _, lowest, highest, _ in buckets:  # every tick of a quiet coin comes here
+                if lowest < low:  # noqa: PLR1730 - min() over these is three times as long
                     low = lowest
-                if highest > high:
+                if highest > high:  # noqa: PLR1730
                     high = highest
             buckets.append([second, price_usd, price_usd, price_usd])
             self._low = min(low, self._before) if self._before else low
