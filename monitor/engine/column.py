@@ -70,6 +70,7 @@ class Column:
         self._parameters_stale = True
         self._refinement = 1
         self._refined_us = -1
+        self._refined_by: tuple[object, object] = (None, None)  # listing and parameters
         self._behind: Market | None = None
         self.group: Group | None = None  # of the accounts that are certified together
 
@@ -285,8 +286,12 @@ class Column:
 
     def _refine(self, market: Market) -> None:
         """Take a finer grid of moves while a listed option of the underlying is about to expire."""
-        self._refined_us = grid(market.time_us)
-        refinement = refinement_of(market, self.underlying, self._active(market).set.netting)
+        at_us, active = grid(market.time_us), self._active(market)
+        listing = market.instruments.of_underlying(self.underlying)
+        if at_us == self._refined_us and listing is self._refined_by[0] and active is self._refined_by[1]:
+            return
+        self._refined_us, self._refined_by = at_us, (listing, active)
+        refinement = refinement_of(market, self.underlying, active.set.netting)
         if refinement != self._refinement:
             self._refinement = refinement
             self._parameters_stale = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from monitor.engine.clock import DAY_US
 from monitor.engine.jump import JumpWindow
@@ -21,8 +22,7 @@ FLAGS: tuple[tuple[str, ...], ...] = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IndexView:
+class IndexView(Struct, frozen=True, gc=False):
     """A composite index at a moment: `flags` are sorted; `sources` are those known, fresh or not."""
 
     price_usd: float
@@ -47,8 +47,8 @@ class Index:
     """Sources of one underlying and the price they make."""
 
     __slots__ = (
-        "agreed_usd", "deadline_us", "dispersed_us", "fresh", "held", "mask", "price_usd", "sources", "underlying",
-        "window",
+        "_view", "agreed_usd", "deadline_us", "dispersed_us", "fresh", "held", "mask", "price_usd", "sources",
+        "underlying", "window",
     )  # fmt: skip
 
     def __init__(self, underlying: str) -> None:
@@ -62,14 +62,20 @@ class Index:
         self.dispersed_us = 0  # market time at which the present dispersion began; 0: none
         self.deadline_us = FAR_US  # the last market time at which the present values hold without a new tick
         self.window: JumpWindow | None = None  # of a lone source
+        self._view: IndexView | None = None  # of the present values, once somebody has asked for it
 
     def view(self) -> IndexView:
-        """Return the present values."""
-        return IndexView(self.price_usd, self.held, FLAGS[self.mask], self.fresh, len(self.sources))
+        """Return the present values; the same object until they are made again."""
+        view = self._view
+        if view is None:
+            view = IndexView(self.price_usd, self.held, FLAGS[self.mask], self.fresh, len(self.sources))
+            self._view = view
+        return view
 
     def add(self, name: str) -> Source:
         """Add a source, whose first price has to be taken at once."""
         source = self.sources[name] = Source(0.0, 0, 0)
+        self._view = None
         return source
 
     def take(self, source: Source, price_usd: float, time_us: int, max_age_us: int) -> None:
@@ -86,6 +92,7 @@ class Index:
 
     def settle(self, now_us: int) -> bool:
         """Make the index at market time `now_us`; return whether price, flags or hold changed."""
+        self._view = None
         price_before, mask_before, held_before = self.price_usd, self.mask, self.held
         prices = self._fresh_prices(now_us)
         known = len(self.sources)

@@ -47,6 +47,7 @@ class OptionRows:
         self._forwards: list[float | None] = [None] * len(self.rows)
         self._own_us: Ints = np.full(n, NO_OWN_US, dtype=np.int64)
         self._own_vol: Floats = np.zeros(n)
+        self._slice_us = [NO_SLICE_US] * len(self.rows)  # event time of the slice that was written
         self._reading = Reading()
         self._listing: object = None
         self._is_lent = False
@@ -63,35 +64,41 @@ class OptionRows:
             self._listing = listing
             self._read_all(market, basis)
             return None
-        moved = self._take(touched, market)
-        if any(touch.basis for touch in touched):
-            if self._forwards and self._forwards[0] is None:
-                self._read_all(market, basis)  # the first forward that anybody publishes
-                return None
-            moved |= self._read_forwards(market, basis)
-        for place in moved:
+        places, own = self._take(touched, market)
+        forwards: set[int] = set()
+        for touch in touched:
+            if touch.basis:
+                if self._forwards and self._forwards[0] is None:
+                    self._read_all(market, basis)  # the first forward that anybody publishes
+                    return None
+                forwards = self._read_forwards(market, basis)
+                break
+        for place in places:
             self._write(place, market)
-        return moved
+        for row in own:
+            self._write_own(row)
+        return places | forwards | {self._place_of_row[row] for row in own}
 
     def lend(self) -> tuple[Ints, Floats, Floats, Floats]:
         """Return `code`, `parameters`, `low` and `high` as they are now: what is read later goes to copies."""
         self._is_lent = True
         return self.code, self.parameters, self.low, self.high
 
-    def _take(self, touched: Iterable[Touch], market: Market) -> set[int]:
-        """Take own volatilities; return the places whose rows have to be written."""
-        moved: set[int] = set()
+    def _take(self, touched: Iterable[Touch], market: Market) -> tuple[set[int], set[int]]:
+        """Take own volatilities; return the places that have to be written, and the rows beside them."""
+        places: set[int] = set()
+        own: set[int] = set()
         for expiry_us, instrument, _ in touched:
             if instrument is None:
                 if expiry_us in self._place_of:
-                    moved.add(self._place_of[expiry_us])
-                moved |= self._implied
+                    places.add(self._place_of[expiry_us])
+                places |= self._implied
                 continue
             row = self._row_of.get(instrument)
             if row is not None:
                 self._read_own(row, instrument, market)
-                moved.add(self._place_of_row[row])
-        return moved
+                own.add(row)
+        return places, {row for row in own if self._place_of_row[row] not in places} if places else own
 
     def _read_all(self, market: Market, basis: Floats) -> None:
         self._own_us.fill(NO_OWN_US)
@@ -109,13 +116,28 @@ class OptionRows:
         if own is not None:
             self._own_vol[row], self._own_us[row] = own
 
-    def _write(self, place: int, market: Market) -> None:
+    def _take_back(self) -> None:
+        """Write to copies, if somebody has the arrays."""
         if self._is_lent:
             self._is_lent = False
             self.code, self.parameters = self.code.copy(), self.parameters.copy()
             self.low, self.high = self.low.copy(), self.high.copy()
+
+    def _write_own(self, row: int) -> None:
+        """Write an option's own volatility where it is in force; its expiry's slice is the one that was written."""
+        if self._own_us.item(row) >= self._slice_us[self._place_of_row[row]]:
+            self._take_back()
+            self.code[row] = surface.CONSTANT
+            parameters = self.parameters[row]
+            parameters.fill(0.0)
+            parameters[0] = self._own_vol.item(row)
+            self.low[row] = self.high[row] = 0.0
+
+    def _write(self, place: int, market: Market) -> None:
+        self._take_back()
         rows = self.rows[place]
         row, slice_us = market.volatility.expiry_row(self._underlying, self.expiries[place])
+        self._slice_us[place] = slice_us
         if slice_us == NO_SLICE_US:
             self._implied.add(place)
         else:

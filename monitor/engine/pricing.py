@@ -104,6 +104,7 @@ class Pricing:
         self._perpetuals: list[tuple[int, str]] = []
         self._timed_us = -1  # point of the grid that times and rates are of
         self._funding_us = -1  # minute of the funding that was read
+        self._flags_of: tuple[str, ...] | None = None  # flags of an index that `flags` were made of
 
     # --- what is priced -------------------------------------------------------------------------
 
@@ -304,26 +305,31 @@ class Pricing:
             self.index_price = 1.0 if par else np.nan
             self.held = not par
             self.flags = (f"assumed_par:{self.underlying}",) if par else (f"no_price:{self.underlying}",)
+            self._flags_of = None
         else:
             self.index_price = view.price_usd
             self.held = view.held
-            self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
+            if view.flags is not self._flags_of:  # of few that are there from the beginning
+                self.flags = tuple(f"{flag}:{self.underlying}" for flag in view.flags)
+                self._flags_of = view.flags
         if market.lost:
             self.held = True
             self.flags += tuple(f"lost_records:{topic}" for topic in market.lost)
+            self._flags_of = None
 
     def _read_bases(self, market: Market) -> None:
         """Take the bases of futures and perpetuals, and of the forwards that are futures."""
+        basis_of, bases = market.ticks.basis, self._basis
         for row, name in self._linear:
-            basis = market.ticks.basis(name)
-            if basis != self._basis[row]:
-                self._basis[row] = basis
+            basis = basis_of(name)
+            if basis != bases.item(row):
+                bases[row] = basis
                 if self._moved is not None:
                     self._moved.add(0)
         if self._options.of_futures:
             self._moved = None
             for row, name in self._options.of_futures:
-                self._basis[row] = market.ticks.basis(name)
+                bases[row] = basis_of(name)
 
     def _read_windows(self, market: Market) -> None:
         """Split the prices of contracts whose settlement is being averaged into what is fixed and what still moves."""

@@ -34,7 +34,19 @@ from monitor.engine.transitions import (
     push_timer,
     take_figures,
 )
-from schemas.records import START, AccountConfig, Cause, Input, Instrument, ParameterSet, PriceTick, Trade, Transfer
+from schemas.records import (
+    START,
+    AccountConfig,
+    Cause,
+    Funding,
+    Heartbeat,
+    Input,
+    Instrument,
+    ParameterSet,
+    PriceTick,
+    Trade,
+    Transfer,
+)
 from schemas.topics import ACCOUNT_TOPICS, MARKET_TOPICS
 
 EXPIRY_CAUSE = Cause(topic="expiry")
@@ -141,13 +153,13 @@ def evaluate_account(state: State, name: str) -> Evaluation:
 
 def _market_record(state: State, source: Sourced, events: list[Outgoing], due: Due | None) -> Due | None:
     """Fold a record and evaluate what it moved, or leave that `due`; return what is due then."""
-    market = state.market
-    if source.position <= market.positions[source.topic]:
+    market, position = state.market, source.position
+    if position <= market.positions[source.topic]:
         return due
     record = source.record
     if due and _acts_at_once(state, record):
         due = _evaluate_due(state, due, events)  # before the record: at the positions that events name
-    market.positions[source.topic] = source.position  # a refused record is dealt with, too
+    market.positions[source.topic] = position  # a refused record is dealt with, too
     held = _held(market, record) if due is not None else False
     change = _fold(state, source, events)
     if due is not None and not _acts_at_once(state, record):
@@ -157,9 +169,10 @@ def _market_record(state: State, source: Sourced, events: list[Outgoing], due: D
             due.pass_by()
         return due if held == _held(market, record) else _evaluate_due(state, due, events)
     if change is not UNCHANGED:
-        _tell_regimes(state, change, events)
+        if change.regimes or change.steps:
+            _tell_regimes(state, change, events)
         # No record crosses a point of the pricing grid: time has passed it before.
-        names = _re_evaluate(state, change, market.time_us)
+        names = _re_evaluate(state, change, at_grid=False)
         if names:
             cause = cause_of(source)
             for name in names:
@@ -173,7 +186,9 @@ def _fold(state: State, source: Sourced, events: list[Outgoing]) -> MarketChange
     """Fold a record, after what time does before it; return what moved."""
     market, record = state.market, source.record
     try:
-        if isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us):
+        if (
+            type(record) is PriceTick or type(record) is Heartbeat or type(record) is Funding
+        ) and not _is_quiet(state, record.event_time_us):  # fmt: skip
             market.ticks.check(record)  # a refused tick must not move time
             _pass_time(state, record.event_time_us, events)
         return market.apply(record)
@@ -189,7 +204,7 @@ def _acts_at_once(state: State, record: Input) -> bool:
     """Whether more can follow from a market record, or from the time up to it, than other prices."""
     if state.gated or isinstance(record, Instrument | ParameterSet):
         return True
-    return isinstance(record, TICKS) and not _is_quiet(state, record.event_time_us)
+    return type(record) in TICKS and not _is_quiet(state, record.event_time_us)
 
 
 def _held(market: Market, record: Input) -> bool:
@@ -254,10 +269,12 @@ def _move_market(state: State, to_us: int, events: list[Outgoing]) -> None:
     """Let market time pass to a moment at which something changes, and evaluate what that concerns."""
     before_us = state.market.time_us
     change = state.market.advance(to_us)
-    _tell_regimes(state, change, events)
-    for name in _re_evaluate(state, change, before_us):
+    at_grid = state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US
+    if change.regimes or change.steps:
+        _tell_regimes(state, change, events)
+    for name in _re_evaluate(state, change, at_grid=at_grid):
         conditions_changed(state, name, TIME_CAUSE, events)
-    if state.market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+    if at_grid:
         _restate(state)
 
 
@@ -282,7 +299,7 @@ def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) ->
     is known by its minute, whether the market is folded again from its beginning or the shard's gate is still closed.
     """
     shard = state.shards.get(REGIME_PARTITION)
-    if shard is None or not (change.regimes or change.steps):
+    if shard is None:
         return
     told = [(one.entered.since_us, regime_outgoing(one)) for one in change.regimes]
     told += [(one.event_time_us, step_outgoing(one)) for one in change.steps]
@@ -294,12 +311,13 @@ def _tell_regimes(state: State, change: MarketChange, events: list[Outgoing]) ->
         events.append(outgoing)
 
 
-def _re_evaluate(state: State, change: MarketChange, before_us: int) -> list[str]:
+def _re_evaluate(state: State, change: MarketChange, *, at_grid: bool) -> list[str]:
+    """Evaluate what a change concerns, everything `at_grid`; return the names whose conditions changed."""
     market, book = state.market, state.book
     correlation = change.correlation or bool(change.regimes)
     if change.steps:
         book.take_ranges(step.underlying for step in change.steps)
-    if market.time_us // PRICING_GRID_US != before_us // PRICING_GRID_US:
+    if at_grid:
         names = book.refresh_all(market)
         return sorted({*names, *book.refresh_correlations(market)}) if correlation else names
     if change.sets:

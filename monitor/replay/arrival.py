@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,12 +15,16 @@ SECOND_US = 1_000_000
 HEARTBEAT_SOURCE = "replay"
 # What a span does not cut off at its start: without its history an account would hold nothing, and a tick without its
 # instrument is refused.
-LASTING = (Instrument, ParameterSet, AccountConfig, Transfer, Trade)
+LASTING = frozenset({Instrument, ParameterSet, AccountConfig, Transfer, Trade})
 LATEST_US = 300 * SECOND_US  # how long a record is waited for by event time; the latest seen came after 180 s
 MAX_SILENCE_US = 86_400 * SECOND_US  # a longer silence is a gap between recordings, not a quiet market
 
 
 By = Literal["arrival", "event"]
+
+# Arrival and rank of the next record of a source, the record, whether its source leads, what gives the one after it.
+# The rank makes arrival ties deterministic, and keeps heapq from comparing records.
+_Head = tuple[int, int, Arrived, bool, Callable[[], Arrived]]
 
 
 @dataclass(slots=True)
@@ -77,76 +81,87 @@ class Merged:
     def _timed(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
         """Note when the market begins and ends."""
         for at_us, record in arrived:
-            if self.first_us is None and not isinstance(record, LASTING):
+            if self.first_us is None and type(record) not in LASTING:
                 self.first_us = at_us
             self.last_us = at_us
             yield at_us, record
 
     def _within_span(self) -> Iterator[Arrived]:
-        any_leads = any(source.leads for source in self.sources)
-        # The rank makes arrival ties deterministic, and keeps heapq from comparing records.
-        streams = [self._ranked(rank, source) for rank, source in enumerate(self.sources)]
-        leads = [source.leads or not any_leads for source in self.sources]
-        pending = sum(leads)
         started = False
         from_us, until_us = self.span.from_us, self.span.until_us
         index_at: dict[tuple[str, str], tuple[int, float | None]] = {}
-        for at_us, rank, record in heapq.merge(*streams):
-            if record is None:
-                pending -= leads[rank]
-                if pending == 0:
-                    return
-                continue
-            started = started or leads[rank]
+        for item, leads in self._merged():
+            at_us, record = item
+            started = started or leads
             if until_us is not None and at_us >= until_us:
                 self.outside += 1
                 return
-            if isinstance(record, LASTING):
-                yield at_us, record
+            if type(record) in LASTING:
+                yield item
                 continue
             if not started or (from_us is not None and at_us < from_us):
                 self.outside += 1
                 continue
-            if isinstance(record, PriceTick) and record.instrument is None:
+            if type(record) is PriceTick and record.instrument is None:
                 key = (record.underlying, record.source)
                 value = (record.event_time_us, record.price)
                 if index_at.get(key) == value:
                     self.repeated += 1
                     continue
                 index_at[key] = value
-            yield at_us, record
+            yield item
 
-    def _ranked(self, rank: int, source: Source) -> Iterator[tuple[int, int, Input | None]]:
-        at_us = 0
-        arrived = source.records()
-        for at_us, record in arrived if self.by == "arrival" else _by_event(arrived):
-            yield at_us, rank, record
-        # The end of a source is an item of its own, so that the merge sees it at its place in time.
-        yield at_us, rank, None
+    def _merged(self) -> Iterator[tuple[Arrived, bool]]:
+        """Give all records by arrival, each with whether its source leads, up to the end of the last that does."""
+        any_leads = any(source.leads for source in self.sources)
+        heads: list[_Head] = []
+        pending = 0
+        for rank, source in enumerate(self.sources):
+            arrived = source.records()
+            following = (arrived if self.by == "arrival" else _by_event(arrived)).__next__
+            try:
+                item = following()
+            except StopIteration:
+                continue
+            leads = source.leads or not any_leads
+            pending += leads
+            heads.append((item[0], rank, item, leads, following))
+        heapq.heapify(heads)
+        while pending:
+            _, rank, item, leads, following = heads[0]
+            yield item, leads
+            try:
+                item = following()
+            except StopIteration:
+                heapq.heappop(heads)
+                pending -= leads
+            else:
+                heapq.heapreplace(heads, (item[0], rank, item, leads, following))
 
     def _with_heartbeats(self, arrived: Iterator[Arrived]) -> Iterator[Arrived]:
         """Add a heartbeat at every whole second of arrival time that has none."""
         next_us: int | None = None
-        for at_us, record in arrived:
-            if next_us is None and isinstance(record, LASTING):
-                yield at_us, record  # what happened before the span starts no clock
+        for item in arrived:
+            at_us, record = item
+            if next_us is None and type(record) in LASTING:
+                yield item  # what happened before the span starts no clock
                 continue
             if self.first_us is None:
                 self.first_us = at_us
             self.last_us = at_us
             if next_us is None or at_us > next_us + MAX_SILENCE_US:
                 next_us = -(-at_us // SECOND_US) * SECOND_US
-            if isinstance(record, Heartbeat):
+            if type(record) is Heartbeat:
                 while next_us < record.event_time_us:
                     yield next_us, Heartbeat(source=HEARTBEAT_SOURCE, event_time_us=next_us)
                     next_us += SECOND_US
                 next_us = max(next_us, record.event_time_us // SECOND_US * SECOND_US + SECOND_US)
-                yield at_us, record
+                yield item
                 continue
             while next_us <= at_us:
                 yield next_us, Heartbeat(source=HEARTBEAT_SOURCE, event_time_us=next_us)
                 next_us += SECOND_US
-            yield at_us, record
+            yield item
 
 
 def _by_event(arrived: Iterator[Arrived]) -> Iterator[Arrived]:

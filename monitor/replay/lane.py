@@ -172,7 +172,7 @@ class Lane:
             if self.out is not None:
                 self.out.write(outgoing.body.encode() + b"\n")
         for source in records:
-            if isinstance(source.record, AccountConfig):
+            if type(source.record) is AccountConfig:
                 self.account_time.opened(source.record)
         if self.done >= self._collected + COLLECT_EVERY:
             self.collect()

@@ -14,7 +14,6 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
 
 from aiokafka.partitioner import murmur2
 
@@ -25,7 +24,6 @@ from monitor.replay.sources.base import TOPIC_OF
 from schemas.records import AccountConfig, Input, Trade, Transfer
 from schemas.topics import SOURCE_RANK
 
-ACCOUNT_RECORDS: Final = (Trade, Transfer, AccountConfig)
 AHEAD_US = 300_000_000  # the latest tick of 2025-10-10 came 180 s after its event
 
 _Head = tuple[int, int, str, deque[Input]]  # no two are equal in time and rank: a rank is one topic's
@@ -64,43 +62,47 @@ class Sequence:
 
     def __iter__(self) -> Iterator[Sourced]:
         """Give all records in merged order, once; raises what the sources raise."""
+        heads, inputs = self._heads, {kind: self._inputs[topic] for kind, topic in TOPIC_OF.items()}
         arrived_us = 0
         for at_us, record in self._stream:
-            self._push(record)
+            rank, topic, queue = inputs[type(record)]
+            if not queue:
+                heapq.heappush(heads, (record_time_us(record), rank, topic, queue))
+            queue.append(record)
             if at_us > arrived_us:
                 arrived_us = at_us
                 self.reached_us = self.reached_us or at_us
-            while self._heads and arrived_us >= self.reached_us + AHEAD_US:
-                yield self._take()
-        while self._heads:
-            yield self._take()
+            if arrived_us >= self.reached_us + AHEAD_US:
+                yield from self._taken(arrived_us - AHEAD_US)
+        yield from self._taken(None)
 
-    def _push(self, record: Input) -> None:
-        rank, topic, queue = self._inputs[TOPIC_OF[type(record)]]
-        if not queue:
-            heapq.heappush(self._heads, (record_time_us(record), rank, topic, queue))
-        queue.append(record)
+    def _taken(self, until_us: int | None) -> Iterator[Sourced]:
+        """Take heads in order as long as what was reached is not after a moment; all, if none is given.
 
-    def _take(self) -> Sourced:
-        """Take the head that comes first; what follows it in its input is a head from then on, whatever its time."""
-        time_us, rank, topic, queue = self._heads[0]
-        record = queue.popleft()
-        if queue:
-            heapq.heapreplace(self._heads, (record_time_us(queue[0]), rank, topic, queue))
-        else:
-            heapq.heappop(self._heads)
-        if time_us < self._newest_us:
-            self.late += 1
-        else:
-            self._newest_us = time_us
-            self.reached_us = max(self.reached_us, time_us)
-        ordinal = self.taken
-        self.taken += 1
-        self.counts[topic] = self.counts.get(topic, 0) + 1
-        return numbered(topic, ordinal, record, self._partitions)
+        What follows a head in its input is a head from then on, whatever its time.
+        """
+        heads, counts, partitions = self._heads, self.counts, self._partitions
+        while heads and (until_us is None or self.reached_us <= until_us):
+            time_us, rank, topic, queue = heads[0]
+            record = queue.popleft()
+            if queue:
+                heapq.heapreplace(heads, (record_time_us(queue[0]), rank, topic, queue))
+            else:
+                heapq.heappop(heads)
+            if time_us < self._newest_us:
+                self.late += 1
+            else:
+                self._newest_us = time_us
+                if time_us > self.reached_us:  # noqa: PLR1730 - max() would be a tenth of the record
+                    self.reached_us = time_us
+            ordinal = self.taken
+            self.taken = ordinal + 1
+            counts[topic] = counts.get(topic, 0) + 1
+            yield numbered(topic, ordinal, record, partitions)
 
 
 def numbered(topic: str, ordinal: int, record: Input, partitions: int) -> Sourced:
     """Return a record at its place in the sequence, in its account's partition (0 for a market record)."""
-    partition = partition_of(record.account, partitions) if isinstance(record, ACCOUNT_RECORDS) else 0
-    return Sourced(topic, partition, ordinal, 0, record)
+    if type(record) is Trade or type(record) is Transfer or type(record) is AccountConfig:
+        return Sourced(topic, partition_of(record.account, partitions), ordinal, 0, record)
+    return Sourced(topic, 0, ordinal, 0, record)

@@ -18,8 +18,8 @@ from monitor.replay.sources.symbols import Unlisted
 MAX_LISTED = 20  # malformed lines named in a summary; all are counted
 
 # Milliseconds and microseconds of 2000 to 2100 do not overlap, so magnitude decides; anything else is refused.
-_MS = range(946_684_800_000, 4_102_444_800_000)
-_US = range(946_684_800_000_000, 4_102_444_800_000_000)
+_FIRST_MS, _END_MS = 946_684_800_000, 4_102_444_800_000
+_FIRST_US, _END_US = 1_000 * _FIRST_MS, 1_000 * _END_MS
 
 
 class UnclearUnit(ValueError):
@@ -190,9 +190,9 @@ class Table:
 def time_us(text: str) -> int:
     """Read a time in milliseconds or microseconds by its magnitude; raises ValueError if it is neither."""
     value = int(text)
-    if value in _US:
+    if _FIRST_US <= value < _END_US:
         return value
-    if value in _MS:
+    if _FIRST_MS <= value < _END_MS:
         return value * 1_000
     raise UnclearUnit(f"time {text[:40]} is neither milliseconds nor microseconds since 1970")
 
@@ -203,7 +203,7 @@ def iso_us(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     value = int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
-    if value not in _US:
+    if not _FIRST_US <= value < _END_US:
         raise ValueError(f"time {text[:40]} out of range")
     return value
 
