@@ -149,6 +149,7 @@ def _netted_accounts() -> None:
     move_losses.evaluate(
         np.array([0, 1]), np.array([0]), unit, block, unit, unit, side, np.empty(1), np.empty(1), np.empty((1, 3))
     )
+    move_losses.move_losses(np.array([0, 1]), np.array([0]), unit, block, side, np.empty((1, 3)))
     move_losses.worst_scenarios(block[0], side, scenario)
 
 

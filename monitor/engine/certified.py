@@ -141,8 +141,15 @@ class Certificates:
 
     def judge(self, row: int) -> None:
         """Bring the condition bits of an account up to date, those included that its certificate does not watch."""
-        if row not in self._bits_known and self.watches(row):
-            self._evaluate(np.array([row], dtype=np.int64), judging=True, aim=renew.KEEP)
+        if row in self._bits_known:
+            return
+        rows = np.array([row], dtype=np.int64)
+        if self.watches(row):
+            self._evaluate(rows, judging=True, aim=renew.KEEP)
+        elif (group := self._group_of(row)) is not None:  # perhaps not judged since it was watched
+            self._enter(group)
+            self._swept.judged.begin()
+            self._swept.judge(rows)
 
     def _forget_known(self) -> None:
         if self._known or self._bits_known:
@@ -291,6 +298,9 @@ class Certificates:
         before: matrices and k that were in force until now.
         """
         self._forget_known()
+        for group in self._groups.values():
+            if group.exact:
+                self._enter(group)
         (old, old_k), (new, new_k) = before, self._swept.netting.in_force
         changes = [largest_change(*one) for one in zip(old, new, old_k, new_k, strict=True)]
         largest = max(changes, default=0.0)

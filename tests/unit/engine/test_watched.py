@@ -251,3 +251,30 @@ def test_who_has_no_certificate_is_looked_at_when_data_become_doubtful(pair: Pai
     moved = certificates.followed.take_moved(column.index)
     assert moved not in (0, 1)
     assert bool(moved & 1) == held
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_right_after_all_are_given_up_bits_and_new_matrices_are_of_the_present(pair: Pair, seed: int) -> None:
+    """Figures are of the time when accounts were watched until the next tick sweeps: nobody is judged by these."""
+    certificates, group = layer(pair)
+    plain, certified_side = pair.built.plain, pair.built.certified
+    rng, estimate = np.random.default_rng(seed), plain.market.ticks.correlation.fast.copy()
+    pair.built.quotes.rng = rng
+    for _ in range(10):
+        walk(pair, 5e-3, 4)
+        warm(pair)
+    certificates._give_up(group)
+    names = list(plain.shards[0].accounts)
+    for name in rng.permutation(names)[: len(names) // 2].tolist():
+        assert certified_side.book.conditions(name) == plain.book.conditions(name)
+    warm(pair)
+    for _ in range(10):
+        walk(pair, 5e-3, 4)
+        warm(pair)
+    certificates._give_up(group)
+    i, j = rng.choice(10, 2, replace=False)
+    estimate[i, j] = estimate[j, i] = estimate[i, j] - 0.02
+    pair.correlate(estimate, Times())
+    assert pair.equal
+    for name in names:
+        assert certified_side.book.conditions(name) == plain.book.conditions(name)
