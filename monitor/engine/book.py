@@ -303,7 +303,6 @@ class Book:
         underlyings = list(underlyings)
         if index_only and not (surface or whole) and self._follow_index(underlyings, market):
             return self._changed()
-        at_once = len(underlyings) == 1  # no account is judged between the prices of two of its underlyings
         columns = [column for name in underlyings for column in self._of_underlying.get(name, ())]
         if surface:
             for column in columns:
@@ -316,23 +315,34 @@ class Book:
         columns, modelled = self._follow(columns, market, index_only=index_only)
         if not (columns or modelled or len(self._modelled)):
             return self._changed()  # nothing is swept, and nobody computed by himself
+        at_once = len(underlyings) == 1  # no account is judged between the prices of two of its underlyings
         self._sweep(columns, market, judging=at_once, index_only=index_only)
         modelled += [column.accounts for column in columns if not column.swept]
         if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
             # Some models read the price of dollar tokens that an account does not hold.
             modelled.append(np.array(self._computed_always(), dtype=np.int64))
+        computed = np.unique(np.concatenate(modelled)) if modelled else None
         touched = [] if at_once else [column.accounts for column in columns if column.swept]
-        if modelled:
-            touched.append(np.unique(np.concatenate(modelled)))
-            self._compute(touched[-1].tolist(), market, whole=whole or surface)
+        return self._judge_touched(columns, computed, touched, market, whole=whole or surface)
+
+    def _judge_touched(
+        self, columns: list[Column], computed: Ints | None, touched: list[Ints], market: Market, *, whole: bool
+    ) -> list[str]:  # fmt: skip
+        """Compute and judge accounts, then certify some of those of columns that were swept; return as `refresh`.
+
+        computed: whose models are to be run; touched: who was swept and not judged.
+        """
+        if computed is not None:
+            touched = [*touched, computed]
+            self._compute(computed.tolist(), market, whole=whole)
         if touched:
             self._swept.judge(np.unique(np.concatenate(touched)))
         changed = self._changed()
         if self._certificates is not None and self._added is not None and not changed:
             self._certificates.renew(columns)
             self._added.renew(columns)
-        if self._bounded is not None and modelled:
-            self._bounded.certify(touched[-1].tolist(), self._accounts, self._register.columns, market)
+        if self._bounded is not None and computed is not None:
+            self._bounded.certify(computed.tolist(), self._accounts, self._register.columns, market)
         return changed
 
     def _follow_index(self, underlyings: list[str], market: Market) -> bool:

@@ -268,13 +268,12 @@ def test_right_after_all_are_given_up_bits_and_new_matrices_are_of_the_present(p
     for name in rng.permutation(names)[: len(names) // 2].tolist():
         assert certified_side.book.conditions(name) == plain.book.conditions(name)
     warm(pair)
-    for _ in range(10):
-        walk(pair, 5e-3, 4)
-        warm(pair)
+    before = certificates.work.swept
+    walk(pair, 2e-3, 150)
+    assert certificates.work.swept == before
     certificates._give_up(group)
-    i, j = rng.choice(10, 2, replace=False)
-    estimate[i, j] = estimate[j, i] = estimate[i, j] - 0.02
-    pair.correlate(estimate, Times())
+    pair.correlate(0.6 * estimate + 0.4 * np.eye(len(estimate)), Times())
+    assert pair.events > 0
     assert pair.equal
     for name in names:
         assert certified_side.book.conditions(name) == plain.book.conditions(name)
