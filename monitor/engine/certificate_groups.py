@@ -53,6 +53,8 @@ class Group:
         self.turn = 0  # whose it is among those outside
         self.looks = 0  # moves of the market since the group is watched
         self.pause = self.paused = 0  # sweeps beside which nobody is certified: still to come, and after the last gap
+        self.was_watched = False
+        self.certified = 0  # `Work.certified` when it could last be watched
         self.made = 0  # certificates beside sweeps since the group could last be watched, or was left alone
         self.in_vain = 0  # sweeps that it was left alone for when that was of no use
 

@@ -38,8 +38,11 @@ SAMPLE = 64  # of more accounts that left their boxes at once so many are looked
 CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
 RENEWED, RENEWED_SHARE = 10, 200  # accounts, and 1 in so many, that are certified beside a sweep
 WORTH = 1_000  # moves that a group has to be watched for, or it is left alone after the next gap for a while
-FIRST_PAUSE, LONGEST_PAUSE = 250, 2_000  # sweeps of which nobody is certified beside
-IN_VAIN, LONGEST_IN_VAIN = 4_000, 64_000  # the same, where as many certificates as there are segments were in vain
+BESIDE, DURING = 2, 4  # certificates beside sweeps, and while it is watched, that each such move pays for
+SETTLING = 1_000  # certificates more than these pay for, after which a group is given up
+FIRST_PAUSE, LONGEST_PAUSE = 250, 8_000  # sweeps of which nobody is certified beside
+IN_VAIN, LONGEST_IN_VAIN = 4_000, 64_000  # the same, where many certificates were in vain
+VAIN_SHARE = 3  # as many as 1 in so many segments, where the group was watched before; else as there are segments
 LOOKED = 32  # accounts that are looked at for each of these
 LEAST_HELD = 10_000  # segments of a group: with fewer an hour of gaps took longer than with sweeps alone
 
@@ -357,6 +360,9 @@ class Certificates:
             self._judge_many(failed, group)
         elif len(failed):
             self._evaluate(failed, judging=True, aim=renew.CERTIFY)
+        if not group.exact and self.work.certified - group.certified > SETTLING + DURING * group.looks:
+            self._give_up(group)
+            self._enter(group)
 
     def _judge_many(self, rows: Ints, group: Group) -> None:
         """Judge accounts that have too little room from tables; certify some of them, or give all up."""
@@ -462,9 +468,11 @@ class Certificates:
         """Let the exact path do from the next record on."""
         group.exact, group.up_to_date = True, False
         # While gap follows upon gap certificates cost more than they save.
-        group.paused = min(2 * group.paused + FIRST_PAUSE, LONGEST_PAUSE) if group.looks < WORTH else 0
+        during = self.work.certified - group.certified
+        worth = group.looks >= max(WORTH, group.made // BESIDE + during // DURING)
+        group.paused = 0 if worth else min(2 * group.paused + FIRST_PAUSE, LONGEST_PAUSE)
         group.pause = group.paused
-        if group.looks >= WORTH:
+        if worth:
             group.in_vain = 0
         group.looks = group.made = 0
         group.outside = {column.index: 1 for column in group.columns}
@@ -509,7 +517,8 @@ class Certificates:
             group.made += self.work.certified - before
             if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
                 self._watch(group)
-            if group.exact and group.made > held:  # they end as fast as they are made
+            allowed = held // VAIN_SHARE if group.was_watched else held
+            if group.exact and group.made > allowed:  # they end as fast as they are made
                 group.in_vain = min(2 * group.in_vain + IN_VAIN, LONGEST_IN_VAIN)
                 group.pause, group.made = group.in_vain, 0
 
@@ -525,6 +534,7 @@ class Certificates:
             self._count(column, group, len(self._leavers([column])))
         if all(group.outside[column.index] <= 0 for column in group.columns):
             group.exact, group.changed_by = False, self._changed_by
+            group.was_watched, group.certified = True, self.work.certified
 
     def _renew_some(self, column: Column, group: Group) -> None:
         rows, held = self._leavers([column]), self._segments.held_by(column.index)

@@ -277,3 +277,23 @@ def test_right_after_all_are_given_up_bits_and_new_matrices_are_of_the_present(p
     assert pair.equal
     for name in names:
         assert certified_side.book.conditions(name) == plain.book.conditions(name)
+
+
+def test_a_group_whose_certificates_cost_more_than_its_moves_is_given_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no gap, but too many have to be certified: all are swept for a while, and the events are the same."""
+    certificates, group = layer(pair)
+    monkeypatch.setattr(certified, "FEW", 1_000)
+    monkeypatch.setattr(certified, "SETTLING", 3)
+    monkeypatch.setattr(certified, "DURING", 1)
+    before, given_up = certificates.work.swept, 0
+    for _ in range(20):
+        walk(pair, 5e-3, 8)
+        given_up += group.exact
+        check(pair)
+        warm(pair)
+    assert certificates.work.swept > before
+    assert given_up > 0
+    assert pair.events > 0
+    assert pair.equal
