@@ -51,6 +51,7 @@ class Group:
         self.changed_by = 0.0  # the correlations when the exact path was left
         self.outside: dict[int, int] = {}  # by column, of its certificates beyond what is calm, when last looked
         self.turn = 0  # whose it is among those outside
+        self.judged: set[int] | None = None  # accounts that were asked for since it was given up; None: it never was
         self.looks = 0  # moves of the market since the group is watched
         self.pause = self.paused = 0  # sweeps beside which nobody is certified: still to come, and after the last gap
         self.was_watched = False
@@ -61,3 +62,13 @@ class Group:
     def take(self, column: Column, *, index_only: bool = False, moved: bool = True) -> None:
         """Take what a column has read of the market: `Followed.take`."""
         self._owner.take(column, index_only=index_only, moved=moved)
+
+    def unjudged(self, row: int) -> bool:
+        """Return whether all bits of an account are asked for first since the group was given up.
+
+        Until then those that its certificate did not watch are of any time.
+        """
+        if self.judged is None or row in self.judged:
+            return False
+        self.judged.add(row)
+        return True

@@ -149,7 +149,7 @@ class Certificates:
         rows = np.array([row], dtype=np.int64)
         if self.watches(row):
             self._evaluate(rows, judging=True, aim=renew.KEEP)
-        elif (group := self._group_of(row)) is not None:  # perhaps not judged since it was watched
+        elif (group := self._group_of(row)) is not None and group.unjudged(row):
             self._enter(group)
             self._swept.judged.begin()
             self._swept.judge(rows)
@@ -476,6 +476,7 @@ class Certificates:
             group.in_vain = 0
         group.looks = group.made = 0
         group.outside = {column.index: 1 for column in group.columns}
+        group.judged = set()
         self.work.swept += 1
 
     def _enter(self, group: Group) -> None:
