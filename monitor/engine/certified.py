@@ -370,16 +370,12 @@ class Certificates:
             if column.has_accounts:
                 column.catch_up()
         self._take_matrices(group)
-        gap = GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns)
-        states, before = self._state_of[rows], self._swept.judged.counts.item(0)
-        if gap:  # these have timers for which bits are read that they do not watch, and nobody looks after them now
-            timed = (states == conditions.MARGIN_CALL) | (states == conditions.RECOVERED)
-            states[timed] = conditions.ANY
-        self._swept.judge_by_tables(rows, states)
+        before = self._swept.judged.counts.item(0)
+        self._swept.judge_by_tables(rows, self._state_of[rows])
         changed = self._swept.judged.changed_rows()[before:]
         self._judged[rows] = np.nan
         self._bits_known.update(changed)
-        if gap:
+        if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
             self._give_up(group)
             return
         # Whoever is not certified at once is looked at with everything that moves.
