@@ -294,6 +294,29 @@ def test_a_dropped_connection_is_told_and_resumed_without_a_gap(shown: Shown, st
     shown.complaints.clear()  # the browser logs requests that failed
 
 
+def test_events_that_come_while_the_newest_are_asked_for_are_there_once(shown: Shown, stage: Stage) -> None:
+    """Neither an answer older than the stream loses an event, nor one newer than the stream doubles one."""
+    page = shown.page
+    live(page)
+    held: list[Any] = []
+    page.route("**/api/v1/events?limit=500", lambda route: held.append((route, route.fetch())))
+    page.evaluate("liqmon.stream.on.reload()")
+    wait_until(lambda: page.evaluate("1") and held)
+    (made,) = stage.publish_events(made_events(1, 1_800_000_006_000_000, "between"))
+    wait_until(lambda: page.evaluate("(id) => liqmon.store.events[0].id === id", made))
+    page.evaluate("liqmon.store.events.length = 1")  # so that the answer is seen to have come
+    ((route, answer),) = held
+    assert made not in answer.text()
+    route.fulfill(response=answer)
+    wait_until(lambda: page.evaluate("liqmon.store.events.length > 1"))
+    ids = page.evaluate("liqmon.store.events.map((one) => one.id)")
+    assert ids[0] == made
+    assert len(ids) == len(set(ids))
+    again = "(() => { const { on } = liqmon.stream; on.events(liqmon.store.events.slice(0, 3).reverse()); })()"
+    page.evaluate(again)
+    assert page.evaluate("liqmon.store.events.map((one) => one.id)") == ids
+
+
 def test_ten_thousand_events_are_taken(shown: Shown, stage: Stage) -> None:
     """The list stays short, nothing is counted twice or lost, and the page still answers."""
     page = shown.page

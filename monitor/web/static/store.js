@@ -15,9 +15,12 @@ export function tell(what) {
 }
 
 let held = [];
+let asked = 0; // questions for the newest events that are not answered yet
+let meanwhile = []; // what came by the stream while the newest events were asked for
 
 export function take(rows) {
   store.seen += rows.length;
+  if (asked) meanwhile = meanwhile.concat(rows).slice(-KEPT);
   if (store.paused) {
     held = held.concat(rows).slice(-KEPT);
     store.waiting += rows.length;
@@ -29,8 +32,9 @@ export function take(rows) {
 }
 
 function add(rows) {
-  // Newest first; a batch comes oldest first.
-  store.events = rows.slice(-KEPT).reverse().concat(store.events).slice(0, KEPT);
+  // Newest first; a batch comes oldest first. What was asked for may hold what the stream tells after it.
+  const known = new Set(store.events.map((one) => one.id));
+  store.events = rows.filter((one) => !known.has(one.id)).slice(-KEPT).reverse().concat(store.events).slice(0, KEPT);
 }
 
 export function pause(on) {
@@ -48,10 +52,19 @@ export function pause(on) {
 
 // Loads the newest events in one piece: at the beginning, and after a gap.
 export async function load() {
-  const told = await get('/api/v1/events?limit=500');
+  if (!asked) meanwhile = [];
+  asked += 1;
+  let told;
+  try {
+    told = await get('/api/v1/events?limit=500');
+  } finally {
+    asked -= 1;
+  }
   held = [];
   store.waiting = 0;
   store.events = told.events;
+  const known = new Set(told.events.map((one) => one.id));
+  add(meanwhile.slice(1 + meanwhile.findLastIndex((one) => known.has(one.id))));
   store.loaded = true;
   tell('loaded');
   tell('events');
