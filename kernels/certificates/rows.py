@@ -104,7 +104,8 @@ def prepare(
     radius X: in [1e-9, 0.9]. Outputs, in the order of `rows`: path float64[>= k, 3, PATH] of volatilities, value
     float64[>= k, VALUE] in USD, and whether the row may be part of a certificate. It may not when `risk_array` would
     give NaN, a part of its price is fixed already, or an option is expired, without volatility, beyond all scales, or
-    its smile may reach a variance of zero: then its numbers say nothing. Raises ValueError on other shapes and radii.
+    its smile may reach a variance of zero: then it is worth zeros, and its paths say nothing. Raises ValueError on
+    other shapes and radii.
     """
     count = rows.shape[0]
     if path.shape[0] < count or path.shape[1] != smile.DIRECTIONS or path.shape[2] != smile.PATH:
@@ -127,6 +128,7 @@ def prepare(
             continue
         if t != last:
             last, scale = t, tenor_scale(max(t, 0.0), shocks[3], shocks[4], shocks[5])
+        value[at] = 0.0
         smile.write_path(code[i], parameters[i], lo[i], hi[i], strike[i], f, t, vol[i], down, up, vols)
         smile.write_paths(vols, t, shocks[0] * scale, shocks[1] * scale, shocks, path[at])
         certifiable[at] &= _is_regular(f, strike[i], t, path[at])

@@ -117,9 +117,11 @@ class Process:
         return self.ended(timeout_s)
 
     def ended(self, timeout_s: float = END_S) -> int:
-        """Wait until it has ended and all it wrote is read; returns the exit code."""
+        """Wait until it has ended and all it wrote is read; returns the exit code, and shows what was said before."""
         code = self.child.wait(timeout_s)
         self.reader.join(60.0)
+        if code:
+            sys.stderr.write(f"ended with {code}: {self.tail()}")  # shown where a test fails
         return code
 
     def end(self) -> None:
