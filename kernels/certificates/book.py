@@ -30,6 +30,22 @@ SCENARIO = 5
 PRICED = 13
 
 
+@kernel("i8[::1], f8[::1], i8[::1], f8[:, ::1], f8[::1], f8[::1], f8[:, ::1]")
+def write_surface(
+    rows: Ints, basis: Floats, code: Ints, parameters: Floats, low: Floats, high: Floats, contracts: Floats
+) -> None:
+    """Write what an update of volatilities moves of some rows, all of them options: forward and surface row.
+
+    basis, code, parameters, low, high: by row, float64[n, 5] the parameters.
+    """
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        of = contracts[i]
+        of[BASIS], of[CODE], of[LOW], of[HIGH] = basis[i], code[i], low[i], high[i]
+        for n in range(surface.PARAMETERS):
+            of[SURFACE + n] = parameters[i, n]
+
+
 @kernel("f8[:, ::1], i8[::1], f8, i8[::1], b1[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
 def gather(
     contracts: Floats, held: Ints, index: float, kind: Ints, is_call: Bools, priced: Floats, code: Ints,

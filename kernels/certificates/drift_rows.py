@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from kernels import scenarios, surface
-from kernels._jit import Bools, Floats, Ints, kernel
+from kernels._jit import Bools, Floats, Ints, inlined, kernel
 from kernels.certificates import book, drift
 from kernels.scenarios_table import tenor_scale
 
@@ -109,22 +109,53 @@ def part_level(now: Floats, rows: Ints, before: float) -> float:
     return level if math.isfinite(level) else before
 
 
-@kernel("f8[:, ::1], f8[:, ::1], i8[::1], b1[::1], f8, f8, f8[::1], f8")
+@inlined()
+def _are_alike(before: Floats, now: Floats, i: int, j: int) -> bool:
+    """Return whether two rows drift alike, but for what the strike of an inverse put does to it."""
+    alike: bool = now[i, book.KIND] == now[j, book.KIND]
+    for of in (before, now):
+        for field in (book.BASIS, book.FUNDING, book.YEARS, book.CODE, book.LOW, book.HIGH):
+            alike &= of[i, field] == of[j, field]
+        for field in range(book.SURFACE, book.FIELDS):
+            alike &= of[i, field] == of[j, field]
+    return alike
+
+
+@kernel("f8[:, ::1], f8[:, ::1], i8[::1], i8[::1]")
+def _unlike(before: Floats, now: Floats, rows: Ints, holders: Ints) -> Ints:
+    """Return those of some rows that are held, of neighbours that drift alike the one that drifts most."""
+    found, n = np.empty(rows.shape[0], dtype=np.int64), 0
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        if holders[i] == 0:
+            continue
+        if n == 0 or not _are_alike(before, now, i, found[n - 1]):
+            found[n] = i
+            n += 1
+        elif now[i, book.IS_CALL] == 0.0:
+            last = found[n - 1]
+            if now[last, book.IS_CALL] != 0.0 or now[last, book.STRIKE] < now[i, book.STRIKE]:
+                found[n - 1] = i  # an inverse put of a larger strike, of others it makes no difference
+    return found[:n]
+
+
+@kernel("f8[:, ::1], f8[:, ::1], i8[::1], i8[::1], f8, f8, f8[::1], f8")
 def part_drift(
-    before: Floats, now: Floats, rows: Ints, held: Bools, least_index: float, largest_index: float, shocks: Floats,
+    before: Floats, now: Floats, rows: Ints, holders: Ints, least_index: float, largest_index: float, shocks: Floats,
     level: float,
 ) -> float:  # fmt: skip
     """Return the largest RHO of those of some rows of one underlying that are held.
 
     before, now: float64[n, FIELDS] of `kernels.certificates.book`, a row's place being the same in both; rows:
-    int64[k]; held: bool[n]; level: by how much the level of their class changed.
+    int64[k]; holders: int64[n], how many accounts hold a row; level: by how much the level of their class changed.
     """
-    n = rows.shape[0]
+    some = _unlike(before, now, rows, holders)
+    n = some.shape[0]
     kind, is_call, code = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.bool_), np.empty((2, n), dtype=np.int64)
     parameters, fields = np.empty((2, n, surface.PARAMETERS)), np.empty((2, 5, n))
     strike, out = np.empty(n), np.empty((n, COLUMNS))
     for k in range(n):
-        i = rows[k]
+        i = some[k]
         kind[k], is_call[k], strike[k] = int(now[i, book.KIND]), now[i, book.IS_CALL] != 0.0, now[i, book.STRIKE]
         for t in range(2):
             of = before[i] if t == 0 else now[i]
@@ -139,7 +170,6 @@ def part_drift(
     )  # fmt: skip
     most = 0.0
     for k in range(n):
-        if held[rows[k]]:
-            most = max(most, out[k, RHO])
+        most = max(most, out[k, RHO])
     largest: float = most
     return largest

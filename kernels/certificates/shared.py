@@ -56,6 +56,7 @@ BY_LEVEL = 1 + tangents.CELL  # of what is there by scenario
 BY_SCENARIO = BY_LEVEL + 1
 
 CENTER, MADE_OF = range(2)  # of a column
+NEVER = 0.0  # number of no center
 CENTERS = 2
 
 # Of a place, sums over its positions: value, slope, curvature where what multiplies q is positive and where it is
@@ -158,6 +159,13 @@ def have(
     for k in range(held.shape[0]):
         bad += tables[at + held[k] * length + GOOD] != 1.0
     return bad == 0
+
+
+@kernel("i8[::1], f8[::1], i8, i8")
+def forget(rows: Ints, tables: Floats, at: int, length: int) -> None:
+    """Let some rows of a column be made anew when they are needed; length: of a row."""
+    for k in range(rows.shape[0]):
+        tables[at + rows[k] * length + MADE] = NEVER
 
 
 @inlined()

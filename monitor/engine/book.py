@@ -32,7 +32,7 @@ from monitor.engine.ledger import DOLLAR_TOKENS, exposures
 from monitor.engine.modelled import Modelled
 from monitor.engine.portfolio import stale_funding
 from monitor.engine.register import Register, have_priced
-from monitor.engine.swept import Swept
+from monitor.engine.swept import Swept, union
 from monitor.models.netted import solve
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ class Book:
         if not DOLLAR_TOKENS.isdisjoint(underlyings) and self._modelled.rows:
             # Some models read the price of dollar tokens that an account does not hold.
             modelled.append(np.array(self._computed_always(), dtype=np.int64))
-        computed = np.unique(np.concatenate(modelled)) if modelled else None
+        computed = union(modelled) if modelled else None
         touched = [] if at_once else [column.accounts for column in columns if column.swept]
         return self._judge_touched(columns, computed, touched, market, whole=whole or surface)
 
@@ -336,7 +336,7 @@ class Book:
             touched = [*touched, computed]
             self._compute(computed.tolist(), market, whole=whole)
         if touched:
-            self._swept.judge(np.unique(np.concatenate(touched)))
+            self._swept.judge(union(touched))
         changed = self._changed()
         if self._certificates is not None and self._added is not None and not changed:
             self._certificates.renew(columns)

@@ -13,7 +13,7 @@ import numpy as np
 
 from kernels import blocks, move_losses, netted_accounts, risk_matrix
 from monitor.engine.evaluation import Exposed
-from monitor.engine.figures import Bools, Floats, Ints
+from monitor.engine.figures import Floats, Ints
 from monitor.engine.pricing import Pricing, grid
 from monitor.engine.ranges import in_force
 from monitor.models.risk_matrix import beyond_columns
@@ -157,8 +157,9 @@ class Column:
 
     @property
     def accounts(self) -> Ints:
-        """Rows of all accounts that hold something of this underlying, ascending."""
-        return np.sort(self._segments.account[self._segments.live(self.index)])
+        """Rows of all accounts that hold something of this underlying, in the order of their segments."""
+        rows: Ints = self._segments.account[self._segments.live(self.index)]
+        return rows
 
     def _count(self, slot: int, by: int) -> None:
         start, stop = self._segments.start[slot], self._segments.stop[slot]
@@ -343,10 +344,9 @@ class Column:
         return self.pricing.parameters
 
     @property
-    def held_rows(self) -> Bools:
-        """Of which rows any account has a position, bool[n]."""
-        held: Bools = self._holders > 0
-        return held
+    def holders(self) -> Ints:
+        """How many accounts have a position in each row, int64[n]."""
+        return self._holders
 
     def take_newly_held(self) -> bool:
         """Return `newly_held`, and know it from now on."""

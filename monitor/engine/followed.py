@@ -49,6 +49,8 @@ class _Reference:
     parts: list[Ints] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
     """By part."""
+    parts_of: list[list[int]] = field(default_factory=list)
+    """By class."""
     class_of: dict[int, int] = field(default_factory=dict)
     levels: Floats = field(default_factory=lambda: np.zeros(joint.EXPIRIES))
     """Of classes 1 and on, when the drifts began."""
@@ -112,8 +114,9 @@ class Followed:
             p.write_contracts(self._rows(column))
             self.shared.forget(c)
         else:
+            rows = self._rows(column)
             for part in parts:
-                p.write_part(part, self._rows(column))
+                p.write_part(part, rows)
                 self.shared.forget(c, p.parts[part])
         stands = not (p.averaged or reference.averaged)
         reference.averaged = p.averaged
@@ -164,6 +167,7 @@ class Followed:
         for rows, of in zip(p.parts, now.classes, strict=True):
             contracts[rows, book.CLASS] = of
         now.drifts, now.parts = np.zeros(len(p.parts)), p.parts
+        now.parts_of = [[part for part, of in enumerate(now.classes) if of == k] for k in range(joint.CLASSES)]
         stands = not self._refer(column, now)
         return (
             stands
@@ -175,21 +179,19 @@ class Followed:
 
     def _drift(self, column: Column, reference: _Reference, parts: Iterable[int]) -> None:
         """Take the drifts of some parts; where they are large, or not bounded, a class counts from here on."""
-        c, p, held = column.index, column.pricing, column.held_rows
+        c, p, holders = column.index, column.pricing, column.holders
         contracts = self._rows(column)
-        touched = {reference.classes[part] for part in parts}
         for part in parts:
             k, level = reference.classes[part], 0.0
             if k:
                 level = self._follow_level(c, reference, part, contracts) - reference.levels.item(k - 1)
             reference.drifts[part] = drift_rows.part_drift(
-                reference.contracts, contracts, p.parts[part], held, reference.least, reference.most, reference.shocks,
-                level,
+                reference.contracts, contracts, p.parts[part], holders, reference.least, reference.most,
+                reference.shocks, level,
             )  # fmt: skip
-        for k in touched:
+        for k in {reference.classes[part] for part in parts}:
             self._moved[c] |= 2 << k
-            own = [part for part, of in enumerate(reference.classes) if of == k]
-            drift = float(reference.drifts[own].max())
+            drift = max(map(reference.drifts.item, reference.parts_of[k]))
             if drift < np.inf:
                 self.now[c, joint.DRIFT + k] = self.now[c, joint.SINCE + k] + drift
             else:
@@ -201,7 +203,7 @@ class Followed:
         """Take the level of a class, and return it; where several expiries share the class it stays where it was."""
         k = reference.classes[part]
         level = self.now.item(c, joint.LEVEL + k - 1)
-        if reference.classes.count(k) == 1:
+        if len(reference.parts_of[k]) == 1:
             level = drift_rows.part_level(contracts, reference.parts[part], level)
             self.now[c, joint.LEVEL + k - 1] = level
         return level
@@ -221,11 +223,10 @@ class Followed:
         self.now[column, joint.SINCE + k] = self.now[column, joint.DRIFT + k]
         if k:
             reference.levels[k - 1] = self.now[column, joint.LEVEL + k - 1]
-        for part, of in enumerate(reference.classes):
-            if of == k:
-                rows = reference.parts[part]
-                reference.contracts[rows] = contracts[rows]
-                reference.drifts[part] = 0.0
+        for part in reference.parts_of[k]:
+            rows = reference.parts[part]
+            reference.contracts[rows] = contracts[rows]
+            reference.drifts[part] = 0.0
 
     def _void_class(self, column: Column, k: int) -> None:
         """Let nobody have a certificate who pays for a class of drift that is not bounded."""

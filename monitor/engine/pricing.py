@@ -208,12 +208,10 @@ class Pricing:
     def write_part(self, part: int, out: Floats) -> None:
         """Write what can have moved of the rows of one part, as `write_contracts`."""
         rows, of = self.parts[part], self._options
-        out[rows, book.BASIS] = self._basis[rows]
-        if not part:
-            out[rows, book.FUNDING] = self._funding[rows]
-            return
-        out[rows, book.CODE], out[rows, book.SURFACE :] = of.code[rows], of.parameters[rows]
-        out[rows, book.LOW], out[rows, book.HIGH] = of.low[rows], of.high[rows]
+        if part:
+            book.write_surface(rows, self._basis, of.code, of.parameters, of.low, of.high, out)
+        else:
+            out[rows, book.BASIS], out[rows, book.FUNDING] = self._basis[rows], self._funding[rows]
 
     @property
     def averaged(self) -> bool:

@@ -13,7 +13,6 @@ from monitor.engine.figures import Floats, Ints
 from monitor.engine.regions import Regions
 
 NONE = -1  # place of a column's rows that has none
-NEVER = 0.0  # number of no center
 
 
 class SharedRows:
@@ -52,12 +51,12 @@ class SharedRows:
         """Let all rows have a place."""
         for column, size in self._wanted.items():
             at = self.table_at[column] = self._regions.region(column, size)
-            self.tables[at : at + size] = NEVER
+            self.tables[at : at + size] = shared.NEVER
         self._wanted.clear()
 
     def forget(self, column: int, rows: Ints | None = None) -> None:
         """Let some rows of a column, or all, be made anew when they are needed."""
         if rows is None:
             self.centers[column, shared.CENTER] = np.nan
-        elif self.table_at[column] != NONE:
-            self.tables[self.table_at[column] + rows * self._length[column] + shared.MADE] = NEVER
+        elif (at := self.table_at.item(column)) != NONE:
+            shared.forget(rows, self.tables, at, self._length[column])

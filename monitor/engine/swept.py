@@ -20,7 +20,7 @@ from monitor.engine.segments import Segments
 from monitor.engine.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from monitor.engine.column import Column
 
@@ -147,5 +147,14 @@ class Swept:
 
 def rows_of(columns: Iterable[Column]) -> Ints:
     """Return the accounts that hold something of some columns, ascending."""
-    found = [column.accounts for column in columns if column.has_accounts]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+    return union([column.accounts for column in columns if column.has_accounts])
+
+
+def union(found: Sequence[Ints]) -> Ints:
+    """Return all rows of accounts that are in any of some arrays, ascending."""
+    rows = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    if not len(rows):
+        return rows
+    there = np.zeros(rows.max() + 1, dtype=np.bool_)  # a tenth of the time of sorting them
+    there[rows] = True
+    return np.flatnonzero(there)

@@ -75,6 +75,7 @@ class Shell(mode.Service):
         core = make_core(options, checked, gauges.meters)
         self.options = options
         self._said = (0, 0)
+        self._working: list[asyncio.Future[None]] = []
         self.pulse, self.publisher, self.view = core.pulse, core.publisher, core.view
         self.order, self.group, self.intake = core.order, core.group, core.intake
         self.engine, self.ownership = core.engine, core.ownership
@@ -107,11 +108,14 @@ class Shell(mode.Service):
             self.observer.run(), self.adviser.run(), self._announcer.run(), self._sampler.run(), self._show(),
             *self.order.readers(),
         ):  # fmt: skip
-            self.add_future(_ending(work))
+            self._working.append(self.add_future(_ending(work)))
 
     async def on_stop(self) -> None:
-        """Disconnect; the app has stopped before."""
+        """End our tasks and disconnect; the app has stopped before, and nobody may send to what is closed."""
         self._say_progress()
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
         await self.publisher.stop()
         await self.view.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,7 +38,8 @@ def spawn() -> Iterator[Spawn]:
     def start(arguments: list[str]) -> Process:
         # An orderly end is over when it is over: how long it takes is the machine's.
         # Snapshots come every few seconds of these tests, so that whoever starts begins from some.
-        process = Process(arguments, {"LIQMON_SHUTDOWN_TIMEOUT_S": "90", "LIQMON_SNAPSHOT_EVERY_OFFSETS": "50"})
+        every = os.environ.get("LIQMON_SNAPSHOT_EVERY_OFFSETS", "50")
+        process = Process(arguments, {"LIQMON_SHUTDOWN_TIMEOUT_S": "90", "LIQMON_SNAPSHOT_EVERY_OFFSETS": every})
         started.append(process)
         return process
 

@@ -128,8 +128,12 @@ def test_a_kill_at_any_point_of_a_flush_is_repaired(deployment: Deployment, reco
     record_property("sent_again", again)
 
 
-def test_an_orderly_end_repeats_nothing(deployment: Deployment) -> None:
-    """SIGTERM under load leaves everything flushed and committed: successors send no event a second time."""
+def test_an_orderly_end_repeats_nothing(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM under load leaves everything flushed and committed: successors send no event a second time.
+
+    The worker writes snapshots all the time, so that its end comes while it writes one.
+    """
+    monkeypatch.setenv("LIQMON_SNAPSHOT_EVERY_OFFSETS", "3")
     deployment.keep_publishing(market(seed=3), PER_SECOND)
     for _ in range(2):
         worker = deployment.worker()

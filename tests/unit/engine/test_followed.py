@@ -85,7 +85,7 @@ def test_no_row_drifts_by_more_than_is_charged(seed: int, monkeypatch: pytest.Mo
         known = [] if voided else known
         voided.clear()
         for before, then in known:
-            held = column.held_rows & (contracts[:, layout.KIND] != scenarios.COIN)
+            held = (column.holders > 0) & (contracts[:, layout.KIND] != scenarios.COIN)
             for row in np.flatnonzero(held).tolist():
                 k = int(contracts[row, layout.CLASS])
                 bound = now[joint.DRIFT + k] + then[joint.DRIFT + k] - 2.0 * then[joint.SINCE + k]

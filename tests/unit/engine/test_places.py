@@ -86,7 +86,7 @@ def test_what_is_kept_of_segments_is_what_they_hold(together: int) -> None:
         step(state, [log(_fill(state, draw, together * number + k, time_us)) for k in range(together)])
         for name in NAMES:
             _rows_of(state, name)
-        before, sizes = sizes, [len(column.held_rows) for column in state.book._register.columns]
+        before, sizes = sizes, [len(column.holders) for column in state.book._register.columns]
         fewer += any(now < then for then, now in zip(before, sizes, strict=False))
     fresh, accounts = Book(certificates=False), state.shards[0].accounts
     for account in accounts.values():

@@ -14,7 +14,7 @@ from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS
 from monitor.engine import certified
 from monitor.engine.certified import Certificates
 from monitor.engine.figures import Floats, Ints
-from monitor.engine.shared_rows import NEVER, NONE, SharedRows
+from monitor.engine.shared_rows import NONE, SharedRows
 from monitor.engine.state import State
 from tests.unit.kernels.test_joint_certificates import kept, worth
 
@@ -125,13 +125,13 @@ def test_columns_that_grow_leave_no_places_behind() -> None:
     rows.tables[:] = 1.0
     rows.forget(1, np.array([7]))
     made = rows.tables[rows.table_at[1] :][:size].reshape(100, -1)[:, shared.MADE]
-    assert np.flatnonzero(made == NEVER).tolist() == [7]
-    assert (rows.tables == NEVER).sum() == 1
+    assert np.flatnonzero(made == shared.NEVER).tolist() == [7]
+    assert (rows.tables == shared.NEVER).sum() == 1
     rows.resize(1, 90, cells)
     assert rows.table_at[1] == NONE
     rows.have_places()
     assert rows.table_at.tolist() == [first, second] or rows.table_at.tolist() == [second, first]
-    assert (rows.tables[rows.table_at[1] :][: 90 * shared.row_length(cells)] == NEVER).all()
+    assert (rows.tables[rows.table_at[1] :][: 90 * shared.row_length(cells)] == shared.NEVER).all()
 
 
 def rooms(pair: Pair, row: int) -> Floats:
