@@ -173,9 +173,7 @@ def _certificates() -> None:
     )  # fmt: skip
     watch.void_rows(nobody, slot, figures[1], curves, boxes, covers, extremes)
     drift_rows.part_level(contracts_now, nobody, 0.0)
-    drift_rows.part_drift(
-        contracts_now, contracts_now, one[:1], np.ones(1, dtype=np.int64), 1.0, 1.0, np.ones(6), 0.0
-    )
+    drift_rows.part_drift(contracts_now, contracts_now, one[:1], np.ones(1, dtype=np.int64), 1.0, 1.0, np.ones(6), 0.0)
     book.write_surface(nobody, money, one, np.zeros((1, 5)), money, money, contracts_now)
     shared.forget(nobody, money, 0, 1)
     renew.renew(

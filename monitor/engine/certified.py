@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HELD_BIT = 7  # of the bits of conditions
 
-FEW = 16  # accounts that are evaluated one by one at a record; more of them are judged from tables
+FEW, MANY = 16, 256  # accounts that are no gap in any group; more than MANY at a record are judged from tables
 GAP_SHARE = 50  # as many accounts to be judged at once, times this, as a group has segments are a gap: all are swept
 TRIED, TRIED_SHARE = 16, 16  # accounts, and 1 in so many, that are certified beside others that are judged from tables
 SAMPLE = 64  # of more accounts that left their boxes at once so many are looked at first
@@ -356,7 +356,7 @@ class Certificates:
         if not len(rows):
             return
         failed = self._review_some(rows)
-        if len(failed) > FEW:
+        if len(failed) > MANY or (len(failed) > FEW and self._is_gap(len(failed), group)):
             self._judge_many(failed, group)
         elif len(failed):
             self._evaluate(failed, judging=True, aim=renew.CERTIFY)
@@ -375,7 +375,7 @@ class Certificates:
         changed = self._swept.judged.changed_rows()[before:]
         self._judged[rows] = np.nan
         self._bits_known.update(changed)
-        if GAP_SHARE * len(rows) > sum(self._segments.held_by(column.index) for column in group.columns):
+        if self._is_gap(len(rows), group):
             self._give_up(group)
             return
         # Whoever is not certified at once is looked at with everything that moves.
@@ -383,6 +383,14 @@ class Certificates:
         tried = TRIED + len(rows) // TRIED_SHARE
         group.turn += tried
         self._evaluate(np.roll(rows, -(group.turn % len(rows)))[:tried], judging=False, aim=renew.CERTIFY)
+
+    def _is_gap(self, accounts: int, group: Group) -> bool:
+        """Whether so many accounts with too little room at once are a gap."""
+        return GAP_SHARE * accounts > self._held_by(group)
+
+    def _held_by(self, group: Group) -> int:
+        """Return how many segments a group has."""
+        return sum(self._segments.held_by(column.index) for column in group.columns)
 
     def _review_some(self, rows: Ints) -> Ints:
         """Return those of some accounts for which there is too little room, or all of whom nobody looked at.
@@ -500,7 +508,7 @@ class Certificates:
             group = column.group
             if group is None:
                 continue
-            held = sum(self._segments.held_by(one.index) for one in group.columns)
+            held = self._held_by(group)
             if held < LEAST_HELD:
                 continue
             if group.pause:

@@ -131,7 +131,12 @@ class Proof:
         constants += ((certified, "FIRST_PAUSE", 0),)
         if self.plan.few is not None:
             few = self.plan.few
-            constants += ((certified, "FEW", few), (certified, "SAMPLE", 4), (certified, "CALM", 1))
+            constants += (
+                (certified, "FEW", few),
+                (certified, "MANY", few),
+                (certified, "SAMPLE", 4),
+                (certified, "CALM", 1),
+            )
             constants += ((certified, "GAP_SHARE", few), (certified, "TRIED", 1), (added, "FEW", few))
             constants += ((segments, "IDLE_SHARE", 1e6),)
         with _constants(constants):

@@ -29,6 +29,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Both states of a small book that is watched however small it is, and judged from tables by twos."""
     monkeypatch.setattr(certified, "LEAST_HELD", 0)
     monkeypatch.setattr(certified, "FEW", 2)
+    monkeypatch.setattr(certified, "MANY", 2)
     monkeypatch.setattr(certified, "GAP_SHARE", 2)
     monkeypatch.setattr(certified, "TRIED", 1)
     monkeypatch.setattr(certified, "FIRST_PAUSE", 0)
@@ -285,6 +286,7 @@ def test_a_group_whose_certificates_cost_more_than_its_moves_is_given_up(
     """There is no gap, but too many have to be certified: all are swept for a while, and the events are the same."""
     _, group = layer(pair)
     monkeypatch.setattr(certified, "FEW", 1_000)
+    monkeypatch.setattr(certified, "MANY", 1_000)
     monkeypatch.setattr(certified, "SETTLING", -200)
     given_up = 0
     for _ in range(60):
