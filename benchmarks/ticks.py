@@ -214,7 +214,7 @@ def _figures(pair: Pair, swept: sweep.Book, accounts: int) -> Figures:
         "large_book_events_equal": pair.equal and _same_states(built), "large_book_events": float(pair.events),
         "large_book_records": float(pair.records),
     }  # fmt: skip
-    warm(pair)
+    warm(pair)  # the last gap left accounts to the exact path
     figures |= _trades(pair, accounts)
     size = array_bytes(built.certified.book)
     figures |= {

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 HELD_BIT = 7  # of the bits of conditions
 
-FEW, MANY = 16, 256  # accounts that are no gap in any group; more than MANY at a record are judged from tables
+FEW = 16  # accounts with too little room at a record that are no gap, however small their group
+MANY = 256  # more of them are judged from tables; up to so many are evaluated one by one, unless they are a gap
 GAP_SHARE = 50  # as many accounts to be judged at once, times this, as a group has segments are a gap: all are swept
 TRIED, TRIED_SHARE = 16, 16  # accounts, and 1 in so many, that are certified beside others that are judged from tables
 SAMPLE = 64  # of more accounts that left their boxes at once so many are looked at first
