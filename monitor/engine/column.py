@@ -37,6 +37,7 @@ Exposure = list[tuple[str | None, float]]  # (instrument, contracts) sorted by n
 DAY_US = 86_400_000_000
 SWEPT = ("A", "P")  # models whose requirements are computed for all accounts of a column at once
 ALONE: Final = ""  # in place of a model: the columns of accounts that are computed one by one
+FEWEST_MOVES = 3  # of a table
 LEAST_UNHELD = 64  # rows of instruments that nobody holds, before they are taken away
 
 
@@ -264,16 +265,28 @@ class Column:
             falls, rises = int(np.sum(p.side < 0)), int(np.sum(p.side > 0))
             self._tables.resize(self.index, len(p.row_of) * len(self._layout), width, falls, rises)
             if width != before:
-                self._forget_mixtures()
+                self._regrid_mixtures(before)
         else:
             stride = risk_matrix.table_stride(len(p.table.move), len(p.group_rate))
             self._tables.resize(self.index, len(p.row_of) * stride)
 
-    def _forget_mixtures(self) -> None:
-        """Let all accounts' mixtures be of no move: their moves are counted in another grid."""
-        live, middle = self._segments.live(self.index), self.width // 2
-        self._segments.left[live] = self._segments.right[live] = middle
-        self._segments.share[live] = 0.0
+    def _regrid_mixtures(self, before: int) -> None:
+        """Let all accounts' mixtures be of the moves there are now, with the mean moves that they had of `before` many.
+
+        An account's means are allowed by the matrices together and not one by one: another one here, were it none at
+        all, could make a lower bound of what is none.
+        """
+        s, live, width = self._segments, self._segments.live(self.index), self.width
+        if before < FEWEST_MOVES:  # nobody was swept yet
+            s.left[live] = s.right[live] = width // 2
+            s.share[live] = 0.0
+            return
+        finer = (width - 1) / (before - 1)
+        left, right = s.left[live] * finer, s.right[live] * finer
+        mean = left + s.share[live] * (right - left)
+        first, last = np.floor(left), np.ceil(right)
+        apart = np.maximum(last - first, 1.0)
+        s.left[live], s.right[live], s.share[live] = first, last, (mean - first) / apart
 
     def _fill_table(self) -> None:
         p, table = self.pricing, self._tables.of(self.index)

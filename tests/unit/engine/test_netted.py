@@ -129,6 +129,55 @@ def test_moves_get_finer_as_a_listed_option_nears_its_expiry(days: float, moves:
     assert 2 * added["BTC"].buckets + 1 == 9
 
 
+def _near(underlying: str, days: float) -> list[Input]:
+    expiry_us = START_US + int(days * DAY_US)
+    strike = 100_000.0 if underlying == "BTC" else 4_000.0
+    option = Instrument(
+        instrument=f"{underlying}-{days}", type="option", underlying=underlying, settlement=underlying,
+        contract="inverse", strike=strike, option_type="call", expiry_us=expiry_us, event_time_us=START_US,
+    )  # fmt: skip
+    return [option, msgspec.structs.replace(smile(underlying, START_US), expiry_us=expiry_us)]
+
+
+def _delisted(underlying: str, days: float) -> Input:
+    option = _near(underlying, days)[0]
+    assert isinstance(option, Instrument)
+    return msgspec.structs.replace(option, delisted=True)
+
+
+@pytest.mark.parametrize("underlying", ["BTC", "ETH"])
+@pytest.mark.parametrize("certificates", [False, True])
+def test_bounds_hold_when_the_moves_of_one_underlying_get_finer_or_fewer(underlying: str, certificates: bool) -> None:
+    """Mean moves are allowed together: that of one coin stays when its grid is another one, or its hedge is gone.
+
+    Nobody trades and no price moves; the accounts were solved before, and are judged by bounds.
+    """
+    state, log = new_state(certificates=certificates), Log()
+    open_shard(state, 0, None, [], partitions=1, epoch=1)
+    legs = [
+        [("BTC-PERPETUAL", 1.0, 100_000.0), ("ETH-PERPETUAL", -share * 25.0, 4_000.0), *options]
+        for share in (0.3, 0.9, 1.0, 1.1, 2.0)
+        for options in ([], [("BTC-P", -1.0, 0.02), ("ETH-C", 10.0, 0.02)], [("BTC-C", -2.0, 0.02)])
+    ]
+    names = [f"p{number}" for number in range(len(legs))]
+    accounts = [record for name, one in zip(names, legs, strict=True) for record in _account(name, "P", one)]
+    for record in [*opening(), _set(0.1, 0.95), *_near(underlying, 30.0), *accounts]:
+        step(state, [log(record)])
+    changes = [*_near(underlying, 5.0), *_near(underlying, 0.5), _delisted(underlying, 0.5), _delisted(underlying, 5.0)]
+    widths = set[int]()
+    for record in changes:
+        step(state, [log(record)])
+        found = [state.book.bounds(name) for name in names]  # before the figures, which solve the accounts
+        for name, (equity_usd, least_usd, most_usd) in zip(names, found, strict=True):
+            exact_usd, im_usd, _ = state.book.figures(name)
+            assert equity_usd == pytest.approx(exact_usd, rel=1e-12)
+            assert least_usd <= im_usd * (1.0 + 1e-8)
+            assert im_usd <= most_usd * (1.0 + 1e-8)
+        widths.add(2 * state.book.basis_of("p0")[0][underlying].buckets + 1)
+    assert widths == {9, 17, 33}
+    assert not state.rejected
+
+
 def test_a_published_set_puts_its_netting_in_force_at_once() -> None:
     """With k = 1 nothing is netted: the requirement becomes the plain sum with the record that says so."""
     legs = [("BTC-PERPETUAL", 1.0, 100_000.0), ("ETH-PERPETUAL", -20.0, 4_000.0)]
