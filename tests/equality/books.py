@@ -8,6 +8,7 @@
 | far | one short option far out of the money, and little money |
 | maker | up to 300 positions over all coins, nearly hedged |
 | pair | long and short across expiries, many times its equity |
+| hedged | long one coin and short others, sometimes with options: cheap as long as they are netted |
 | broke | no equity: with positions, without any, or nothing at all |
 | single | one coin, all kinds of contracts |
 | coins | collateral in coins and dollar tokens, not in dollars |
@@ -32,9 +33,8 @@ from tests.equality.world import COINS, EXPIRIES_US, USD_FACE, World, day, listi
 SLOW: tuple[MarginModel, ...] = ("E", "E-cross", "E-tiered", "E-derive")
 SETS = ("default", "sized")  # of accounts under model E
 FAMILIES = {
-    "edge": 8, "wings": 4, "strangle": 2, "far": 3, "maker": 2, "pair": 3, "broke": 3, "single": 4, "coins": 4,
-    "wide": 3, "slow": 2, "mixed": 6, "edge_standard": 4, "standard": 6, "edge_added": 3,
-    "added": 6,
+    "edge": 8, "wings": 4, "strangle": 2, "far": 3, "maker": 2, "pair": 3, "hedged": 6, "broke": 3, "single": 4,
+    "coins": 4, "wide": 3, "slow": 2, "mixed": 6, "edge_standard": 4, "standard": 6, "edge_added": 3, "added": 6,
 }  # fmt: skip
 _ALIKE = ("wings", "strangle", "far", "maker", "pair", "coins")
 assert set(SLOW) <= set(get_args(MarginModel))
@@ -99,6 +99,9 @@ def _fill(
             name = draw.choice(tuple(COINS))
             near, far = day(COINS[name].expiries[0]), day(COINS[name].expiries[-1])
             holder.legs = [(f"{name}-{far}-LINEAR", 4e6), (f"{name}-{near}-INVERSE", -2e6), (f"{name}-INVERSE", -2e6)]
+        case "hedged":
+            holder.legs = _netted(draw, everything if number % 2 else [])
+            holder.model = "P"
         case "broke":
             holder.legs = [(leg, draw.gauss(0.0, 3e4)) for leg in draw.sample(everything, min(3, 3 * (2 - number)))]
             holder.utilisation = 1e6 if number else -5.0
@@ -114,6 +117,14 @@ def _fill(
         case _:
             holder.model = "E" if number % 2 else "E-cross"
             holder.legs = [("BTC-PERPETUAL", 5e4), (f"BTC-{day(EXPIRIES_US[3])}-1.1-C", -4e4)]
+
+
+def _netted(draw: random.Random, others: list[str]) -> Legs:
+    """Return a long position in one coin, short ones in some of the rest, and two of other instruments if any."""
+    first, *rest = draw.sample(tuple(COINS), draw.randint(2, 4))
+    legs = [(f"{first}-PERPETUAL", 1e5)]
+    legs += [(f"{one}-PERPETUAL", draw.uniform(-1.2, -0.4) * 1e5 / len(rest)) for one in rest]
+    return legs + [(one, draw.gauss(0.0, 2e4)) for one in draw.sample(others, min(2, len(others)))]
 
 
 def _fill_alike(

@@ -37,7 +37,7 @@ PAUSES_US = (1_000, 10_000, 300_000, SECOND_US, 11 * SECOND_US)
 WEIGHTS = {
     "ticks": 20, "saw": 24, "tune": 14, "jump": 12, "vols": 16, "minutes": 8, "together": 1, "trades": 20,
     "transfers": 10, "marks": 8, "repeats": 4, "dwell": 12, "stale": 2, "funding": 3, "configs": 3, "sets": 3,
-    "listings": 4, "broke": 3, "refused": 3, "apart": 2, "token": 2,
+    "listings": 4, "grids": 3, "broke": 3, "refused": 3, "apart": 2, "token": 2,
 }  # fmt: skip
 
 
@@ -345,6 +345,17 @@ class Stream:
             account = self._any()
             if account is not None:
                 yield fill(self._number(), account.name, new, self.draw.gauss(0.0, 2e4), world)
+
+    def _grids(self, world: World) -> Iterator[Input]:
+        """The options of a coin that expire first end, and begin again: fewer moves, then finer ones, among ticks."""
+        world.passed(1_000)
+        coin = self._coin()
+        first = [one for one in world.tradable((coin,)) if one.type == "option"]
+        soon = [one for one in first if one.expiry_us in world.expiries(coin)[: self.draw.randint(1, 3)]]
+        for delisted in (True, False):
+            for one in soon:
+                yield msgspec.structs.replace(one, delisted=delisted, event_time_us=world.time_us)
+            yield from self._ticks(world)
 
 
 VARIANTS = 5

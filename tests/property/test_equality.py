@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from monitor.engine.column import Column
 from monitor.engine.state import State
 from tests.equality.proof import Outcome, Plan, Proof, Unequal, prove
 
-SMALL = {"edge": 3, "wings": 1, "far": 1, "maker": 1, "pair": 1, "coins": 1, "wide": 1, "slow": 1, "mixed": 2}
+SMALL = {
+    "edge": 3, "wings": 1, "far": 1, "maker": 1, "pair": 1, "hedged": 1, "coins": 1, "wide": 1, "slow": 1, "mixed": 2,
+}  # fmt: skip
 FEW = {"edge": 2, "mixed": 2}
 
 
@@ -74,6 +77,23 @@ def test_a_difference_is_found_at_the_next_comparison(alter: Callable[[State], N
     alter(_altered(proof))
     with pytest.raises(Unequal, match="edge-0"):
         proof.compare()
+
+
+def test_bounds_of_means_that_are_not_allowed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one underlying's mean move is forgotten with its grid, and the others' stay, a bound is soon none."""
+
+    def forget(column: Column, _: int) -> None:
+        segments = column._segments
+        live = segments.live(column.index)
+        segments.left[live] = segments.right[live] = column.width // 2
+        segments.share[live] = 0.0
+
+    monkeypatch.setattr(Column, "_regrid_mixtures", forget)
+    plan = Plan(records=1_000, every=25, families={"hedged": 8}, minutes=0, only=("grids", "ticks"))
+    with pytest.raises(Unequal, match="bounds"):
+        prove(4, plan)
+    monkeypatch.undo()
+    assert prove(4, plan).compared > 200
 
 
 def test_a_missed_tick_is_found() -> None:

@@ -11,12 +11,13 @@ from tests.equality.proof import Plan, Proof, prove
 from tests.equality.scenes import Stream
 from tests.equality.world import START_US, World
 
-PRICES = ("saw", "tune", "jump", "repeats", "ticks", "vols", "dwell", "broke")
+PRICES = ("saw", "tune", "jump", "repeats", "ticks", "vols", "dwell", "broke", "grids")
 KINDS = {
     "threshold": {"edge": 4},
     "gamma": {"wings": 3, "strangle": 2, "far": 2},
     "makers": {"maker": 1},
     "leverage": {"pair": 2, "broke": 3},
+    "netting": {"hedged": 6},
     "collateral": {"coins": 3, "single": 3},
 }
 
