@@ -284,7 +284,7 @@ class Column:
         finer = (width - 1) / (before - 1)
         left, right = s.left[live] * finer, s.right[live] * finer
         mean = left + s.share[live] * (right - left)
-        first, last = np.floor(left), np.ceil(right)
+        first, last = np.floor(left), np.minimum(np.ceil(right), width - 1)
         apart = np.maximum(last - first, 1.0)
         s.left[live], s.right[live], s.share[live] = first, last, (mean - first) / apart
 
