@@ -38,6 +38,7 @@ from benchmarks.ticks_book import (
     sourced,
 )
 from kernels._jit import Floats
+from kernels.warmup import warm_up
 from monitor.engine import State, step
 from monitor.engine.state import Outgoing
 from monitor.engine.transitions import conditions_changed
@@ -162,6 +163,7 @@ def _correlate(estimate: Any, state: State) -> list[str]:
 
 def measure(accounts: int = sweep_book.ACCOUNTS, replay: Path | None = None) -> Figures:
     """Return the figures of one process, on so many accounts; `replay`: the folder of a recorded day."""
+    warm_up()  # as a worker does: no kernel is loaded in between
     swept = sweep.Book(accounts)
     built = build(swept.segments, accounts)
     pair = Pair(built)
