@@ -35,7 +35,7 @@ def test_a_mixed_stream_under_model_e_is_equal_three_ways() -> None:
 def test_a_mixed_stream_under_model_a_is_equal_three_ways(few: int | None) -> None:
     """Watched throughout, or swept after a few accounts have left their intervals: nothing differs under model A."""
     families = {"edge_added": 3, "added": 3}
-    outcome = prove(1, Plan(records=900, every=60, families=families, positions=60, minutes=1, quick=True, few=few))
+    outcome = prove(4, Plan(records=900, every=60, families=families, positions=60, minutes=1, quick=True, few=few))
     assert outcome.work is not None
     assert outcome.work["certified"] > 15
     assert (outcome.work["swept"] > 0) == (few is not None)
