@@ -493,10 +493,6 @@ class Book:
             column.catch_up()
         return True
 
-    def is_watched(self, name: str) -> bool:
-        """Whether an account is looked at only where it leaves its certificate: its figures are of an earlier time."""
-        return self._certificates is not None and self._certificates.watches(self._row_of[name])
-
     def bounds(self, name: str) -> tuple[float, float, float]:
         """Equity, and least and largest initial requirement of an account by its figures as they stand, USD.
 

@@ -273,8 +273,8 @@ class Column:
     def _regrid_mixtures(self, before: int) -> None:
         """Let all accounts' mixtures be of the moves there are now, with the mean moves that they had of `before` many.
 
-        An account's means are allowed by the matrices together and not one by one: another one here, were it none at
-        all, could make a lower bound of what is none.
+        The matrices allow the means of all an account's underlyings together: were one of them changed here, even to no
+        move, its lower bound might be above the requirement.
         """
         s, live, width = self._segments, self._segments.live(self.index), self.width
         if before < FEWEST_MOVES:  # nobody was swept yet
