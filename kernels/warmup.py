@@ -29,6 +29,7 @@ from kernels import (
     risk_matrix,
     scenarios,
     segment_tables,
+    slice_density,
     surface,
 )
 from kernels._jit import TALLY
@@ -65,6 +66,8 @@ def _pricing() -> None:
     black76.greeks(True, 1.0, 1.0, 0.5, 0.1, 0.0)
     black76_arrays.price_array(call, one, one, one, one, out)
     black76_arrays.greeks_array(call, one, one, one, one, one, np.empty((black76_arrays.GREEKS, 1)))
+    slice_density.of_smile(0.5, 0.0, 0.0, -1.0, 1.0, 1.0)
+    slice_density.of_svi(0.04, 0.1, 0.0, 0.0, 0.1, -1.0, 1.0, 0.0, 1.0)
     surface.volatility(surface.CONSTANT, 0.5, 0.0, 0.0, 0.0, 0.0, -1.0, 1.0, 1.0, 1.0, 0.1)
     code = np.array([surface.CONSTANT], dtype=np.int64)
     surface.volatilities(code, np.ones((1, surface.PARAMETERS)), -one, one, one, one, one, out)

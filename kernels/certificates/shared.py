@@ -56,8 +56,8 @@ BY_LEVEL = 1 + tangents.CELL  # of what is there by scenario
 BY_SCENARIO = BY_LEVEL + 1
 
 CENTER, MADE_OF = range(2)  # of a column
-NEVER = 0.0  # number of no center
 CENTERS = 2
+NEVER = 0.0  # number of no center
 
 # Of a place, sums over its positions: value, slope, curvature where what multiplies q is positive and where it is
 # negative, kink, what is added up, and bounds of slopes.

@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels.certificates import added
 from kernels.netted_accounts import PAGE
-from monitor.engine import certified
+from monitor.engine import certificate_groups
 from monitor.engine.certificate_groups import STATUS
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.swept import rows_of
@@ -238,5 +238,5 @@ class Added:
         self._count(column, group, left)
 
     def _count(self, column: Column, group: _Group, left: int) -> None:
-        calm = certified.CALM + self._segments.held_by(column.index) // OUTSIDE_SHARE
+        calm = certificate_groups.CALM + self._segments.held_by(column.index) // OUTSIDE_SHARE
         group.outside[column.index] = left - calm

@@ -36,16 +36,8 @@ MANY = 256  # more of them are judged from tables; up to so many are evaluated o
 GAP_SHARE = 50  # as many accounts to be judged at once, times this, as a group has segments are a gap: all are swept
 TRIED, TRIED_SHARE = 16, 16  # accounts, and 1 in so many, that are certified beside others that are judged from tables
 SAMPLE = 64  # of more accounts that left their boxes at once so many are looked at first
-CALM, CALM_SHARE = 4, 1_000  # accounts of a column, and 1 in so many, outside of certificates when a group is watched
 RENEWED, RENEWED_SHARE = 10, 200  # accounts, and 1 in so many, that are certified beside a sweep
-WORTH = 1_000  # moves that a group has to be watched for, or it is left alone after the next gap for a while
-BESIDE, DURING = 2, 4  # certificates beside sweeps, and while it is watched, that each such move pays for
-SETTLING = 1_000  # certificates more than these pay for, after which a group is given up
-FIRST_PAUSE, LONGEST_PAUSE = 250, 8_000  # sweeps of which nobody is certified beside
-IN_VAIN, LONGEST_IN_VAIN = 4_000, 64_000  # the same, where many certificates were in vain
-VAIN_SHARE = 3  # as many as 1 in so many segments, where the group was watched before; else as there are segments
 LOOKED = 32  # accounts that are looked at for each of these
-LEAST_HELD = 10_000  # segments of a group: with fewer an hour of gaps took longer than with sweeps alone
 
 
 class Certificates:
@@ -361,7 +353,7 @@ class Certificates:
             self._judge_many(failed, group)
         elif len(failed):
             self._evaluate(failed, judging=True, aim=renew.CERTIFY)
-        if not group.exact and self.work.certified - group.certified > SETTLING + DURING * group.looks:
+        if not group.exact and group.costs_too_much(self.work.certified):
             self._give_up(group)
             self._enter(group)
 
@@ -382,8 +374,7 @@ class Certificates:
         # Whoever is not certified at once is looked at with everything that moves.
         self.void(rows[self._covers[rows, joint.CORRELATION_LIMIT] > -np.inf])
         tried = TRIED + len(rows) // TRIED_SHARE
-        group.turn += tried
-        self._evaluate(np.roll(rows, -(group.turn % len(rows)))[:tried], judging=False, aim=renew.CERTIFY)
+        self._evaluate(group.by_turns(rows, tried)[:tried], judging=False, aim=renew.CERTIFY)
 
     def _is_gap(self, accounts: int, group: Group) -> bool:
         """Whether so many accounts with too little room at once are a gap."""
@@ -471,17 +462,7 @@ class Certificates:
 
     def _give_up(self, group: Group) -> None:
         """Let the exact path do from the next record on."""
-        group.exact, group.up_to_date = True, False
-        # While gap follows upon gap certificates cost more than they save.
-        during = self.work.certified - group.certified
-        worth = group.looks >= max(WORTH, group.made // BESIDE + during // DURING)
-        group.paused = 0 if worth else min(2 * group.paused + FIRST_PAUSE, LONGEST_PAUSE)
-        group.pause = group.paused
-        if worth:
-            group.in_vain = 0
-        group.looks = group.made = 0
-        group.outside = {column.index: 1 for column in group.columns}
-        group.judged = set()
+        group.give_up(self.work.certified)
         self.work.swept += 1
 
     def _enter(self, group: Group) -> None:
@@ -510,23 +491,17 @@ class Certificates:
             if group is None:
                 continue
             held = self._held_by(group)
-            if held < LEAST_HELD:
-                continue
-            if group.pause:
-                group.pause -= 1
+            if not group.is_renewed_beside_a_sweep(held):
                 continue
             before = self.work.certified
             self._renew_some(column, group)
             most = max(group.columns, key=lambda one: group.outside.get(one.index, 0))
             if most is not column and group.outside.get(most.index, 0) > 0:
                 self._renew_some(most, group)
-            group.made += self.work.certified - before
-            if all(group.outside.get(one.index, 0) <= 0 for one in group.columns):
+            made = self.work.certified - before
+            if group.is_calm:
                 self._watch(group)
-            allowed = held // VAIN_SHARE if group.was_watched else held
-            if group.exact and group.made > allowed:  # they end as fast as they are made
-                group.in_vain = min(2 * group.in_vain + IN_VAIN, LONGEST_IN_VAIN)
-                group.pause, group.made = group.in_vain, 0
+            group.count_made(made, held)
 
     def _watch(self, group: Group) -> None:
         """Watch a group from now on if hardly anybody in it is without a certificate.
@@ -537,30 +512,24 @@ class Certificates:
         lost = rows[~(self._covers[rows, joint.CORRELATION_LIMIT] >= self._changed_by)]
         self.void(self._review(np.union1d(self._leavers(group.columns), lost)))
         for column in group.columns:
-            self._count(column, group, len(self._leavers([column])))
-        if all(group.outside[column.index] <= 0 for column in group.columns):
-            group.exact, group.changed_by = False, self._changed_by
-            group.was_watched, group.certified = True, self.work.certified
+            group.count_outside(column.index, len(self._leavers([column])), self._segments.held_by(column.index))
+        if group.is_calm:
+            group.changed_by = self._changed_by
+            group.begin(self.work.certified)
 
     def _renew_some(self, column: Column, group: Group) -> None:
         rows, held = self._leavers([column]), self._segments.held_by(column.index)
         left = len(rows)
         if left:
             renewed = RENEWED + held // RENEWED_SHARE
-            # By turns: some have no certificate at any time, and must not take the turns of the others.
-            group.turn += renewed
-            some = np.roll(rows, -(group.turn % left))[: LOOKED * renewed]
+            some = group.by_turns(rows, renewed)[: LOOKED * renewed]
             failed, certified = self._review(some), self.work.certified
             self._evaluate(failed[:renewed], judging=False, aim=renew.CERTIFY)
             found = self.work.certified - certified
             left -= len(some) - len(failed) + found
             if 2 * found < min(renewed, len(failed)):  # most have too little room for a certificate: not now
-                group.paused = min(2 * group.paused + FIRST_PAUSE // 32, LONGEST_PAUSE)
-                group.pause = group.paused
-        self._count(column, group, left)
-
-    def _count(self, column: Column, group: Group, left: int) -> None:
-        group.outside[column.index] = left - CALM - self._segments.held_by(column.index) // CALM_SHARE
+                group.wait()
+        group.count_outside(column.index, left, held)
 
 
 _NOBODY: Ints = np.zeros(0, dtype=np.int64)

@@ -13,7 +13,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from monitor.engine.butterfly import GRID, MAX_WING, refusal_of_smile, refusal_of_svi
+from kernels.slice_density import GRID
+from monitor.engine.butterfly import MAX_WING, refusal_of_smile, refusal_of_svi
 from schemas.records import ExpiryVolatility, SviVolatility
 from tests.support import ROOT
 from tests.unit.engine.market_records import DAY_S, smile, svi

@@ -11,7 +11,7 @@ from benchmarks.ticks_book import COINS, DAYS, build
 from kernels.accounts import THRESHOLDS
 from kernels.certificates import book, conditions, joint, levels, renew, shared
 from kernels.netted_accounts import CELLS, CONTRACTS, PAGE, SCENARIOS
-from monitor.engine import certified
+from monitor.engine import certificate_groups
 from monitor.engine.certified import Certificates
 from monitor.engine.figures import Floats, Ints
 from monitor.engine.shared_rows import NONE, SharedRows
@@ -24,8 +24,8 @@ ACCOUNTS = 300
 @pytest.fixture
 def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Both states of a small book that is watched however small it is."""
-    monkeypatch.setattr(certified, "LEAST_HELD", 0)
-    monkeypatch.setattr(certified, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(certificate_groups, "LEAST_HELD", 0)
+    monkeypatch.setattr(certificate_groups, "FIRST_PAUSE", 0)
     found = Pair(build(sweep.Book(ACCOUNTS).segments, ACCOUNTS))
     warm(found)
     return found

@@ -13,7 +13,7 @@ from benchmarks import sweep
 from benchmarks.ticks import Pair, Times, walk, warm
 from benchmarks.ticks_book import COINS, DAYS, build
 from kernels.certificates import joint, watch
-from monitor.engine import certified
+from monitor.engine import certificate_groups, certified
 from monitor.engine.certificate_groups import Group
 from monitor.engine.certified import Certificates
 from monitor.engine.column import Column
@@ -27,12 +27,12 @@ ACCOUNTS = 300
 @pytest.fixture
 def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Both states of a small book that is watched however small it is, and judged from tables by twos."""
-    monkeypatch.setattr(certified, "LEAST_HELD", 0)
+    monkeypatch.setattr(certificate_groups, "LEAST_HELD", 0)
     monkeypatch.setattr(certified, "FEW", 2)
     monkeypatch.setattr(certified, "MANY", 2)
     monkeypatch.setattr(certified, "GAP_SHARE", 2)
     monkeypatch.setattr(certified, "TRIED", 1)
-    monkeypatch.setattr(certified, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(certificate_groups, "FIRST_PAUSE", 0)
     found = Pair(build(sweep.Book(ACCOUNTS).segments, ACCOUNTS))
     warm(found)
     assert found.is_watched()
@@ -146,8 +146,8 @@ def test_certificates_that_end_as_fast_as_they_are_made_are_given_up_for_a_while
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many in vain as there are segments: nobody is certified beside some sweeps, then beside more."""
-    monkeypatch.setattr(certified, "IN_VAIN", 30)
-    monkeypatch.setattr(certified, "LONGEST_IN_VAIN", 80)
+    monkeypatch.setattr(certificate_groups, "IN_VAIN", 30)
+    monkeypatch.setattr(certificate_groups, "LONGEST_IN_VAIN", 80)
     certificates, group = layer(pair)
     held = sum(pair.built.certified.book._segments.held_by(column.index) for column in group.columns)
     beside: list[bool] = []
@@ -168,7 +168,7 @@ def test_certificates_that_end_as_fast_as_they_are_made_are_given_up_for_a_while
     assert waits[:2] == [30, 80], "doubled and 30 more, but 80 at most"
     assert all(length <= 10 for made, length in lengths if made)
     monkeypatch.undo()
-    monkeypatch.setattr(certified, "LEAST_HELD", 0)
+    monkeypatch.setattr(certificate_groups, "LEAST_HELD", 0)
     group.pause = 0
     for _ in range(60):
         walk(pair, 1e-5, 4)
@@ -287,7 +287,7 @@ def test_a_group_whose_certificates_cost_more_than_its_moves_is_given_up(
     _, group = layer(pair)
     monkeypatch.setattr(certified, "FEW", 1_000)
     monkeypatch.setattr(certified, "MANY", 1_000)
-    monkeypatch.setattr(certified, "SETTLING", -200)
+    monkeypatch.setattr(certificate_groups, "SETTLING", -200)
     given_up = 0
     for _ in range(60):
         walk(pair, 5e-3, 1)
