@@ -161,7 +161,7 @@ def _certificates() -> None:
     slot, columns = np.zeros((1, 1), dtype=np.int64), np.zeros((1, netted_accounts.COLUMN_FIELDS), dtype=np.int64)
     record = np.zeros((1, 16))
     figures: tuple[Any, Any] = (record, record.view(np.int16))
-    curves, boxes = np.zeros((64, joint.CURVE_FIELDS)), np.zeros((64, joint.BOX_FIELDS))
+    curves, boxes = np.zeros((64, joint.CURVE_FIELDS)), np.zeros((joint.BOXES, 64, joint.BOX))
     covers, extremes = np.zeros((1, joint.COVER_FIELDS)), watch.nothing(64)
     contracts_now, now, market = np.zeros((1, book.FIELDS)), np.zeros((1, joint.NOW_FIELDS)), np.zeros((1, book.MARKET))
     matrices: Any = np.ones((1, 1, 1, 1))

@@ -12,12 +12,12 @@ By segment, `curves` float64[slots, CURVE_FIELDS]: the index at the certificatio
 the curves are good for (negative: no certificate), what a unit of each class of drift costs (EXPOSED, USD) and what all
 of them cost but for what is now (SPENT, USD), the hedge (USD), how many curves (COUNT), five numbers for each level
 (`kernels.certificates.levels`), the lower constraint's curve, and up to KEPT of the upper one's, four numbers each.
-`boxes` float64[slots, BOX_FIELDS]: LOW and HIGH (index, USD), then by class OF_CLASS numbers: up to where its drift is
-provided for (LIMIT), and between which levels (FLOOR, CEILING; futures and perpetuals have none). By account, `covers`
-float64[rows, COVER_FIELDS]: of each constraint what is fixed (USD, the norm apart), how much room there was at the
-certification (0: no such constraint), d of the upper one, the norm L of the hedges and at which sum of changes of
-correlations it was taken, up to which one the account is provided for, and what shares of its room levels and drift
-have.
+`boxes` float64[BOXES, slots, BOX]: in PRICES LOW and HIGH (index, USD), in 1 + k up to where drift of class k is
+provided for (LIMIT), and between which levels (FLOOR, CEILING; futures and perpetuals have none); what does not concern
+a segment has no bounds. By account, `covers` float64[rows, COVER_FIELDS]: of each constraint what is fixed (USD, the
+norm apart), how much room there was at the certification (0: no such constraint), d of the upper one, the norm L of the
+hedges and at which sum of changes of correlations it was taken, up to which one the account is provided for, and what
+shares of its room levels and drift have.
 
 By column, `now` float64[columns, NOW_FIELDS]: the index (PRICE), and by class of drift the sum of what references had
 drifted from one to the next (SINCE), and that sum with the drift since the last one (DRIFT); by expiry of options the
@@ -48,9 +48,9 @@ UPPER_AT = LOWER_AT + CURVES
 KEPT = 6
 CURVE_FIELDS = UPPER_AT + CURVES * KEPT
 
-LOW, HIGH, LIMIT, FLOOR, CEILING = range(5)
-OF_CLASS = 3  # LIMIT, FLOOR and CEILING of the next class are so many numbers on
-BOX_FIELDS = LIMIT + OF_CLASS * CLASSES
+PRICES, BOXES, BOX = 0, 1 + CLASSES, 3
+LOW, HIGH = range(2)  # of prices
+LIMIT, FLOOR, CEILING = range(3)  # of a class
 
 (UPPER_FIXED, UPPER_FULL, UPPER_WEIGHT, NORM, NORM_AT, LOWER_FIXED, LOWER_FULL, LOWER_LIMIT, CORRELATION_LIMIT,
  OF_LEVELS, OF_DRIFT) = range(11)  # fmt: skip
@@ -69,14 +69,31 @@ ROUNDS = 5
 NOWHERE = -1.0  # radius of a segment without a certificate
 
 
-@kernel("i8, f8[:, ::1], f8[:, ::1]")
+@kernel("i8, f8[:, ::1], f8[:, :, ::1]")
 def void(s: int, curves: Floats, boxes: Floats) -> None:
     """Let a segment have no certificate: no price and no drift is within its box."""
     curves[s, RADIUS] = NOWHERE
-    boxes[s, LOW], boxes[s, HIGH] = math.inf, -math.inf
+    boxes[PRICES, s, LOW], boxes[PRICES, s, HIGH] = math.inf, -math.inf
     for k in range(CLASSES):
-        boxes[s, LIMIT + OF_CLASS * k] = boxes[s, CEILING + OF_CLASS * k] = -math.inf
-        boxes[s, FLOOR + OF_CLASS * k] = math.inf
+        boxes[1 + k, s, LIMIT] = boxes[1 + k, s, CEILING] = -math.inf
+        boxes[1 + k, s, FLOOR] = math.inf
+
+
+@inlined()
+def concerns(curves: Floats, s: int, k: int) -> bool:
+    """Return whether what a class of drift does, or its level, costs a segment anything: its box has bounds then."""
+    concerned: bool = curves[s, EXPOSED + k] > 0.0
+    if k > 0:
+        concerned |= levels.counts(curves, s, LEVELS_AT + levels.LEVEL * (k - 1))
+    return concerned
+
+
+@inlined()
+def _unbound(s: int, boxes: Floats) -> None:
+    """Let nothing concern a segment but prices."""
+    for k in range(CLASSES):
+        boxes[1 + k, s, LIMIT] = boxes[1 + k, s, CEILING] = math.inf
+        boxes[1 + k, s, FLOOR] = -math.inf
 
 
 @kernel("i8, f8[::1], f8[:, ::1]")
@@ -173,7 +190,7 @@ def _shares(
         budget[u] = room * (budget[u] / total) if total > 0.0 else room / size
 
 
-@kernel("i8, i8[::1], f8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[:, ::1], f8[::1]")
+@kernel("i8, i8[::1], f8[::1], f8[::1], f8[::1], i8, b1, f8, f8[:, ::1], f8[:, :, ::1], f8[::1]")
 def _narrow(
     size: int, segments: Ints, x: Floats, least: Floats, cross: Floats, first: int, single: bool, room: float,
     curves: Floats, boxes: Floats, budget: Floats,
@@ -194,8 +211,8 @@ def _narrow(
             up = min(up, _edge(value, slope, curve, kink, floor, x[u]))
             down = min(down, _edge(value, -slope, curve, kink, floor, -x[u]))
         center = curves[s, CENTER]
-        boxes[s, LOW] = max(boxes[s, LOW], center * (1.0 - down))
-        boxes[s, HIGH] = min(boxes[s, HIGH], center * (1.0 + up))
+        boxes[PRICES, s, LOW] = max(boxes[PRICES, s, LOW], center * (1.0 - down))
+        boxes[PRICES, s, HIGH] = min(boxes[PRICES, s, HIGH], center * (1.0 + up))
 
 
 @inlined()
@@ -259,12 +276,12 @@ def _weight(curves: Floats, s: int, at: int, farthest: float) -> float:
 def _farthest(curves: Floats, boxes: Floats, s: int) -> float:
     """Return the largest |x| in a segment's box."""
     center = curves[s, CENTER]
-    most = max(boxes[s, HIGH] / center - 1.0, 1.0 - boxes[s, LOW] / center)
+    most = max(boxes[PRICES, s, HIGH] / center - 1.0, 1.0 - boxes[PRICES, s, LOW] / center)
     farthest: float = min(most, curves[s, RADIUS])
     return farthest
 
 
-@kernel("i8, i8[::1], f8, f8, f8[:, ::1], i8[::1], f8[:, ::1], f8[:, ::1]")
+@kernel("i8, i8[::1], f8, f8, f8[:, ::1], i8[::1], f8[:, ::1], f8[:, :, ::1]")
 def _provide(
     size: int, segments: Ints, more: float, room: float, now: Floats, page_column: Ints, curves: Floats, boxes: Floats
 ) -> None:  # fmt: skip
@@ -286,12 +303,14 @@ def _provide(
         c = page_column[s // PAGE]
         farthest = _farthest(curves, boxes, s)
         for k in range(CLASSES):
-            of = OF_CLASS * k
-            boxes[s, LIMIT + of] = now[c, DRIFT + k] + more if curves[s, EXPOSED + k] > 0.0 else math.inf
-            boxes[s, FLOOR + of], boxes[s, CEILING + of] = -math.inf, math.inf
+            if curves[s, EXPOSED + k] > 0.0:
+                boxes[1 + k, s, LIMIT] = now[c, DRIFT + k] + more
         for k in range(EXPIRIES):
-            at, of = LEVELS_AT + levels.LEVEL * k, OF_CLASS * (k + 1)
-            if not (levels.counts(curves, s, at) and room < math.inf):
+            at, of = LEVELS_AT + levels.LEVEL * k, 2 + k
+            if not levels.counts(curves, s, at):
+                continue
+            boxes[of, s, FLOOR], boxes[of, s, CEILING] = -math.inf, math.inf
+            if not room < math.inf:
                 continue
             level, zero = now[c, LEVEL + k], curves[s, at + levels.AT]
             bend, cross = curves[s, at + levels.BEND], farthest * curves[s, at + levels.CROSS]
@@ -300,12 +319,14 @@ def _provide(
             higher = levels.farther(up + cross, down, bend, level - zero, budget)
             lower = levels.farther(down + cross, up, bend, zero - level, budget)
             span = levels.span(curves, s, at, curves[s, RADIUS])
-            boxes[s, FLOOR + of] = max(level - lower, zero - span)
-            boxes[s, CEILING + of] = min(level + higher, zero + span)
+            boxes[of, s, FLOOR] = max(level - lower, zero - span)
+            boxes[of, s, CEILING] = min(level + higher, zero + span)
 
 
-@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[::1]")
-def _take_shares(size: int, segments: Ints, now: Floats, page_column: Ints, boxes: Floats, cover: Floats) -> None:
+@kernel("i8, i8[::1], f8[:, ::1], i8[::1], f8[:, ::1], f8[:, :, ::1], f8[::1]")
+def _take_shares(
+    size: int, segments: Ints, now: Floats, page_column: Ints, curves: Floats, boxes: Floats, cover: Floats
+) -> None:  # fmt: skip
     """Let the shares of the room for levels and drift grow where these asked for the split, and fall where not.
 
     Any share is sound. Volatilities move again and again while prices stand still, and the other way round.
@@ -314,12 +335,13 @@ def _take_shares(size: int, segments: Ints, now: Floats, page_column: Ints, boxe
     for u in range(size):
         s = segments[u]
         c = page_column[s // PAGE]
-        if boxes[s, LOW] <= boxes[s, HIGH]:
-            for k in range(EXPIRIES):
-                of = OF_CLASS * (k + 1)
-                level |= not boxes[s, FLOOR + of] <= now[c, LEVEL + k] <= boxes[s, CEILING + of]
-            for k in range(CLASSES):
-                drift |= now[c, DRIFT + k] > boxes[s, LIMIT + OF_CLASS * k]
+        if not boxes[PRICES, s, LOW] <= boxes[PRICES, s, HIGH]:
+            continue
+        for k in range(CLASSES):
+            if concerns(curves, s, k):
+                drift |= now[c, DRIFT + k] > boxes[1 + k, s, LIMIT]
+                if k > 0:
+                    level |= not boxes[1 + k, s, FLOOR] <= now[c, LEVEL + k - 1] <= boxes[1 + k, s, CEILING]
     cover[OF_LEVELS] = _share(level, cover[OF_LEVELS], LEAST_OF_LEVELS, MOST_OF_LEVELS)
     cover[OF_DRIFT] = _share(drift, cover[OF_DRIFT], LEAST_OF_DRIFT, MOST_OF_DRIFT)
 
@@ -340,19 +362,19 @@ def _lasts(changed: float, room: float, other: float, cover: Floats) -> bool:
 
 
 @kernel(
-    "i8, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i2[:, ::1],"
+    "i8, b1, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, :, ::1], f8[:, ::1], i2[:, ::1],"
     "f8[:, :, :, ::1], f8[::1]"
 )
 def review(
-    row: int, changed: float, now: Floats, slot: Ints, page_column: Ints, columns: Ints, curves: Floats,
+    row: int, anew: bool, changed: float, now: Floats, slot: Ints, page_column: Ints, columns: Ints, curves: Floats,
     boxes: Floats, covers: Floats, shorts: Shorts, matrices: Floats, stress: Floats,
 ) -> bool:  # fmt: skip
     """Split an account's room anew around the present prices; return whether there is enough of it.
 
-    changed: the sum of the changes of correlations so far; now: float64[columns, NOW_FIELDS]; other arrays as in
-    `kernels.netted_accounts`. False, and no box is written, where a price is beyond its radius, a level beyond its
-    span, a number is not one, correlations went further than the lower constraint allows, or less than FRESH of the
-    room of a constraint is left: then the account has to be evaluated.
+    anew: whether it has other curves than at its last split. changed: the sum of the changes of correlations so far;
+    now: float64[columns, NOW_FIELDS]; other arrays as in `kernels.netted_accounts`. False, and no box is written, where
+    a price is beyond its radius, a level beyond its span, a number is not one, correlations went further than the lower
+    constraint allows, or less than FRESH of the room of a constraint is left: then the account has to be evaluated.
     """
     size, of, cover = shorts[row, PLACES_OF], shorts[row, SET], covers[row]
     segments, scratch = np.empty(size, dtype=np.int64), np.empty(6 * size + 4)  # allocations cost as much as the work
@@ -371,10 +393,13 @@ def review(
     other = cover[LOWER_FIXED] + sums[1] - sums[2]
     if not _lasts(changed, room, other, cover):
         return False
-    _take_shares(size, segments, now, page_column, boxes, cover)
+    _take_shares(size, segments, now, page_column, curves, boxes, cover)
     share = cover[OF_LEVELS] + cover[OF_DRIFT]
     for u in range(size):
-        boxes[segments[u], LOW], boxes[segments[u], HIGH] = -math.inf, math.inf
+        s = segments[u]
+        if anew or not boxes[PRICES, s, LOW] <= boxes[PRICES, s, HIGH]:
+            _unbound(s, boxes)
+        boxes[PRICES, s, LOW], boxes[PRICES, s, HIGH] = -math.inf, math.inf
     drift, limit = math.inf, cover[LOWER_LIMIT]
     if cover[UPPER_FULL] > 0.0:
         drift = share * room

@@ -384,7 +384,7 @@ def _certify_shared(
     return stands
 
 
-@kernel("b1, i8, i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1]")
+@kernel("b1, i8, i8[:, ::1], f8[:, ::1], f8[:, :, ::1], f8[:, :, ::1], f8[::1], i8[::1]")
 def _finish(
     stands: bool, size: int, layout: Ints, curves: Floats, boxes: Floats, extremes: Floats, cover: Floats, counts: Ints
 ) -> None:  # fmt: skip
@@ -395,7 +395,7 @@ def _finish(
     for u in range(size):
         s = layout[u, SEGMENT]
         if stands:
-            watch.replace(s, boxes, extremes)
+            watch.replace(s, curves, boxes, extremes)
         else:
             watch.void_one(s, curves, boxes, extremes)
 
@@ -403,7 +403,7 @@ def _finish(
 @kernel(
     "i8[::1], i8[::1], b1, i8, i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], i2[::1],"
     "i2[::1], f8[::1], f8[:, ::1], i2[:, ::1], f8[:, :, :, ::1], f8[::1], f8[::1], f8[:, ::1], i8[::1],"
-    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1],"
+    "f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1], f8[:, :, ::1], f8[:, ::1], f8[:, :, ::1], f8[::1],"
     "i8[::1], f8[:, ::1], f8[:, ::1], f8[::1], i8[::1], i8[::1]"
 )
 def renew(
@@ -470,7 +470,7 @@ def renew(
                 stress, mm_factor[of], thresholds[of], now, changed_by, curves, covers[row],
             )
             and joint.review(
-                row, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
+                row, True, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
             )
         ):  # fmt: skip
             requirement[k] = NOT_EVALUATED
@@ -525,7 +525,7 @@ def renew(
                 )
             )
             and joint.review(
-                row, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
+                row, True, changed_by, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
             )
         )  # fmt: skip
         _finish(stands, size, layout, curves, boxes, extremes, covers[row], counts)

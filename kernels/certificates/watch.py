@@ -1,9 +1,9 @@
 """Whose certificates a price, a level or a drift has left: boxes of all segments of a column, extremes of their blocks.
 
 Boxes as in `kernels.certificates.joint`; a segment without a certificate has one that no price is in. BLOCK segments
-that lie together have their extremes apart from them, number by number, so a tick of an index reads two numbers for
-each block, an update of a slice five, and the segments of the few blocks that were left. A gap looks at all of them,
-which costs what reading them costs.
+that lie together have their extremes apart from them, so a tick of an index reads two numbers for each block, an update
+of a slice three, and the boxes of the few blocks that were left. A gap looks at all of them, which costs what reading
+them costs. Boxes of prices, and those of each class, are arrays of their own: a block's are read without the others.
 
 Extremes are at least as tight as the boxes of their block: where a box grew they are left as they were until something
 leaves them and the block is looked at.
@@ -19,7 +19,8 @@ from kernels._jit import Bools, Floats, Ints, Shorts, inlined, kernel
 from kernels._operations import prefetch
 from kernels.accounts import COUNT
 from kernels.certificates.joint import (
-    BOX_FIELDS,
+    BOX,
+    BOXES,
     CEILING,
     CLASSES,
     CORRELATION_LIMIT,
@@ -32,8 +33,9 @@ from kernels.certificates.joint import (
     LIMIT,
     LOW,
     NOW_FIELDS,
-    OF_CLASS,
     PRICE,
+    PRICES,
+    concerns,
     review,
     void,
 )
@@ -41,15 +43,8 @@ from kernels.certificates.joint import (
 BLOCK = 32  # of segments; a page is a whole number of blocks
 AHEAD = 8  # accounts
 LINE, LINES = 8, 9  # numbers of a cache line; lines of a certificate that are usually read
-BOX_LINES = (BOX_FIELDS + LINE - 1) // LINE
+BLOCK_LINES = (BOX * BLOCK + LINE - 1) // LINE  # of what a block has in one of its boxes
 EVERYTHING = -1  # of what may have moved: bit 0 is the price, bit 1 + k the drift and the level of class k
-
-
-@inlined()
-def _is_from_below(field: int) -> bool:
-    """Return whether a field of a box is a least value: the extreme of many is the largest then."""
-    below: bool = field == LOW or (field >= LIMIT and (field - LIMIT) % OF_CLASS == FLOOR - LIMIT)
-    return below
 
 
 @inlined()
@@ -58,11 +53,11 @@ def _look_at_prices(block: int, price: float, boxes: Floats, account: Ints, extr
     low, high = -math.inf, math.inf
     for i in range(BLOCK):
         s = block * BLOCK + i
-        least, most = boxes[s, LOW], boxes[s, HIGH]
+        least, most = boxes[PRICES, s, LOW], boxes[PRICES, s, HIGH]
         is_out[i] = account[s] >= 0 and not (least <= price <= most)
         if account[s] >= 0:
             low, high = max(low, least), min(high, most)
-    extremes[LOW, block], extremes[HIGH, block] = low, high
+    extremes[PRICES, block, LOW], extremes[PRICES, block, HIGH] = low, high
 
 
 @inlined()
@@ -70,19 +65,19 @@ def _look_at_class(
     block: int, k: int, now: Floats, boxes: Floats, account: Ints, extremes: Floats, is_out: Bools
 ) -> None:  # fmt: skip
     """As `_look_at_prices`, of the drift and the level of a class, whose leavers join those that are out already."""
-    of, drift, level = OF_CLASS * k, now[DRIFT + k], now[LEVEL + max(k - 1, 0)]
+    of, drift, level = 1 + k, now[DRIFT + k], now[LEVEL + max(k - 1, 0)]
     limit, floor, ceiling = math.inf, -math.inf, math.inf
     for i in range(BLOCK):
         s = block * BLOCK + i
         if account[s] >= 0:
-            within = drift <= boxes[s, LIMIT + of]
+            within = drift <= boxes[of, s, LIMIT]
             if k > 0:
-                within &= boxes[s, FLOOR + of] <= level <= boxes[s, CEILING + of]
+                within &= boxes[of, s, FLOOR] <= level <= boxes[of, s, CEILING]
             is_out[i] |= not within
-            limit = min(limit, boxes[s, LIMIT + of])
-            floor, ceiling = max(floor, boxes[s, FLOOR + of]), min(ceiling, boxes[s, CEILING + of])
-    extremes[LIMIT + of, block] = limit
-    extremes[FLOOR + of, block], extremes[CEILING + of, block] = floor, ceiling
+            limit = min(limit, boxes[of, s, LIMIT])
+            floor, ceiling = max(floor, boxes[of, s, FLOOR]), min(ceiling, boxes[of, s, CEILING])
+    extremes[of, block, LIMIT] = limit
+    extremes[of, block, FLOOR], extremes[of, block, CEILING] = floor, ceiling
 
 
 @inlined()
@@ -99,9 +94,9 @@ def _look_at(
                 _look_at_class(block, k, now, boxes, account, extremes, is_out)
 
 
-@kernel("i8[::1], i8[::1], f8[:, ::1], i8[::1], f8[:, ::1]")
+@kernel("i8[::1], i8[::1], f8[:, :, ::1], i8[::1], f8[:, :, ::1]")
 def take_all_extremes(first: Ints, last: Ints, boxes: Floats, account: Ints, extremes: Floats) -> None:
-    """Write the extremes of all blocks of a column, float64[BOX_FIELDS, blocks]: boxes within those of their accounts.
+    """Write the extremes of all blocks of a column, float64[BOXES, blocks, BOX]: boxes within those of their accounts.
 
     first, last: int64[pages], segments of each page; account: int64[slots], the row of each segment, -1: none.
     """
@@ -116,19 +111,28 @@ def _is_block_within(now: Floats, extremes: Floats, block: int, moved: int) -> b
     """Return whether what may have moved is within the extremes of a block; what is not a number is in none."""
     within = True
     if moved & 1:
-        within = extremes[LOW, block] <= now[PRICE] <= extremes[HIGH, block]
+        within = extremes[PRICES, block, LOW] <= now[PRICE] <= extremes[PRICES, block, HIGH]
     if moved != 1:
         for k in range(CLASSES):
             if (moved >> (k + 1)) & 1:
-                of = OF_CLASS * k
-                within &= now[DRIFT + k] <= extremes[LIMIT + of, block]
+                of = 1 + k
+                within &= now[DRIFT + k] <= extremes[of, block, LIMIT]
                 if k > 0:
-                    within &= extremes[FLOOR + of, block] <= now[LEVEL + k - 1] <= extremes[CEILING + of, block]
+                    within &= extremes[of, block, FLOOR] <= now[LEVEL + k - 1] <= extremes[of, block, CEILING]
     inside: bool = within
     return inside
 
 
-@kernel("i8[::1], i8[::1], f8[::1], i8, f8[:, ::1], i8[::1], f8[:, ::1], i8[::1]")
+@inlined()
+def _ask_for(block: int, moved: int, slots: int, boxes: Floats) -> None:
+    """Ask for the boxes of a block that are looked at: they lie anywhere in memory."""
+    for of in range(BOXES):
+        if (moved >> of) & 1:
+            for line in range(BLOCK_LINES):
+                prefetch(boxes, (of * slots + block * BLOCK) * BOX + LINE * line)
+
+
+@kernel("i8[::1], i8[::1], f8[::1], i8, f8[:, :, ::1], i8[::1], f8[:, :, ::1], i8[::1]")
 def leavers(
     first: Ints, last: Ints, now: Floats, moved: int, boxes: Floats, account: Ints, extremes: Floats, out: Ints
 ) -> int:  # fmt: skip
@@ -138,28 +142,47 @@ def leavers(
     since everybody was within his box, or had one that nothing is in. out: int64[>= segments]; in the order of
     segments. Extremes of blocks that are looked at are brought up to date.
     """
-    found, is_out = 0, np.empty(BLOCK, dtype=np.bool_)
+    found, is_out, left = 0, np.empty(BLOCK, dtype=np.bool_), -1
     for page in range(first.shape[0]):
         for block in range(first[page] // BLOCK, (last[page] + BLOCK - 1) // BLOCK):
             if _is_block_within(now, extremes, block, moved):
                 continue
-            _look_at(block, now, moved, boxes, account, extremes, is_out)
-            for i in range(BLOCK):
-                if is_out[i]:
-                    out[found] = account[block * BLOCK + i]
-                    found += 1
+            # Its boxes are on their way while those of the one before are looked at.
+            _ask_for(block, moved, boxes.shape[1], boxes)
+            if left >= 0:
+                found = _find(left, now, moved, boxes, account, extremes, is_out, found, out)
+            left = block
+    if left >= 0:
+        found = _find(left, now, moved, boxes, account, extremes, is_out, found, out)
     return found
 
 
 @inlined()
-def replace(s: int, boxes: Floats, extremes: Floats) -> None:
-    """Let the extremes of a block be within one of its boxes that changed."""
+def _find(
+    block: int, now: Floats, moved: int, boxes: Floats, account: Ints, extremes: Floats, is_out: Bools, found: int,
+    out: Ints,
+) -> int:  # fmt: skip
+    """Write the accounts that left their boxes in a block behind those found before; return how many there are now."""
+    _look_at(block, now, moved, boxes, account, extremes, is_out)
+    for i in range(BLOCK):
+        if is_out[i]:
+            out[found] = account[block * BLOCK + i]
+            found += 1
+    return found
+
+
+@inlined()
+def replace(s: int, curves: Floats, boxes: Floats, extremes: Floats) -> None:
+    """Let the extremes of a block be within one of its boxes that changed; those that do not concern it are within."""
     block = s // BLOCK
-    for field in range(BOX_FIELDS):
-        if _is_from_below(field):
-            extremes[field, block] = max(extremes[field, block], boxes[s, field])
-        else:
-            extremes[field, block] = min(extremes[field, block], boxes[s, field])
+    extremes[PRICES, block, LOW] = max(extremes[PRICES, block, LOW], boxes[PRICES, s, LOW])
+    extremes[PRICES, block, HIGH] = min(extremes[PRICES, block, HIGH], boxes[PRICES, s, HIGH])
+    for k in range(CLASSES):
+        if concerns(curves, s, k):
+            of = 1 + k
+            extremes[of, block, LIMIT] = min(extremes[of, block, LIMIT], boxes[of, s, LIMIT])
+            extremes[of, block, FLOOR] = max(extremes[of, block, FLOOR], boxes[of, s, FLOOR])
+            extremes[of, block, CEILING] = min(extremes[of, block, CEILING], boxes[of, s, CEILING])
 
 
 @inlined()
@@ -170,13 +193,13 @@ def fetch(row: int, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, c
         at = slot[row, u] * CURVE_FIELDS
         for line in range(LINES):
             prefetch(curves, at + LINE * line)
-        for line in range(BOX_LINES):
-            prefetch(boxes, slot[row, u] * BOX_FIELDS + LINE * line)
+        for of in range(BOXES):
+            prefetch(boxes, (of * boxes.shape[1] + slot[row, u]) * BOX)
 
 
 @kernel(
-    "i8[::1], i8, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i2[:, ::1],"
-    "f8[:, :, :, ::1], f8[::1], f8[:, ::1], i8[::1]"
+    "i8[::1], i8, f8, f8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[:, :, ::1], f8[:, ::1], i2[:, ::1],"
+    "f8[:, :, :, ::1], f8[::1], f8[:, :, ::1], i8[::1]"
 )
 def review_rows(
     rows: Ints, count: int, changed: float, now: Floats, slot: Ints, page_column: Ints, columns: Ints, curves: Floats,
@@ -194,13 +217,13 @@ def review_rows(
             fetch(rows[k + AHEAD], slot, shorts, curves, boxes, covers)
         row = rows[k]
         if covers[row, CORRELATION_LIMIT] == -math.inf or not review(
-            row, changed, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
+            row, False, changed, now, slot, page_column, columns, curves, boxes, covers, shorts, matrices, stress
         ):  # fmt: skip
             failed[found] = row
             found += 1
             continue
         for u in range(shorts[row, COUNT]):
-            replace(slot[row, u], boxes, extremes)
+            replace(slot[row, u], curves, boxes, extremes)
     return found
 
 
@@ -208,10 +231,12 @@ def review_rows(
 def void_one(s: int, curves: Floats, boxes: Floats, extremes: Floats) -> None:
     """Let a segment have no certificate: nothing is within its box, and so within those of its block."""
     void(s, curves, boxes)
-    extremes[:, s // BLOCK] = boxes[s]
+    for of in range(BOXES):
+        for n in range(BOX):
+            extremes[of, s // BLOCK, n] = boxes[of, s, n]
 
 
-@kernel("i8[::1], i8[:, ::1], i2[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1]")
+@kernel("i8[::1], i8[:, ::1], i2[:, ::1], f8[:, ::1], f8[:, :, ::1], f8[:, ::1], f8[:, :, ::1]")
 def void_rows(
     rows: Ints, slot: Ints, shorts: Shorts, curves: Floats, boxes: Floats, covers: Floats, extremes: Floats
 ) -> None:  # fmt: skip
@@ -225,6 +250,8 @@ def void_rows(
 
 def nothing(segments: int) -> Floats:
     """Return extremes of blocks in which nobody is."""
-    found = np.full((BOX_FIELDS, segments // BLOCK), math.inf)
-    found[LOW] = found[FLOOR::OF_CLASS] = -math.inf
+    found = np.zeros((BOXES, segments // BLOCK, BOX))
+    found[PRICES, :, LOW], found[PRICES, :, HIGH] = -math.inf, math.inf
+    found[1:, :, LIMIT] = found[1:, :, CEILING] = math.inf
+    found[1:, :, FLOOR] = -math.inf
     return found

@@ -234,7 +234,7 @@ class Followed:
         s = self._segments
         live = s.live(column.index)
         live = live[s.curves[live, joint.EXPOSED + k] > 0.0]
-        s.boxes[live, joint.LOW], s.boxes[live, joint.HIGH] = np.inf, -np.inf
+        s.boxes[joint.PRICES, live, joint.LOW], s.boxes[joint.PRICES, live, joint.HIGH] = np.inf, -np.inf
         s.curves[live, joint.RADIUS] = joint.NOWHERE
         watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, s.extremes)
 

@@ -87,7 +87,7 @@ class Segments:
         self.seen_held[slot] = False
         # Nothing is within its box, and so within those of its block.
         self.curves[slot, joint.RADIUS] = joint.NOWHERE
-        self.boxes[slot] = self.extremes[:, slot // watch.BLOCK] = VOID
+        self.boxes[:, slot] = self.extremes[:, slot // watch.BLOCK] = VOID
         return slot
 
     def give_back(self, slot: int) -> None:
@@ -175,12 +175,13 @@ class Segments:
         to = first_page[column] * PAGE + np.arange(len(slots)) - before[column]
         start = np.cumsum(length) - length
         from_here = np.repeat(self.start[slots] - start, length) + np.arange(int(length.sum()))
-        kept = {name: getattr(self, name)[slots] for name in _BY_SEGMENT}
+        kept, boxes = {name: getattr(self, name)[slots] for name in _BY_SEGMENT}, self.boxes[:, slots]
         self.row, self.quantity = _padded(self.row[from_here]), _padded(self.quantity[from_here])
         self._pages = int(pages.sum())
         self._allocate(max(1, self._pages) * PAGE)
         for name, array in kept.items():
             getattr(self, name)[to] = array
+        self.boxes[:, to] = boxes
         self.start[to], self.stop[to], self.room[to] = start, start + length, length
         self.page_column[: self._pages] = np.repeat(np.arange(len(self._of)), pages)
         figures.slot[self.account[to], self.place[to]] = to
@@ -203,18 +204,18 @@ class Segments:
         self.share: Floats = np.zeros(size)
         self.seen_held: Bools = np.zeros(size, dtype=np.bool_)
         self.page_column: Ints = np.zeros(size // PAGE, dtype=np.int64)
-        self.boxes: Floats = np.zeros((size, joint.BOX_FIELDS))
+        self.boxes: Floats = np.zeros((joint.BOXES, size, joint.BOX))
         self.curves: Floats = np.zeros((size, joint.CURVE_FIELDS))
         self.extremes: Floats = watch.nothing(size)
 
     def _add_page(self, column: int) -> None:
         if self._pages == len(self.page_column):
             before = {name: getattr(self, name) for name in (*_BY_SEGMENT, *_OF_POSITIONS, "page_column")}
-            extremes = self.extremes
+            boxes, extremes = self.boxes, self.extremes
             self._allocate(GROWTH * len(self.start))
             for name, array in before.items():
                 getattr(self, name)[: len(array)] = array
-            self.extremes[:, : extremes.shape[1]] = extremes
+            self.boxes[:, : boxes.shape[1]], self.extremes[:, : extremes.shape[1]] = boxes, extremes
         self.page_column[self._pages] = column
         self._of[column].add(self._pages * PAGE)
         self._pages += 1
@@ -228,7 +229,7 @@ class Segments:
         return start
 
 
-_BY_SEGMENT = ("account", "place", "hedge", "left", "right", "share", "seen_held", "boxes", "curves")
+_BY_SEGMENT = ("account", "place", "hedge", "left", "right", "share", "seen_held", "curves")
 _OF_POSITIONS = ("start", "stop", "room")
 
 

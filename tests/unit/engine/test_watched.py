@@ -53,10 +53,12 @@ def check(pair: Pair) -> int:
     extremes = s.extremes.copy()
     for column in group.columns:
         watch.take_all_extremes(*s.pages(column.index), s.boxes, s.account, extremes)
-    below = np.zeros(joint.BOX_FIELDS, dtype=np.bool_)
-    below[joint.LOW] = below[joint.FLOOR :: joint.OF_CLASS] = True
-    assert (s.extremes[below] >= extremes[below]).all()
-    assert (s.extremes[~below] <= extremes[~below]).all()
+    below = np.zeros((joint.BOXES, joint.BOX), dtype=np.bool_)
+    below[joint.PRICES, joint.LOW] = True
+    below[1:, joint.FLOOR] = True
+    ours, theirs = s.extremes.transpose(0, 2, 1), extremes.transpose(0, 2, 1)
+    assert (ours[below] >= theirs[below]).all()
+    assert (ours[~below] <= theirs[~below]).all()
     if group.exact:
         return 0
     rows = np.arange(ACCOUNTS)

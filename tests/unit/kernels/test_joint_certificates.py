@@ -59,7 +59,7 @@ class Account:
         self.page_column = np.arange(size)
         self.columns = np.zeros((size, COLUMN_FIELDS), dtype=np.int64)
         self.curves = np.zeros((size * PAGE, joint.CURVE_FIELDS))
-        self.boxes = np.zeros((size * PAGE, joint.BOX_FIELDS))
+        self.boxes = np.zeros((joint.BOXES, size * PAGE, joint.BOX))
         self.cover = np.zeros((1, joint.COVER_FIELDS))
         self.shorts = np.zeros((1, 16), dtype=np.int16)
         self.shorts[0, COUNT] = size
@@ -92,10 +92,10 @@ class Account:
         """The five numbers of each level of a segment, a view."""
         return self.curves[s, joint.LEVELS_AT : joint.LOWER_AT].reshape(joint.EXPIRIES, levels.LEVEL)
 
-    def review(self) -> bool:
-        """Split the room at the present prices and drifts."""
+    def review(self, *, anew: bool = False) -> bool:
+        """Split the room at the present prices and drifts; `anew` after the curves."""
         return joint.review(
-            0, 0.0, self.now, self.slot, self.page_column, self.columns, self.curves, self.boxes, self.cover,
+            0, anew, 0.0, self.now, self.slot, self.page_column, self.columns, self.curves, self.boxes, self.cover,
             self.shorts, np.ones((1, 1, self.size, self.size)), np.zeros(1),
         )  # fmt: skip
 
@@ -121,18 +121,17 @@ def test_no_corner_of_the_boxes_uses_up_the_room(seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 5))
     account = Account(rng, size)
-    assert account.review()
+    assert account.review(anew=True)
     splits = 1
     for _ in range(60):
         own = account.slot[0]
-        low, high = account.boxes[own, joint.LOW], account.boxes[own, joint.HIGH]
+        low, high = account.boxes[joint.PRICES, own, joint.LOW], account.boxes[joint.PRICES, own, joint.HIGH]
         assert (low <= account.now[:, joint.PRICE]).all()
         assert (account.now[:, joint.PRICE] <= high).all()
-        limit = account.boxes[own, joint.LIMIT :: joint.OF_CLASS]
+        classes = account.boxes[1:, own].transpose(1, 0, 2)
+        limit = classes[:, :, joint.LIMIT]
         most = np.where(limit < np.inf, limit, 0.0)
-        second = joint.OF_CLASS  # the first class has no level
-        floor = account.boxes[own, joint.FLOOR + second :: joint.OF_CLASS]
-        ceiling = account.boxes[own, joint.CEILING + second :: joint.OF_CLASS]
+        floor, ceiling = classes[:, 1:, joint.FLOOR], classes[:, 1:, joint.CEILING]  # the first class has no level
         level = account.now[:, joint.LEVEL :]
         assert ((floor <= level) & (level <= ceiling)).all()
         floor, ceiling = np.maximum(floor, 0.0), np.minimum(ceiling, 0.5)
@@ -157,12 +156,12 @@ def test_no_corner_of_the_boxes_uses_up_the_room(seed: int) -> None:
 def test_what_is_beyond_has_to_be_evaluated(what: str) -> None:
     """A price beyond the radius or not a number, too little room, drifts and levels without end leave all as it was."""
     account = Account(np.random.default_rng(3), 2)
-    assert account.review()
+    assert account.review(anew=True)
     account.curves[account.slot[0], joint.EXPOSED] = 10.0
     of = account.levels(account.slot[0, 1])
     of[2, levels.UP :] = 1e-6, 0.0, 0.0, 1e-6
     account.now[1, joint.LEVEL + 2] = 0.2 * (1.0 + 0.99 * levels.relative_span(0.1))
-    assert account.review()
+    assert account.review(anew=True)
     before = account.boxes.copy()
     if what == "room":
         account.cover[0, joint.UPPER_FIXED] -= 0.999
@@ -178,12 +177,34 @@ def test_what_is_beyond_has_to_be_evaluated(what: str) -> None:
     assert np.array_equal(account.boxes, before)
 
 
+@pytest.mark.parametrize("how", ["void", "anew"])
+def test_what_does_not_concern_an_account_any_more_has_no_bounds(how: str) -> None:
+    """Other curves cost nothing where the ones before did: nobody is looked at for that class again."""
+    account = Account(np.random.default_rng(4), 2)
+    assert account.review(anew=True)
+    for s in account.slot[0]:
+        account.curves[s, joint.EXPOSED : joint.LEVELS_AT] = 1.0
+        account.levels(s)[:, levels.UP :] = 1e-3
+    assert account.review(anew=True)
+    bounds = account.boxes[1:, account.slot[0]]
+    assert np.isfinite(bounds[:, :, joint.LIMIT]).all()
+    assert np.isfinite(bounds[1:]).all()
+    for s in account.slot[0]:
+        if how == "void":
+            joint.void(s, account.curves, account.boxes)
+            account.curves[s, joint.RADIUS] = 0.1
+        account.curves[s, joint.EXPOSED : joint.LEVELS_AT] = 0.0
+        account.levels(s)[:, levels.UP :] = 0.0
+    assert account.review(anew=how == "anew")
+    assert np.isinf(account.boxes[1:, account.slot[0]]).all()
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_levels_that_come_back_give_the_room_back(seed: int) -> None:
     """After a walk of levels and a way home the boxes are those of the beginning, but for shares that are learnt."""
     rng = np.random.default_rng(seed)
     account = Account(rng, int(rng.integers(1, 4)))
-    assert account.review()
+    assert account.review(anew=True)
     boxes, cover = account.boxes.copy(), account.cover.copy()
     assert account.review()
     before, level = account.boxes.copy(), account.now[:, joint.LEVEL :].copy()
