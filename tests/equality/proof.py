@@ -27,6 +27,7 @@ from monitor.engine import (
     Sourced,
     State,
     added,
+    certificate_groups,
     certified,
     close_shard,
     collect,
@@ -128,15 +129,19 @@ class Proof:
 
     def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
         """Compare to the end; raises `Unequal` at the first difference."""
-        constants = (*(QUICK if self.plan.quick else ()), (certified, "LEAST_HELD", 0), (added, "LEAST_HELD", 0))
-        constants += ((certified, "FIRST_PAUSE", 0),)
+        constants = (
+            *(QUICK if self.plan.quick else ()),
+            (certificate_groups, "LEAST_HELD", 0),
+            (added, "LEAST_HELD", 0),
+        )
+        constants += ((certificate_groups, "FIRST_PAUSE", 0),)
         if self.plan.few is not None:
             few = self.plan.few
             constants += (
                 (certified, "FEW", few),
                 (certified, "MANY", few),
                 (certified, "SAMPLE", 4),
-                (certified, "CALM", 1),
+                (certificate_groups, "CALM", 1),
             )
             constants += ((certified, "GAP_SHARE", few), (certified, "TRIED", 1), (added, "FEW", few))
             constants += ((segments, "IDLE_SHARE", 1e6),)

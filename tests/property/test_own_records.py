@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.engine import State, certified, collect, evaluate_account, new_state, open_shard, step
+from monitor.engine import State, certificate_groups, collect, evaluate_account, new_state, open_shard, step
 from monitor.engine.book import Book
 from monitor.engine.outbox import Flush
 from monitor.engine.segments import Segments
@@ -215,7 +215,7 @@ def test_records_that_are_taken_together_say_what_they_say_one_by_one(
     seed: int, least_held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Events and refusals are the same in their order, and every stored byte is, watched by certificates or not."""
-    monkeypatch.setattr(certified, "LEAST_HELD", least_held)
+    monkeypatch.setattr(certificate_groups, "LEAST_HELD", least_held)
     records, draw = _crowded(seed), random.Random(seed)
     one_by_one = _run(records, itertools.repeat(1))
     assert _run(records, itertools.repeat(1_000)) == one_by_one
