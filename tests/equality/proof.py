@@ -129,22 +129,17 @@ class Proof:
 
     def run(self, on_progress: OnProgress = lambda _: None) -> Outcome:
         """Compare to the end; raises `Unequal` at the first difference."""
-        constants = (
-            *(QUICK if self.plan.quick else ()),
-            (certificate_groups, "LEAST_HELD", 0),
-            (added, "LEAST_HELD", 0),
-        )
-        constants += ((certificate_groups, "FIRST_PAUSE", 0),)
+        constants: Constants = (
+            *(QUICK if self.plan.quick else ()), (added, "LEAST_HELD", 0), (certificate_groups, "LEAST_HELD", 0),
+            (certificate_groups, "FIRST_PAUSE", 0),
+        )  # fmt: skip
         if self.plan.few is not None:
             few = self.plan.few
             constants += (
-                (certified, "FEW", few),
-                (certified, "MANY", few),
-                (certified, "SAMPLE", 4),
-                (certificate_groups, "CALM", 1),
-            )
-            constants += ((certified, "GAP_SHARE", few), (certified, "TRIED", 1), (added, "FEW", few))
-            constants += ((segments, "IDLE_SHARE", 1e6),)
+                (certified, "FEW", few), (certified, "MANY", few), (certified, "SAMPLE", 4),
+                (certified, "GAP_SHARE", few), (certified, "TRIED", 1), (certificate_groups, "CALM", 1),
+                (added, "FEW", few), (segments, "IDLE_SHARE", 1e6),
+            )  # fmt: skip
         with _constants(constants):
             return self._run(on_progress)
 
