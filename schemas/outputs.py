@@ -149,7 +149,7 @@ class LeftOut(Published, frozen=True, kw_only=True):
     """Last record of each topic before the overload, or at the event before if that came later, as [offset, index in
     its frame]."""
     timer: dict[str, Position] | None = None
-    """The same of the evaluation that began the timer which fired; absent where none did."""
+    """The same of the evaluation that began the timer which fired; absent where none did, and after a takeover."""
 
 
 class AccountEvent(Published, frozen=True, kw_only=True):

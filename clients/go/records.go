@@ -900,7 +900,7 @@ type LeftOut struct {
 	// Last record of each topic before the overload, or at the event before if that came later, as [offset, index in its frame].
 	Positions map[string][2]int64 `json:"positions"`
 
-	// The same of the evaluation that began the timer which fired; absent where none did.
+	// The same of the evaluation that began the timer which fired; absent where none did, and after a takeover.
 	Timer map[string][2]int64 `json:"timer,omitempty"`
 }
 

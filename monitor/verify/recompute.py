@@ -27,6 +27,7 @@ from monitor.engine.market import TICKS as TICK_RECORDS
 from monitor.engine.merge import order_time_us
 from monitor.engine.step import REJECTIONS
 from monitor.engine.transitions import TIMER_CAUSE
+from schemas.ids import canonical
 from schemas.records import START, AccountEvent, Cause, Position
 from schemas.topics import MARKET_TOPICS, SOURCE_RANK, TICKS
 
@@ -53,6 +54,7 @@ class _Place(msgspec.Struct):
 
 
 _read_place = msgspec.json.Decoder(_Place).decode
+_read_event = msgspec.json.Decoder(AccountEvent).decode
 
 Order = Callable[[Stamped], tuple[int, int, int, int]]
 Positions = Mapping[str, Position]
@@ -159,6 +161,13 @@ class Run:
         for source in sources:
             self.take([source])
 
+    def forget_timer(self, sequence: int) -> None:
+        """Let an event not say where its timer began: its worker had taken the account over since."""
+        event = _read_event(self.said[sequence]) if sequence in self.said else None
+        if event is not None and event.left_out is not None and event.left_out.timer is not None:
+            left_out = msgspec.structs.replace(event.left_out, timer=None)
+            self.said[sequence] = canonical(msgspec.structs.replace(event, left_out=left_out))
+
     def _step(self, sources: Sequence[Sourced], *, conflate: bool) -> None:
         if not sources:
             return
@@ -238,6 +247,8 @@ def run_through(  # noqa: PLR0913 (what is known of an order, and who looks)
             else:
                 _apply(run, anchor, _last_put_last(anchor, merged), conflate=conflate)
             reached = stop
+        if anchor.left_out is not None and anchor.left_out.timer is None:
+            run.forget_timer(anchor.sequence)
     if to_end:
         rest = (items[done[topic] :] for topic, items in records.items())
         run.take([item.source for item in heapq.merge(*rest, key=tried.order)])

@@ -667,7 +667,7 @@ export interface LeftOut {
   /** Last record of each topic before the overload, or at the event before if that came later, as [offset, index in
     its frame]. */
   readonly positions: Readonly<Record<string, readonly [number, number]>>;
-  /** The same of the evaluation that began the timer which fired; absent where none did. */
+  /** The same of the evaluation that began the timer which fired; absent where none did, and after a takeover. */
   readonly timer?: Readonly<Record<string, readonly [number, number]>> | null;
 }
 

@@ -583,7 +583,7 @@ export const schemas = {
      }
     ],
     "default": null,
-    "description": "The same of the evaluation that began the timer which fired; absent where none did."
+    "description": "The same of the evaluation that began the timer which fired; absent where none did, and after a takeover."
    }
   },
   "required": [
